@@ -1,0 +1,216 @@
+"""Settings: the environment, then `.env`, then `openbell.toml`, then the defaults below.
+
+Only the doors of the house (`cli`, `web`) read settings; every lower floor is handed plain values.
+A setting that is unknown or wrong stops the program with one sentence that names it and the mend.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+FMP_HOME = "https://financialmodelingprep.com"
+PLACEHOLDERS = frozenset(
+    {"apikey", "changethis", "default", "demo", "dummy", "empty", "example", "fake", "fmpapikey", "insertkeyhere", "key",
+     "mock", "mykey", "none", "null", "placeholder", "replaceme", "sample", "sandbox", "secret", "test", "testkey", "todo",
+     "token", "tbd", "unset", "yoursecret"}
+)  # fmt: skip
+# Set by `openbell up` for its own children; not settings.
+INTERNAL = frozenset({"OPENBELL_LIFELINE_FD"})
+SECRET_NAME = re.compile(r"(_API_KEY|_PASSWORD|_SECRET|_TOKEN)$", re.IGNORECASE)
+
+Plan = Literal["basic", "starter", "premium", "ultimate"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class SettingsError(Exception):
+    """A setting is unknown, wrong, missing or a placeholder. The message is one sentence that names it and the mend."""
+
+
+class Settings(BaseModel):
+    """What an operator may set. The name of a setting is the field's name in capitals."""
+
+    model_config = ConfigDict(frozen=True, validate_default=True)
+
+    environment: Literal["development", "staging", "production"] = Field(
+        "development", description="where this runs; production refuses synthetic data"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 to 18 to use instead of the embedded one: postgresql://user@host/name"
+    )
+    direct_database_url: SecretStr | None = Field(
+        None, description="the same database past a transaction pooler; carries LISTEN only"
+    )
+    fmp_api_key: SecretStr | None = Field(None, description="the key of Financial Modeling Prep; only workers read it")
+    fmp_base_url: str = Field(FMP_HOME, description="where FMP answers", pattern=r"^https?://[^\s/]+")
+    fmp_plan: Plan = Field("basic", description="the FMP plan that is paid for; decides calls and bytes allowed")
+    fmp_calls_per_minute: int | None = Field(None, ge=1, le=10_000, description="overrides the plan's calls a minute")
+    max_concurrent_jobs: int = Field(8, ge=1, le=500, description="jobs that one worker runs at a time")
+    allowed_origins: list[str] = Field([], description="origins, separated by commas, whose pages may call the API")
+    openbell_data: Path | None = Field(None, description="data folder of `openbell up`")
+    openbell_host: str = Field("127.0.0.1", min_length=1, description="address the web process listens on")
+    openbell_port: int = Field(8000, ge=0, le=65_535, description="port the web process listens on; 0 picks a free one")
+    log_level: LogLevel = Field("INFO", description="least level that is logged")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, given: object) -> object:
+        return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, given: list[str]) -> list[str]:
+        for origin in given:
+            if not re.fullmatch(r"https?://[^\s/]+", origin):
+                raise ValueError(f"origins such as https://example.com, without a path, and {origin!r} is none")
+        return given
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, given: object) -> object:
+        return given.upper() if isinstance(given, str) else given
+
+    @field_validator("environment", "fmp_plan", mode="before")
+    @classmethod
+    def _lower(cls, given: object) -> object:
+        return given.lower() if isinstance(given, str) else given
+
+    @field_validator("database_url", "direct_database_url")
+    @classmethod
+    def _check_dsn(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not given.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("an address that starts with postgresql://")
+        return given
+
+    @field_validator("fmp_base_url")
+    @classmethod
+    def _trim_slash(cls, given: str) -> str:
+        return given.rstrip("/")
+
+    @property
+    def dsn(self) -> str | None:
+        """The connection string of the chosen server, or None for the embedded one."""
+        return self.database_url.get_secret_value() if self.database_url else None
+
+    @property
+    def listen_dsn(self) -> str | None:
+        """The connection string that may carry LISTEN, or None for the embedded server."""
+        return self.direct_database_url.get_secret_value() if self.direct_database_url else self.dsn
+
+    def is_set(self, name: str) -> bool:
+        """Whether somebody chose this setting, so that it is not merely the default."""
+        return name in self.model_fields_set
+
+
+def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None, keys: bool = True) -> Settings:
+    """Read the settings that hold in `folder` (default: the working folder).
+
+    `keys=False` is for the web process, which must never hold a paid key. Raises SettingsError.
+    """
+    folder = folder or Path.cwd()
+    environment = {name: value for name, value in (environ if environ is not None else os.environ).items() if value}
+    dotenv = {name: value for name, value in dotenv_values(folder / ".env").items() if value}
+    toml = _read_toml(folder / "openbell.toml")
+    _refuse_unknown(environment, dotenv, toml)
+
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    sources: list[tuple[str, Mapping[str, Any]]] = [("openbell.toml", toml), (".env", dotenv)]
+    for source, values in [*sources, ("the environment", environment)]:
+        for name, value in values.items():
+            field = name.lower()
+            if field in Settings.model_fields and (keys or not SECRET_NAME.search(name)):
+                merged[field], origin[field] = value, source
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, merged, origin)) from None
+
+
+def require_live_secrets(settings: Settings) -> None:
+    """Refuse to start on real data without real keys (PF-40). Raises SettingsError that names every wrong one."""
+    wrong = []
+    for name, secret in {"FMP_API_KEY": settings.fmp_api_key}.items():
+        if secret is None or not secret.get_secret_value().strip():
+            wrong.append(f"{name} is not set")
+        elif is_placeholder(secret.get_secret_value()):
+            wrong.append(f"{name} holds a placeholder")
+    if wrong:
+        raise SettingsError(
+            f"{' and '.join(wrong)}: put the real key into the environment or .env, "
+            "or run without --live on synthetic data."
+        )
+
+
+def is_placeholder(secret: str) -> bool:
+    """Whether this is what people leave in templates (`changeme`, `<your-key>`, `xxxx`) and not a key."""
+    plain = re.sub(r"[^a-z0-9]", "", secret.lower())
+    return (
+        plain in PLACEHOLDERS
+        or len(set(plain)) <= 1
+        or "changeme" in plain
+        or re.search("your.*key", plain) is not None
+    )
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that must hold no paid key and no password (PF-41)."""
+    return {name: value for name, value in environ.items() if not SECRET_NAME.search(name)}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"openbell.toml cannot be read as TOML: {error}.") from None
+    except OSError as error:
+        raise SettingsError(f"openbell.toml cannot be read: {error.strerror}.") from None
+
+
+def _refuse_unknown(environment: Iterable[str], dotenv: Iterable[str], toml: Iterable[str]) -> None:
+    """Every key of openbell.toml is ours; elsewhere only what begins with OPENBELL_ is."""
+    known = {field.upper() for field in Settings.model_fields}
+    for source, names, ours in (
+        ("openbell.toml", toml, ""),
+        (".env", dotenv, "OPENBELL_"),
+        ("the environment", environment, "OPENBELL_"),
+    ):
+        for name in names:
+            if name.upper().startswith(ours) and name.upper() not in known | INTERNAL:
+                close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
+                mend = f"did you mean {close[0]}?" if close else "remove it, or see README for the settings there are."
+                raise SettingsError(f"Unknown setting {name} in {source}: {mend}")
+
+
+def _sentence(error: ValidationError, merged: Mapping[str, Any], origin: Mapping[str, str]) -> str:
+    """The first complaint in plain words: setting, value (never of a secret), source, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0])
+    secret = "Secret" in str(Settings.model_fields[field].annotation)
+    value = "" if secret else f" is {merged[field]!r}"
+    return f"{field.upper()}{value} (from {origin[field]}): it must be {_allowed(field, first)}."
+
+
+def _allowed(field: str, complaint: Mapping[str, Any]) -> str:
+    about = Settings.model_fields[field]
+    context = complaint.get("ctx", {})
+    if (choices := get_args(about.annotation)) and all(isinstance(choice, str) for choice in choices):
+        return "one of " + ", ".join(choices)
+    bounds = {name: getattr(item, name) for item in about.metadata for name in ("ge", "le") if hasattr(item, name)}
+    if bounds:
+        return f"a whole number from {bounds['ge']:,} to {bounds['le']:,}"
+    if complaint["type"] == "value_error":
+        return str(context["error"])
+    if complaint["type"] == "string_pattern_mismatch":
+        return f"an address such as {FMP_HOME}"
+    return f"{about.description}"
