@@ -1,0 +1,1 @@
+"""The ground floor: connection pools, the embedded server, migrations and the loader of `.sql` files."""
