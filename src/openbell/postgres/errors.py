@@ -11,6 +11,7 @@ PostgresError
     ├── MigrationInvalid     a file breaks the naming or header rules
     ├── MigrationChanged     a file was edited after it was applied
     ├── MigrationUnknown     the database was migrated by newer code
+    ├── MigrationFailed      the server refused a statement of a file
     └── MigrationBlocked     a lock stayed taken through all retries
 
 Every message says what happened, to what, and what to do next; none contains a password.
@@ -122,6 +123,16 @@ class MigrationUnknown(MigrationError):
             "Run the newer version of openbell against it.",
         )
         self.names = names
+
+
+class MigrationFailed(MigrationError):
+    """The server refused a statement; a file in a transaction has left nothing behind. `line` is None when not known."""
+
+    def __init__(self, name: str, reason: str, line: int | None) -> None:
+        place = f" at line {line}" if line else ""
+        super().__init__(name, f"Migration {name} failed{place}: {reason}. Mend the file or the data, and run it again.")
+        self.reason = reason
+        self.line = line
 
 
 class MigrationBlocked(MigrationError):

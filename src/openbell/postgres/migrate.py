@@ -1,0 +1,191 @@
+"""Migrations: numbered plain `.sql` files, applied once each, without stopping those who read and write meanwhile.
+
+A file is named `NNNN_verb_noun.sql`; its first line says what it is to the code that runs beside it:
+
+    -- phase: expand      adds what old code does not see (may run before the new code)
+    -- phase: backfill    moves data, in small steps
+    -- phase: contract    removes what no running code uses any more
+    -- no-transaction     on the next line, for CREATE INDEX CONCURRENTLY and its like: then one statement a file, written
+                          with `if not exists`, because a runner may be killed between the statement and its record
+
+A lock is waited for half a second at most, because everybody who comes later queues behind us; then we step back and try
+again after a growing, random pause. Runners that start together wait for one another. Needs a direct connection: behind a
+transaction pooler the lock that keeps runners apart would not hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import asyncpg
+
+from openbell.postgres.errors import (
+    MigrationBlocked,
+    MigrationChanged,
+    MigrationFailed,
+    MigrationInvalid,
+    MigrationUnknown,
+)
+from openbell.postgres.pool import connect
+from openbell.postgres.queries import Queries
+
+LOCK_TIMEOUT_MS = 500
+ATTEMPTS_MAX = 12
+PAUSE_FIRST_S = 0.1
+PAUSE_MAX_S = 10.0
+RUNNER_POLL_S = 0.1
+
+_NAME = re.compile(r"\d{4}(_[a-z0-9]+){2,}\.sql")
+_PHASE = re.compile(r"-- phase: (expand|backfill|contract)\n")
+_QUERIES = Queries("openbell.postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: its name without `.sql`, its phase, its text and the checksum of the text."""
+
+    name: str
+    phase: str
+    in_transaction: bool
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text, as hexadecimal digits."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+async def migrate(
+    dsn: str, *, on_step: Callable[[str], None] | None = None, folder: Traversable | None = None
+) -> list[str]:
+    """Apply what is missing, in order; the names of what was applied now. `on_step` hears each name before it runs.
+
+    Raises MigrationInvalid, MigrationChanged, MigrationUnknown, MigrationFailed, MigrationBlocked; DatabaseUnreachable.
+    """
+    migrations = load(folder)
+    connection = await connect(dsn, name="migrate", statement_timeout_s=0, idle_in_transaction_s=0)
+    try:
+        await _take_turn(connection)
+        await _prepare(connection)
+        applied = await _applied(connection)
+        missing = _missing(migrations, applied)
+        for migration in missing:
+            if on_step:
+                on_step(migration.name)
+            await _apply(connection, migration)
+    finally:
+        await connection.close(timeout=5)
+    return [migration.name for migration in missing]
+
+
+async def pending(dsn: str, *, folder: Traversable | None = None) -> list[str]:
+    """The names that `migrate` would apply, in order. Changes nothing, also in an empty database.
+
+    Raises MigrationUnknown when the database was migrated by newer code, MigrationChanged when an applied file differs.
+    """
+    connection = await connect(dsn, name="migrate check")
+    try:
+        known = await connection.fetchval(_QUERIES.get("find_migration_table"))
+        applied = await _applied(connection) if known else {}
+    finally:
+        await connection.close(timeout=5)
+    return [migration.name for migration in _missing(load(folder), applied)]
+
+
+def load(folder: Traversable | None = None) -> list[Migration]:
+    """All migrations of a folder (of this package by default), in order. Raises MigrationInvalid."""
+    folder = folder or files("openbell.postgres").joinpath("migrations")
+    paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
+    migrations = [_parse(path.name, path.read_text(encoding="utf-8")) for path in paths]
+    for before, after in zip(migrations, migrations[1:], strict=False):
+        if before.name[:4] == after.name[:4]:
+            raise MigrationInvalid(after.name, f"its number is taken by {before.name}")
+    return migrations
+
+
+def _parse(name: str, text: str) -> Migration:
+    if not _NAME.fullmatch(name):
+        raise MigrationInvalid(name, "its name is not NNNN_verb_noun.sql")
+    phase = _PHASE.match(text)
+    if phase is None:
+        raise MigrationInvalid(name, "its first line is not `-- phase: expand`, `backfill` or `contract`")
+    rest = text[phase.end() :]
+    return Migration(name.removesuffix(".sql"), phase[1], not rest.startswith("-- no-transaction\n"), text)
+
+
+def _missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migration]:
+    names = {migration.name for migration in migrations}
+    if unknown := sorted(applied.keys() - names):
+        raise MigrationUnknown(unknown)
+    for migration in migrations:
+        if applied.get(migration.name, migration.checksum) != migration.checksum:
+            raise MigrationChanged(migration.name)
+    return [migration for migration in migrations if migration.name not in applied]
+
+
+async def _take_turn(connection: asyncpg.Connection) -> None:
+    """Wait until no other runner works; the lock ends with the session. Polled: a waiting statement would hold a snapshot,
+    and CREATE INDEX CONCURRENTLY of the other runner would wait for it forever."""
+    while not await connection.fetchval(_QUERIES.get("try_lock_migrations")):
+        await asyncio.sleep(RUNNER_POLL_S)
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.execute(_QUERIES.get("set_timeouts"), str(LOCK_TIMEOUT_MS), "0")
+    if not await connection.fetchval(_QUERIES.get("find_migration_table")):
+        await connection.execute(_QUERIES.get("create_schema"))
+        await connection.execute(_QUERIES.get("create_migration_table"))
+
+
+async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
+    rows = await connection.fetch(_QUERIES.get("list_migrations"))
+    return {row["name"]: row["checksum"] for row in rows}
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    """One file, tried again while its locks are taken. Raises MigrationBlocked after the last attempt."""
+    for attempt in range(ATTEMPTS_MAX):
+        try:
+            if migration.in_transaction:
+                async with connection.transaction():
+                    await _run(connection, migration)
+            else:
+                await _drop_invalid_indexes(connection)
+                await _run(connection, migration)
+            return
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if attempt + 1 == ATTEMPTS_MAX:
+                raise MigrationBlocked(migration.name, ATTEMPTS_MAX) from error
+            await asyncio.sleep(pause_s(attempt, random.random()))  # noqa: S311 -- spreads retries, keeps no secret
+        except asyncpg.PostgresError as error:
+            raise _failed(migration, error) from error
+
+
+def _failed(migration: Migration, error: asyncpg.PostgresError) -> MigrationFailed:
+    position = getattr(error, "position", None)
+    line = migration.text.count("\n", 0, int(position) - 1) + 1 if position else None
+    return MigrationFailed(migration.name, str(error).rstrip("."), line)
+
+
+def pause_s(attempt: int, chance: float) -> float:
+    """Seconds before the next attempt: doubling, bounded, and between half and all of that by chance (0 to 1)."""
+    full_s = min(PAUSE_MAX_S, PAUSE_FIRST_S * 2.0**attempt)
+    return full_s * (0.5 + chance / 2)
+
+
+async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
+    await connection.execute(migration.text)  # without arguments: the simple protocol, so a file may hold many statements
+    await connection.execute(_QUERIES.get("insert_migration"), migration.name, migration.checksum)
+
+
+async def _drop_invalid_indexes(connection: asyncpg.Connection) -> None:
+    """A CREATE INDEX CONCURRENTLY that failed leaves an invalid index, over which the next attempt would stumble."""
+    for row in await connection.fetch(_QUERIES.get("list_invalid_indexes")):
+        await connection.execute(_QUERIES.get("drop_index").format(name=row["name"]))

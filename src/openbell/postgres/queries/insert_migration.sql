@@ -1,0 +1,2 @@
+insert into openbell.migration (name, checksum)
+values ($1, $2)

@@ -1,0 +1,10 @@
+-- What a failed CREATE INDEX CONCURRENTLY leaves behind, unless somebody is building it right now.
+select format('%I.%I', namespace.nspname, class.relname) as name
+from pg_index as index
+join pg_class as class on class.oid = index.indexrelid
+join pg_namespace as namespace on namespace.oid = class.relnamespace
+left join pg_stat_progress_create_index as progress on progress.index_relid = index.indexrelid
+where not index.indisvalid
+  and namespace.nspname = 'openbell'
+  and progress.pid is null
+order by name

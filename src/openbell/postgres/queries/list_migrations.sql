@@ -1,0 +1,3 @@
+select name, checksum
+from openbell.migration
+order by name
