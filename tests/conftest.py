@@ -1,0 +1,80 @@
+"""Every test that needs a database gets a real PostgreSQL and a fresh, migrated database of its own.
+
+By default the embedded server is started once per session. `TEST_DATABASE_URL` runs the suite against another server
+instead (its user must be allowed to create databases); tests of the embedded server itself use their own in either case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from openbell.postgres.embedded import EmbeddedServer
+from openbell.postgres.migrate import migrate
+from openbell.postgres.pool import open_pool
+from tests.support import Clock, TestServer
+
+# A test database need not survive a power cut.
+QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "autovacuum": "off"}
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+    """One server per session."""
+    if outside := os.environ.get("TEST_DATABASE_URL"):
+        yield TestServer(outside)
+        return
+    embedded = EmbeddedServer(tmp_path_factory.mktemp("postgres"), settings=QUICK)
+    try:
+        yield TestServer(asyncio.run(embedded.start()))
+    finally:
+        asyncio.run(embedded.stop())
+
+
+@pytest.fixture(scope="session")
+def template(server: TestServer) -> Iterator[str]:
+    """The name of a database with all migrations, which is copied for each test."""
+    name = f"openbell_template_{os.getpid()}"
+    asyncio.run(server.execute(f"create database {name} template template0 encoding 'UTF8'"))
+    asyncio.run(migrate(server.dsn_of(name)))
+    yield name
+    asyncio.run(server.execute(f"drop database {name} with (force)"))
+
+
+@pytest.fixture
+async def dsn(server: TestServer, template: str) -> AsyncIterator[str]:
+    """The address of a fresh database with all migrations, dropped after the test."""
+    name = f"openbell_test_{os.getpid()}_{next(_numbers)}"
+    await server.execute(f"create database {name} template {template}")
+    yield server.dsn_of(name)
+    await server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def empty_dsn(server: TestServer) -> AsyncIterator[str]:
+    """The address of a fresh database without any migration."""
+    name = f"openbell_empty_{os.getpid()}_{next(_numbers)}"
+    await server.execute(f"create database {name} template template0 encoding 'UTF8'")
+    yield server.dsn_of(name)
+    await server.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    """A pool on the fresh database."""
+    made = await open_pool(dsn, name="test")
+    yield made
+    await asyncio.wait_for(made.close(), timeout=10)
+
+
+@pytest.fixture
+def clock(pool: asyncpg.Pool) -> Clock:
+    """The clock of the fresh database: `await clock.advance(minutes=5)`."""
+    return Clock(pool)
