@@ -42,7 +42,7 @@ class Calendar:
         """The row of the price file that a session replays."""
         return session if session < self.rows else self.lap_first + (session - self.rows) % self.lap_rows
 
-    def date(self, session: int) -> date:
+    def day(self, session: int) -> date:
         """The session's date; strictly later than that of the session before."""
         return self.dates[self.row(session)] + timedelta(weeks=LAP_WEEKS * self.lap(session))
 
@@ -110,7 +110,7 @@ class Anchor:
 def moment(calendar: Calendar, position: float) -> Moment:
     """The market moment at a position of the replay."""
     if position >= calendar.last_session + 1:
-        return Moment(calendar.last_session, STEPS_PER_DAY, calendar.date(calendar.last_session))
+        return Moment(calendar.last_session, STEPS_PER_DAY, calendar.day(calendar.last_session))
     session = max(0, int(position))
     share = max(0.0, position - session) / TRADING_SHARE
-    return Moment(session, min(STEPS_PER_DAY, int(share * STEPS_PER_DAY)), calendar.date(session))
+    return Moment(session, min(STEPS_PER_DAY, int(share * STEPS_PER_DAY)), calendar.day(session))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,7 +29,7 @@ RowKind = Literal["empty", "truncate", "nulls", "older"]
 WireKind = Literal["slow", "hang", "drop"]
 Kind = RefusalKind | RowKind | WireKind
 
-REFUSALS: Mapping[str, Refusal] = {
+REFUSALS: Mapping[Kind, Refusal] = {
     "unauthorized": refusals.UNAUTHORIZED,
     "restricted_endpoint": refusals.RESTRICTED_ENDPOINT,
     "premium_symbol": refusals.PREMIUM_SYMBOL,
@@ -129,6 +129,3 @@ class FaultBook:
     def as_json(self) -> list[dict[str, object]]:
         """All faults in force, oldest first."""
         return [fault.as_json() for fault in self._faults.values()]
-
-
-assert set(get_args(RefusalKind)) == set(REFUSALS)

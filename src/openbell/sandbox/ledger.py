@@ -38,8 +38,8 @@ class Ledger:
         self._first = self._last
         self._billed = 0
         self._bytes = 0
-        self._by_path = _Totals()
-        self._by_symbol = _Totals()
+        self._by_path = _Totals("calls", "billed", "bytes")
+        self._by_symbol = _Totals("calls", "billed")
         self._by_status: Counter[str] = Counter()
 
     def open(self, received_at: float, path: str, symbols: list[str]) -> Entry:
@@ -95,11 +95,12 @@ class _Totals:
 
     ROWS_MAX = 10_000
 
-    def __init__(self) -> None:
+    def __init__(self, *counts: str) -> None:
+        self._counts = counts
         self.rows: dict[str, dict[str, int]] = {}
 
     def add(self, names: Iterable[str], what: str, count: int) -> None:
         for name in names:
             if name in self.rows or len(self.rows) < self.ROWS_MAX:
-                row = self.rows.setdefault(name, {"calls": 0, "billed": 0, "bytes": 0})
+                row = self.rows.setdefault(name, dict.fromkeys(self._counts, 0))
                 row[what] += count

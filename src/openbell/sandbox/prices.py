@@ -31,6 +31,13 @@ class Bar(NamedTuple):
     close: float
     volume: int
 
+    def times(self, price: float, volume: float, digits: int | None = None) -> Bar:
+        """The day with all prices and the volume multiplied; prices rounded if `digits` says so."""
+        prices = [value * price for value in (self.open, self.high, self.low, self.close)]
+        if digits is not None:
+            prices = [round(value, digits) for value in prices]
+        return Bar(prices[0], prices[1], prices[2], prices[3], round(self.volume * volume))
+
 
 @dataclass(slots=True)
 class Series:

@@ -87,8 +87,8 @@ class Market:
         invented = self._invented[symbol]
         base, row = self._series[invented.base], self.calendar.row(session - invented.lag)
         bar, factor = base.bar(row), invented.scale / _split_factor(base, row, self.calendar.rows)
-        prices = (round(price * factor, CENTS) for price in bar[:4])
-        return Bar(*prices, volume=int(bar.volume / factor))  # the same money changes hands
+        # Divided shares: the same money changes hands.
+        return bar.times(factor, 1 / factor, digits=CENTS)
 
     def split_factor(self, symbol: str, session: int, now: int) -> float:
         """By how much a price printed in `session` is divided to compare it with one printed in `now`."""
@@ -105,7 +105,7 @@ class Market:
     def split_adjusted(self, symbol: str, session: int, now: int) -> Bar:
         """The full day of `session` in the shares of `now`."""
         bar, factor = self.printed(symbol, session), self.split_factor(symbol, session, now)
-        return Bar(*(price / factor for price in bar[:4]), volume=round(bar.volume * factor))
+        return bar.times(1 / factor, factor)
 
     def glance(self, symbol: str, moment: Moment) -> Glance:
         """The symbol at a moment; it must be listed."""
@@ -156,7 +156,7 @@ class Market:
         return factor / _split_factor(series, row, last + 1) if invented else factor
 
     def _walk_of(self, symbol: str, session: int) -> array[float]:
-        return walk(f"{symbol} {self.calendar.date(session)}", self.printed(symbol, session))
+        return walk(f"{symbol} {self.calendar.day(session)}", self.printed(symbol, session))
 
     def _year_of(self, symbol: str, session: int) -> YearView:
         first = self.first_session(symbol) or 0
@@ -174,7 +174,7 @@ class Market:
 
 def walk(seed: str, bar: Bar) -> array[float]:
     """The price at each of the 391 minutes of a day: starts at open, touches low and high, ends at close."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - a repeatable walk, no secret
     turn, last_turn = sorted(chance.sample(range(1, STEPS_PER_DAY), 2))
     first, second = (bar.low, bar.high) if chance.random() < 0.5 else (bar.high, bar.low)
     stops = ((0, bar.open), (turn, first), (last_turn, second), (STEPS_PER_DAY, bar.close))

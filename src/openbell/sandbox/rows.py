@@ -146,7 +146,7 @@ def history(
     for session in market.sessions(symbol, first_day, last_day, moment):
         yield {
             "symbol": symbol,
-            "date": market.calendar.date(session).isoformat(),
+            "date": market.calendar.day(session).isoformat(),
             **make(market, symbol, session, moment.session),
         }
 
@@ -170,7 +170,7 @@ def _light_row(market: Market, symbol: str, session: int, now: int) -> Row:
     return {"price": _tidy(bar.close), "volume": bar.volume}
 
 
-def _printed_row(market: Market, symbol: str, session: int, now: int) -> Row:
+def _printed_row(market: Market, symbol: str, session: int, _now: int) -> Row:
     bar = market.printed(symbol, session)
     return _adjusted_fields(bar[:4], 1.0, bar.volume)
 
