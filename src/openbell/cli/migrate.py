@@ -1,0 +1,44 @@
+"""`openbell migrate`: bring the database to the schema of this version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import FAILED
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import print_json, progress
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 when migrations are waiting.")
+@data_option
+@json_option
+def migrate(check: bool, data: Path | None, as_json: bool) -> int:
+    """Apply the migrations that are waiting. `openbell up` does it by itself."""
+    return reach.run_async(_migrate(check, data, as_json))
+
+
+async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
+    from openbell.postgres.migrate import migrate as apply
+    from openbell.postgres.migrate import pending
+    from openbell.settings import load
+
+    dsn = reach.find(load(keys=False), data).dsn
+    applied: list[str] = []
+    waiting = await pending(dsn)
+    if waiting and not check:
+        with progress("Applying migrations") as say:
+            applied = await apply(dsn, on_step=lambda name: say(f"Applying {name}"))
+        waiting = []
+    if as_json:
+        print_json({"applied": applied, "waiting": waiting})
+    else:
+        for title, names in (("Applied", applied), ("Waiting", waiting)):
+            if names:
+                click.echo(f"{title}: {', '.join(names)}")
+        if not applied and not waiting:
+            click.echo("The database is up to date.")
+    return FAILED if waiting else 0
