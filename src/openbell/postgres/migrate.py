@@ -37,6 +37,8 @@ from openbell.postgres.pool import connect
 from openbell.postgres.queries import Queries
 
 LOCK_TIMEOUT_MS = 500
+STATEMENT_TIMEOUT_MS = 60_000
+"""For files in a transaction, which hold their locks as long as they run. Others may take the time they need."""
 ATTEMPTS_MAX = 12
 PAUSE_FIRST_S = 0.1
 PAUSE_MAX_S = 10.0
@@ -138,7 +140,6 @@ async def _take_turn(connection: asyncpg.Connection) -> None:
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.execute(_QUERIES.get("set_timeouts"), str(LOCK_TIMEOUT_MS), "0")
     if not await connection.fetchval(_QUERIES.get("find_migration_table")):
         await connection.execute(_QUERIES.get("create_schema"))
         await connection.execute(_QUERIES.get("create_migration_table"))
@@ -151,6 +152,8 @@ async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     """One file, tried again while its locks are taken. Raises MigrationBlocked after the last attempt."""
+    limit_ms = STATEMENT_TIMEOUT_MS if migration.in_transaction else 0
+    await connection.execute(_QUERIES.get("set_timeouts"), str(LOCK_TIMEOUT_MS), str(limit_ms))
     for attempt in range(ATTEMPTS_MAX):
         try:
             if migration.in_transaction:

@@ -1,0 +1,61 @@
+# Everything runs in .venv of this checkout; only Python 3.11+, make and git must be there before.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+SECONDS ?= 60
+SEED ?= 1
+
+.PHONY: help setup up test check format lock bench chaos clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the locked dependencies (does nothing when it is current)
+
+$(STAMP): requirements-dev.lock pyproject.toml hatch_build.py
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "openbell needs Python 3.11 or newer; name one with: make setup PYTHON=python3.12")'
+	@test -x $(BIN)/python || { echo "Making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "Installing the locked dependencies (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements-dev.lock
+	@echo "Installing openbell from this checkout"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+up: setup ## start everything and print the address (ARGS="--live --port 8080")
+	@exec $(BIN)/openbell up $(ARGS)
+
+test: setup ## the tests, on a real PostgreSQL (ARGS="-k name")
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: setup ## style, types, floors, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/squawk --config .squawk.toml src/openbell/postgres/migrations/*.sql
+
+format: setup ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## choose the newest allowed versions anew and write both lock files
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --output-file requirements.lock
+	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@git --no-pager diff --stat -- requirements.lock requirements-dev.lock
+
+# For every platform and Python from 3.11 on; without the address of the index they came from.
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+
+bench: setup ## measure one thing: make bench NAME=stream
+	@exec $(BIN)/openbell bench $(NAME) $(ARGS)
+
+chaos: setup ## break things on purpose for a while: make chaos SECONDS=60 SEED=1
+	@exec env SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m pytest tests/chaos $(ARGS)
+
+clean: ## remove what can be made again; data folders in .openbell stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* tests/artifacts
+	rm -rf src/openbell/web/static/vendor
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
