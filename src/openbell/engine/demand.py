@@ -1,0 +1,89 @@
+"""Demand is a lease of interest: a source wants a key until a time. Nobody says goodbye; leases expire."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from openbell.engine.database import SQL, Db
+from openbell.engine.duty import Duty
+from openbell.engine.hints import Hints
+from openbell.engine.registry import CLASSES
+from openbell.engine.sweep import QueuedJob, sweep
+
+LEASE_S = 30.0
+BEAT_S = 10.0
+
+
+async def want(
+    db: Db, keys: Sequence[tuple[str, str]], *, source: str, seconds: float, weight: int = 1, job_class: str = "interactive"
+) -> list[QueuedJob]:
+    """Want ``keys`` for ``seconds``, and queue at once what is not fresh. Returns the jobs queued or lifted.
+
+    The keys must be canonical. Demand for a key that is fresh, queued or running costs nothing.
+    """
+    if not keys:
+        return []
+    unique = sorted(set(keys))
+    await _lease(db, source, {key: weight for key in unique}, seconds, job_class)
+    return await sweep(db, unique)
+
+
+async def _lease(db: Db, source: str, weights: dict[tuple[str, str], int], seconds: float, job_class: str) -> None:
+    await db.execute(
+        SQL.get("want_keys"),
+        source,
+        [product for product, _ in weights],
+        [key for _, key in weights],
+        list(weights.values()),
+        CLASSES[job_class],
+        timedelta(seconds=seconds),
+    )
+
+
+class Interest(Duty):
+    """The interest of everybody who watches through one process: counted in memory, one upsert per beat in the database.
+
+    A viewer's open stream calls :meth:`add` for its keys and :meth:`drop` when it ends. If the process dies, its leases
+    run out by themselves.
+    """
+
+    name = "interest"
+
+    def __init__(self, pool: asyncpg.Pool, source: str, hints: Hints | None = None) -> None:
+        super().__init__()
+        self._pool, self._source, self._hints = pool, source, hints
+        self._viewers: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """What is watched through this process now."""
+        return list(self._viewers)
+
+    async def add(self, keys: Sequence[tuple[str, str]]) -> None:
+        """One more viewer for each of ``keys``. Keys that nobody watched here are demanded at once."""
+        fresh = [key for key in set(keys) if not self._viewers[key]]
+        self._viewers.update(set(keys))
+        queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
+        if self._hints is not None:
+            for job in queued:
+                if job.created:
+                    self._hints.tell("work", job.product, job.key)
+
+    async def drop(self, keys: Sequence[tuple[str, str]]) -> None:
+        """One viewer less for each of ``keys``; the lease of a key that nobody watches any more is ended."""
+        self._viewers.subtract(set(keys))
+        gone = [key for key in set(keys) if self._viewers[key] <= 0]
+        for key in gone:
+            del self._viewers[key]
+        if gone:
+            await self._pool.execute(SQL.get("drop_demand"), self._source, [product for product, _ in gone], [key for _, key in gone])
+
+    async def beat(self) -> float:
+        """Renew the leases of everything that is watched."""
+        if self._viewers:
+            await _lease(self._pool, self._source, dict(self._viewers), LEASE_S, "interactive")
+        return BEAT_S

@@ -1,0 +1,137 @@
+"""Every error of the engine.
+
+::
+
+    EngineError                 code, and a sentence
+    ├── UnknownProduct          no product of that name is registered
+    ├── InvalidKey              the key cannot be one of this product
+    ├── InvalidDeclaration      a product was declared with something missing or impossible
+    ├── UnknownJob              no job with that id
+    ├── Fenced                  the attempt is no longer ours: its token is outdated, or it was cancelled
+    └── ProducerError           what a producer or a provider client may raise; each has its own consequence
+        ├── NothingKnown        the source has nothing under this key: stored as a result
+        ├── Transient           try again later, with backoff; uses an attempt
+        ├── Waiting             not now, no fault of the job: goes back without using the attempt
+        │   ├── AccountBlocked  an account has no room
+        │   └── RateLimited     the provider asks for a pause; pauses it for everybody
+        ├── ProviderStopped     a bad key, a suspended or exhausted account: pauses the provider, an operator must act
+        └── Permanent           trying again changes nothing
+            └── NotInPlan       the provider's plan does not include this
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+
+class EngineError(Exception):
+    """Base of all errors of the engine: a stable ``code`` and a sentence for people."""
+
+    code = "engine_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+
+class UnknownProduct(EngineError):
+    """No product of that name is registered."""
+
+    code = "unknown_product"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no product {name[:80]!r}. The products are: {', '.join(known)}.")
+        self.name = name
+
+
+class InvalidKey(EngineError):
+    """The key cannot be one of this product."""
+
+    code = "malformed_key"
+
+    def __init__(self, product: str, key: str, reason: str) -> None:
+        super().__init__(f"{key[:80]!r} cannot be a key of {product!r}: {reason}.")
+        self.product, self.key = product, key
+
+
+class InvalidDeclaration(EngineError):
+    """A product was declared with something missing or impossible; the process does not start with it."""
+
+    code = "invalid_declaration"
+
+
+class UnknownJob(EngineError):
+    """There is no job with that id, live or in history."""
+
+    code = "unknown_job"
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"There is no job {job_id}. It may have been removed after its retention time.")
+
+
+class Fenced(EngineError):
+    """The attempt is no longer ours: its token is outdated or the job was cancelled. Stop, and write nothing."""
+
+    code = "fenced"
+
+
+class ProducerError(EngineError):
+    """What a producer or a provider client may raise. ``retry_after`` is how long to wait, where the source said so."""
+
+    code = "producer_error"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.retry_after = retry_after
+
+
+class NothingKnown(ProducerError):
+    """The source answered that it has nothing under this key. This is a result, not a failure."""
+
+    code = "nothing_known"
+
+
+class Transient(ProducerError):
+    """It failed now and may work later: a time-out, a broken connection, an outage."""
+
+    code = "transient"
+
+
+class Waiting(ProducerError):
+    """It could not run now for no fault of its own; it goes back without using an attempt."""
+
+    code = "waiting"
+
+
+class AccountBlocked(Waiting):
+    """An account has no room for this call until ``until``."""
+
+    code = "account_full"
+
+    def __init__(self, message: str, *, until: datetime | None, retry_after: timedelta) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.until = until
+
+
+class RateLimited(Waiting):
+    """The provider asks for a pause of ``retry_after``; everybody who calls it waits."""
+
+    code = "rate_limited"
+
+
+class ProviderStopped(ProducerError):
+    """The provider refuses this account as a whole: bad key, suspended, out of credit. An operator must act."""
+
+    code = "provider_stopped"
+
+
+class Permanent(ProducerError):
+    """Trying again changes nothing."""
+
+    code = "permanent"
+
+
+class NotInPlan(Permanent):
+    """The plan with the provider does not include this call."""
+
+    code = "not_in_plan"

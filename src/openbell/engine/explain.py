@@ -1,0 +1,69 @@
+"""Why something is as fresh as it is. Pure; the same sentence serves pages, terminal and API."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openbell.engine.artifacts import Reading
+
+
+def why(r: Reading) -> str:
+    """One sentence: what holds now, and what happens next."""
+    if r.state == "fresh" and r.fresh_until is not None:
+        return f"Fresh until {clock(r.fresh_until, r.now)}."
+    now = _standing(r)
+    return f"{now} {_next(r)}".strip()
+
+
+def _standing(r: Reading) -> str:
+    if r.state == "empty":
+        until = f" It is asked again after {clock(r.fresh_until, r.now)}." if r.fresh_until and r.fresh_until > r.now else ""
+        return f"The source has nothing under this key.{until}"
+    if r.state == "missing":
+        return "Nothing is known yet."
+    if r.state == "fallback":
+        return "This is a stand-in until the real result is there."
+    age = words(timedelta(seconds=r.age_s or 0))
+    return f"{'Stale' if r.state == 'stale' else 'Too old to be served as current'}: last checked {age} ago."
+
+
+def _next(r: Reading) -> str:
+    if not r.enabled:
+        return "This product is switched off."
+    if r.job is not None:
+        return _job(r)
+    if r.setback is not None and r.setback.retry_at > r.now:
+        return f"The last attempt failed: {r.setback.message.rstrip('.')}. It is tried again after {clock(r.setback.retry_at, r.now)}."
+    if r.state in ("missing", "stale", "expired"):
+        return "Nobody is asking for it at the moment; it is refreshed when somebody does."
+    return ""
+
+
+def _job(r: Reading) -> str:
+    assert r.job is not None
+    if r.job.state == "running":
+        step = f" ({r.job.progress})" if r.job.progress else ""
+        return f"It is being fetched now{step}."
+    because = f": {r.job.reason.rstrip('.')}" if r.job.reason else ""
+    if r.blockage is not None:
+        return f"Waiting until {clock(r.blockage.until, r.now)}: {r.blockage.reason}."
+    if r.job.state == "parked":
+        return f"Waiting until {clock(r.job.run_at, r.now)} for attempt {r.job.attempt + 1}{because}."
+    return f"Queued {words(r.now - r.job.queued_at)} ago{because}."
+
+
+def clock(time: datetime, now: datetime) -> str:
+    """A time of day with its zone, and with the day when it is not near: ``10:42:05 UTC``, ``7 Aug 2026, 10:42 UTC``."""
+    near = abs(time - now) < timedelta(hours=20)
+    return f"{time:%H:%M:%S} UTC" if near else f"{time.day} {time:%b %Y, %H:%M} UTC"
+
+
+def words(span: timedelta) -> str:
+    """A span as people say it: ``12 s``, ``3 min``, ``5 h``, ``2 days``."""
+    total = max(0, int(span.total_seconds()))
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if total >= size * (2 if unit == "days" else 1):
+            return f"{total // size} {unit}"
+    return f"{total} s"

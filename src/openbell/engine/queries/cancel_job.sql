@@ -1,0 +1,1 @@
+select openbell.cancel_job($1, $2)

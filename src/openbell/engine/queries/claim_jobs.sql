@@ -1,0 +1,25 @@
+-- Class, then number, then age; rows that others hold are skipped. Products of a paused or full provider are left
+-- waiting. One fresh token for the claim: every later write of these attempts carries it.
+with clock as materialized (
+    select openbell.now() as t
+), claim as materialized (
+    select nextval('openbell.token') as token
+), open_product as materialized (
+    select p.name, p.timeout
+    from openbell.product p, clock
+    where p.name = any ($1::text[]) and p.enabled
+        and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > clock.t)
+), picked as (
+    select j.id
+    from openbell.job j
+    where j.state = 'waiting' and j.job_class = any ($2::smallint[]) and j.product in (select name from open_product)
+    order by j.job_class, j.number desc, j.id
+    limit $4 for update skip locked
+)
+update openbell.job j
+set state = 'running', attempt = j.attempt + 1, worker = $3, token = claim.token, reason = null,
+    started_at = clock.t, deadline = clock.t + p.timeout
+from picked, clock, claim, open_product p
+where j.id = picked.id and p.name = j.product
+returning j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, j.queued_at, clock.t as now, p.timeout,
+    (select a.fresh_until from openbell.artifact a where a.product = j.product and a.key = j.key) as fresh_until

@@ -1,0 +1,1 @@
+select count(*) from openbell.demand where expires_at > openbell.now()

@@ -1,0 +1,5 @@
+insert into openbell.account as a (subject, resource, period, closes, span, grain, granted)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (subject, resource, period) do update
+set granted = greatest(excluded.granted, a.held + a.spent), span = excluded.span, grain = excluded.grain
+returning id

@@ -1,0 +1,1 @@
+select name, value from openbell.step where job_id = $1

@@ -1,0 +1,2 @@
+select request, spend_id, verdict, account_id, frees_at
+from openbell.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) order by request

@@ -1,0 +1,1 @@
+select openbell.skip_job($1, $2)

@@ -1,0 +1,26 @@
+-- Demand × staleness → jobs. For all demanded keys, or only for the keys in $1, $2. Nothing else queues refreshes.
+-- A key that waits already is lifted, never lowered; one that runs is left alone.
+with clock as materialized (
+    select openbell.now() as t
+), wanted as (
+    select d.product, d.key, least(sum(d.weight), 100)::smallint as number, min(d.job_class) as job_class
+    from openbell.demand d, clock
+    where d.expires_at > clock.t
+        and ($1::text[] is null or (d.product, d.key) in (select * from unnest($1::text[], $2::text[])))
+    group by d.product, d.key
+), due as (
+    select w.product, w.key, w.number, w.job_class, p.max_attempts, clock.t
+    from clock, wanted w
+    join openbell.product p on p.name = w.product and p.enabled
+    left join openbell.artifact a on a.product = w.product and a.key = w.key
+    left join openbell.cooldown c on c.product = w.product and c.key = w.key
+    where (a.fresh_until is null or a.fresh_until <= clock.t)
+        and (c.retry_at is null or c.retry_at <= clock.t)
+    order by w.job_class, w.number desc, w.product, w.key
+)
+insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at, run_at)
+select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t, due.t from due
+on conflict (product, key) do update
+set number = greatest(j.number, excluded.number), job_class = least(j.job_class, excluded.job_class)
+where j.state <> 'running' and (j.number < excluded.number or j.job_class > excluded.job_class)
+returning j.id, j.product, j.key, j.xmax = 0 as created

@@ -1,0 +1,271 @@
+"""What can be made: products, declared in code, governed by rows.
+
+A declaration says everything that the engine needs in order to make a result once, on time and within budget. There are
+no defaults for the policy: a product that leaves something out is refused when the process starts (PF-1). The first start
+seeds a row per product; afterwards the row is the policy, and what an operator changed in it stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_type_hints
+
+from pydantic import BaseModel
+
+from openbell.engine.database import SQL, Db
+from openbell.engine.errors import InvalidDeclaration, InvalidKey, UnknownProduct
+from openbell.engine.freshness import Policy
+from openbell.engine.keys import Key
+
+
+CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30, "ad-hoc": 50, "background": 90}
+"""The job classes in the order in which they are served; the number is what the database stores."""
+
+Effect = Literal["repeat", "resend", "lookup", "never"]
+"""What recovery does with an outside call whose outcome is unknown (DC-1)."""
+
+Producer = Callable[..., Awaitable[BaseModel]]
+
+
+def seconds(n: float) -> timedelta:
+    """``n`` seconds."""
+    return timedelta(seconds=n)
+
+
+def minutes(n: float) -> timedelta:
+    """``n`` minutes."""
+    return timedelta(minutes=n)
+
+
+def hours(n: float) -> timedelta:
+    """``n`` hours."""
+    return timedelta(hours=n)
+
+
+def days(n: float) -> timedelta:
+    """``n`` days."""
+    return timedelta(days=n)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The estimate of one refresh: how many calls to the provider, and how many bytes they bring together."""
+
+    calls: int
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One declared product. See :func:`product` for what each part means."""
+
+    name: str
+    key: type[Key]
+    version: int
+    policy: Policy
+    timeout: timedelta
+    job_class: str
+    max_attempts: int
+    max_bytes: int
+    provider: str
+    estimate: Calls
+    licence: str
+    source_time: str | None
+    model: type[BaseModel]
+    producer: Producer = field(repr=False)
+
+    def parse_key(self, text: str) -> str:
+        """The canonical key that ``text`` stands for. Raises :class:`InvalidKey`."""
+        try:
+            return self.key.parse(text)
+        except ValueError as error:
+            raise InvalidKey(self.name, text, str(error)) from None
+
+    def seed(self) -> dict[str, Any]:
+        """The row that this declaration stands for, by column."""
+        return {
+            "version": self.version,
+            "provider": self.provider,
+            "job_class": CLASSES[self.job_class],
+            "ttl": self.policy.ttl,
+            "stale_ttl": self.policy.stale_ttl,
+            "empty_ttl": self.policy.empty_ttl,
+            "retry_ttl": self.policy.retry_ttl,
+            "timeout": self.timeout,
+            "max_attempts": self.max_attempts,
+            "max_bytes": self.max_bytes,
+            "calls": self.estimate.calls,
+            "bytes": self.estimate.bytes,
+            "licence": self.licence,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProductRow:
+    """The policy of a product as it is in force."""
+
+    name: str
+    version: int
+    provider: str
+    job_class: int
+    ttl: timedelta
+    stale_ttl: timedelta
+    empty_ttl: timedelta
+    retry_ttl: timedelta
+    timeout: timedelta
+    max_attempts: int
+    max_bytes: int
+    calls: int
+    bytes: int
+    licence: str
+    enabled: bool
+    changed_at: datetime
+    changed: Sequence[str]
+
+    @property
+    def policy(self) -> Policy:
+        """Its freshness policy."""
+        return Policy(self.ttl, self.stale_ttl, self.empty_ttl, self.retry_ttl)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; durations in seconds, sizes in bytes. ``changed`` names what an operator has set."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "provider": self.provider,
+            "class": next(name for name, number in CLASSES.items() if number == self.job_class),
+            "ttl_s": self.ttl.total_seconds(),
+            "stale_ttl_s": self.stale_ttl.total_seconds(),
+            "empty_ttl_s": self.empty_ttl.total_seconds(),
+            "retry_ttl_s": self.retry_ttl.total_seconds(),
+            "timeout_s": self.timeout.total_seconds(),
+            "max_attempts": self.max_attempts,
+            "max_bytes": self.max_bytes,
+            "calls": self.calls,
+            "bytes": self.bytes,
+            "licence": self.licence,
+            "enabled": self.enabled,
+            "changed_at": self.changed_at.isoformat(),
+            "changed": list(self.changed),
+        }
+
+
+class Registry:
+    """The products that this process knows, by name."""
+
+    def __init__(self, products: Sequence[Product] = ()) -> None:
+        self.products: dict[str, Product] = {}
+        for one in products:
+            self.add(one)
+
+    def add(self, one: Product) -> None:
+        """Register ``one``. Raises :class:`InvalidDeclaration` when the name is taken."""
+        if one.name in self.products:
+            raise InvalidDeclaration(f"Two products are called {one.name!r}; a result has one registered producer.")
+        self.products[one.name] = one
+
+    def get(self, name: str) -> Product:
+        """The product called ``name``. Raises :class:`UnknownProduct`."""
+        try:
+            return self.products[name]
+        except KeyError:
+            raise UnknownProduct(name, sorted(self.products)) from None
+
+    def __iter__(self) -> Iterator[Product]:
+        return iter(self.products.values())
+
+    async def seed(self, db: Db) -> None:
+        """Bring the registry rows up to this code: new products get a row, untouched policy follows the declaration,
+        and what an operator has changed stays as it is."""
+        for one in self:
+            await db.execute(SQL.get("seed_product"), one.name, *one.seed().values(), _plain(one.seed()))
+
+
+def _plain(seed: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: f"{value.total_seconds()} seconds" if isinstance(value, timedelta) else value for name, value in seed.items()}
+
+
+async def list_products(db: Db) -> list[ProductRow]:
+    """The registry as it is in force, by name."""
+    return [ProductRow(**row) for row in await db.fetch(SQL.get("list_products"))]
+
+
+def product(
+    name: str,
+    *,
+    key: type[Key],
+    version: int,
+    ttl: timedelta,
+    stale: timedelta,
+    empty: timedelta,
+    retry: timedelta,
+    timeout: timedelta,
+    spends: Mapping[str, Calls],
+    licence: str,
+    job_class: str = "interactive",
+    max_attempts: int = 5,
+    max_bytes: int = 1_000_000,
+    source_time: str | None = None,
+) -> Callable[[Producer], Product]:
+    """Declare the decorated coroutine function as the producer of the product ``name``.
+
+    ``key``          what its keys look like
+    ``version``      of the producer; change it when the same inputs would give another result
+    ``ttl``          how long a value is fresh after it was checked
+    ``stale``        how long it may still be served after it was checked
+    ``empty``        how long "the source has nothing" holds
+    ``retry``        how long a key that failed is left alone
+    ``timeout``      of one attempt
+    ``spends``       the provider that it calls, and the estimate of one refresh
+    ``licence``      who may see the value: ``personal``, ``display``, ``public-domain``, ``cc0``
+    ``source_time``  the field of the value that says how old the source's data is
+
+    The producer takes the key and a context and returns the annotated model. Raises :class:`InvalidDeclaration`.
+    """
+
+    def declare(producer: Producer) -> Product:
+        model = get_type_hints(producer).get("return")
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
+        if len(spends) != 1:
+            raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
+        if job_class not in CLASSES:
+            raise InvalidDeclaration(f"{name!r} has job_class {job_class!r}; it must be one of {', '.join(CLASSES)}.")
+        if not timedelta(0) < ttl <= stale or min(empty, retry, timeout) <= timedelta(0):
+            raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, and empty, retry and timeout above 0.")
+        if source_time is not None and source_time not in model.model_fields:
+            raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
+        ((provider, estimate),) = spends.items()
+        return Product(
+            name=name,
+            key=key,
+            version=version,
+            policy=Policy(ttl, stale, empty, retry),
+            timeout=timeout,
+            job_class=job_class,
+            max_attempts=max_attempts,
+            max_bytes=max_bytes,
+            provider=provider,
+            estimate=estimate,
+            licence=licence,
+            source_time=source_time,
+            model=model,
+            producer=producer,
+        )
+
+    return declare
+
+
+async def set_product(db: Db, name: str, changes: Mapping[str, Any], *, actor: str) -> ProductRow:
+    """Change policy columns of a product while the system runs; the change is audited.
+
+    Raises :class:`UnknownProduct` for a name without a row, and ``ValueError`` for a column that is not policy.
+    """
+    allowed = {"ttl", "stale_ttl", "empty_ttl", "retry_ttl", "timeout", "max_attempts", "max_bytes", "calls", "bytes", "enabled"}
+    if wrong := sorted(set(changes) - allowed):
+        raise ValueError(f"{', '.join(wrong)} cannot be set; what can be set is {', '.join(sorted(allowed))}")
+    if await db.fetchval(SQL.get("set_product"), name, _plain(changes), actor) is None:
+        raise UnknownProduct(name, [one.name for one in await list_products(db)])
+    return next(one for one in await list_products(db) if one.name == name)

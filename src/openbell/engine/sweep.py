@@ -1,0 +1,75 @@
+"""The sweep: demand × staleness → jobs, in one statement. For one key the moment it is asked for, for all on a beat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+import asyncpg
+
+from openbell.engine.database import SQL, Db
+from openbell.engine.duty import Duty
+from openbell.engine.hints import Hints
+
+BEAT_S = 1.0
+IDLE_BEAT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """A job that a sweep has queued (``created``) or lifted."""
+
+    id: int
+    product: str
+    key: str
+    created: bool
+
+
+async def sweep(db: Db, keys: Sequence[tuple[str, str]] | None = None) -> list[QueuedJob]:
+    """Queue a job for each demanded key that is not fresh; with ``keys``, look at these only."""
+    columns = (None, None) if keys is None else ([product for product, _ in keys], [key for _, key in keys])
+    return [QueuedJob(**row) for row in await db.fetch(SQL.get("sweep_demand"), *columns)]
+
+
+class Sweeper(Duty):
+    """Sweeps all demand and wakes parked jobs whose time has come. One process does each beat, whichever is first."""
+
+    name = "sweep"
+
+    def __init__(self, pool: asyncpg.Pool, hints: Hints) -> None:
+        super().__init__()
+        self._pool, self._hints = pool, hints
+
+    async def beat(self) -> float:
+        """Sweep once; quick while there is demand, slow while there is none."""
+        begun = monotonic()
+        if not await self._pool.fetchval(SQL.get("begin_duty"), "sweep", timedelta(seconds=BEAT_S * 0.9)):
+            return BEAT_S
+        queued = await sweep(self._pool)
+        woken = await self._pool.fetch(SQL.get("wake_parked"), 1_000)
+        for job in queued:
+            if job.created:
+                self._hints.tell("work", job.product, job.key)
+        if woken:
+            self._hints.tell("work", "*", "*")
+        busy = queued or woken or await self._pool.fetchval(SQL.get("count_demand"))
+        return max(BEAT_S, 20 * (monotonic() - begun)) if busy else IDLE_BEAT_S
+
+
+class Pruner(Duty):
+    """Removes what has ended: expired demand, workers that are long gone, history beyond its retention."""
+
+    name = "prune"
+
+    def __init__(self, pool: asyncpg.Pool, *, every_s: float = 60.0) -> None:
+        super().__init__()
+        self._pool, self._every_s = pool, every_s
+
+    async def beat(self) -> float:
+        """Prune once."""
+        if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
+            for statement in ("prune_demand", "prune_workers"):
+                await self._pool.execute(SQL.get(statement))
+        return self._every_s

@@ -1,0 +1,281 @@
+-- phase: expand
+--
+-- The tables of the engine, in the order in which the data flows:
+--
+--   demand ──▶ job ──▶ (step, spend, hold) ──▶ artifact + version ──▶ job_history
+--
+-- demand      who wants which key, until when            written by viewers, schedules, requests
+-- job         the live work: waiting, parked, running    written by the sweep, the claim, the worker that holds the token
+-- artifact    the head of a key: how fresh, which version  written only by publishing
+-- version     the values, one row each, never changed    written only by publishing
+-- cooldown    a key that failed and may not be queued yet  written when a job ends in failure
+-- account     what may be spent; hold, aging, spend say on what it went
+
+create schema if not exists openbell;
+
+-- One clock. Tests move it for every process at once by changing the one row.
+create table openbell.clock (
+    only  boolean  primary key default true check (only),
+    shift interval not null default interval '0'
+);
+insert into openbell.clock default values;
+
+create function openbell.now() returns timestamptz
+    language sql stable parallel safe
+    return clock_timestamp() + (select shift from openbell.clock);
+
+-- What this database is: its mode (sandbox or live) and whatever else must be true of it as a whole.
+create table openbell.meta (
+    key   text  primary key,
+    value jsonb not null
+);
+
+-- The registry. A declaration in code seeds a row; from then on the row is the policy, and an operator may change it.
+create table openbell.product (
+    name         text        primary key check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
+    version      integer     not null check (version > 0),
+    provider     text        not null,
+    job_class    smallint    not null check (job_class between 0 and 99),
+    ttl          interval    not null check (ttl > interval '0'),
+    stale_ttl    interval    not null check (stale_ttl >= ttl),
+    empty_ttl    interval    not null check (empty_ttl > interval '0'),
+    retry_ttl    interval    not null check (retry_ttl > interval '0'),
+    timeout      interval    not null check (timeout > interval '0'),
+    max_attempts smallint    not null check (max_attempts between 1 and 100),
+    max_bytes    integer     not null check (max_bytes between 1 and 67108864),
+    calls        integer     not null check (calls >= 0),
+    bytes        bigint      not null check (bytes >= 0),
+    licence      text        not null,
+    enabled      boolean     not null default true,
+    seeded       jsonb       not null,
+    changed_at   timestamptz not null default openbell.now()
+);
+
+create type openbell.artifact_state as enum ('value', 'empty', 'fallback');
+
+create table openbell.artifact (
+    product     text        not null references openbell.product (name),
+    key         text        not null,
+    version     integer     not null check (version >= 0),
+    state       openbell.artifact_state not null,
+    checked_at  timestamptz not null,
+    changed_at  timestamptz,
+    source_time timestamptz,
+    fresh_until timestamptz not null,
+    stale_until timestamptz not null check (stale_until >= fresh_until),
+    primary key (product, key),
+    check ((version = 0) = (changed_at is null))
+) with (fillfactor = 80);
+
+create table openbell.version (
+    product          text        not null,
+    key              text        not null,
+    version          integer     not null check (version > 0),
+    created_at       timestamptz not null,
+    source_time      timestamptz,
+    value            jsonb       not null,
+    provenance       jsonb       not null,
+    producer_version integer     not null,
+    licence          text        not null,
+    cost_micro       bigint      not null check (cost_micro >= 0),
+    job_id           bigint      not null,
+    primary key (product, key, version)
+);
+
+create function openbell.refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'versions are immutable: % % v%', old.product, old.key, old.version
+        using errcode = 'OB001', hint = 'publish a new version instead';
+end $$;
+create trigger version_is_immutable before update on openbell.version
+    for each row execute function openbell.refuse_change();
+
+create table openbell.cooldown (
+    product  text        not null,
+    key      text        not null,
+    code     text        not null,
+    message  text        not null,
+    at       timestamptz not null,
+    retry_at timestamptz not null,
+    failures integer     not null default 1,
+    job_id   bigint      not null,
+    primary key (product, key)
+);
+
+-- A lease of interest. Unlogged: after a crash the truth is the next beat.
+create unlogged table openbell.demand (
+    source     text        not null,
+    product    text        not null,
+    key        text        not null,
+    weight     integer     not null check (weight > 0),
+    job_class  smallint    not null,
+    expires_at timestamptz not null,
+    primary key (product, key, source)
+);
+
+create type openbell.job_state as enum ('waiting', 'parked', 'running');
+create type openbell.job_outcome as enum ('done', 'unchanged', 'empty', 'outdated', 'failed', 'cancelled');
+
+create sequence openbell.token as bigint;
+
+-- Live work only. One row a key: that is what makes a result once.
+create table openbell.job (
+    id           bigint      generated always as identity primary key,
+    product      text        not null,
+    key          text        not null,
+    job_class    smallint    not null,
+    number       smallint    not null default 1 check (number between 0 and 100),
+    state        openbell.job_state not null default 'waiting',
+    attempt      smallint    not null default 0,
+    max_attempts smallint    not null,
+    queued_at    timestamptz not null default openbell.now(),
+    run_at       timestamptz not null default openbell.now(),
+    reason       text,
+    worker       bigint,
+    token        bigint,
+    started_at   timestamptz,
+    deadline     timestamptz,
+    cancelled_by text,
+    progress     text,
+    trail        jsonb       not null default '[]',
+    check ((state = 'running') = (token is not null and worker is not null and deadline is not null))
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
+create unique index job_key on openbell.job (product, key);
+create index job_waiting on openbell.job (job_class, number desc, id) where state = 'waiting';
+create index job_parked on openbell.job (run_at) where state = 'parked';
+create index job_running on openbell.job (worker) where state = 'running';
+
+create table openbell.job_history (
+    id          bigint      not null,
+    product     text        not null,
+    key         text        not null,
+    job_class   smallint    not null,
+    outcome     openbell.job_outcome not null,
+    attempts    smallint    not null,
+    queued_at   timestamptz not null,
+    started_at  timestamptz,
+    finished_at timestamptz not null,
+    worker      bigint,
+    cost_micro  bigint      not null,
+    version     integer,
+    code        text,
+    message     text,
+    trail       jsonb
+) partition by range (finished_at);
+create table openbell.job_history_default partition of openbell.job_history default;
+create index job_history_id on openbell.job_history using brin (id) with (pages_per_range = 16);
+create index job_history_finished on openbell.job_history using brin (finished_at) with (pages_per_range = 16);
+
+create table openbell.worker (
+    id         bigint      generated always as identity primary key,
+    name       text        not null,
+    slots      integer     not null,
+    started_at timestamptz not null default openbell.now(),
+    beat_at    timestamptz not null default openbell.now(),
+    expires_at timestamptz not null,
+    draining   boolean     not null default false,
+    counters   jsonb       not null default '{}'
+);
+
+-- Background duties: whoever moves next_at forward does the beat. No leader, so no leader whose freeze blocks the others.
+create table openbell.duty (
+    name    text        primary key,
+    next_at timestamptz not null
+);
+insert into openbell.duty values ('sweep', '-infinity'), ('prune', '-infinity');
+
+create table openbell.step (
+    job_id   bigint      not null,
+    name     text        not null,
+    token    bigint      not null,
+    value    jsonb       not null,
+    ended_at timestamptz not null default openbell.now(),
+    primary key (job_id, name)
+);
+
+-- closes: how a hold on this account ends.
+--   age      it counts until `span` after the call has ended: an exact sliding window
+--   charge   it is posted with the true cost and stays spent
+--   release  it is given back when the call has ended
+create type openbell.closing as enum ('age', 'charge', 'release');
+
+create table openbell.account (
+    id             bigint   generated always as identity primary key,
+    subject        text     not null,
+    resource       text     not null,
+    period         text     not null,
+    closes         openbell.closing not null,
+    span           interval check (span > interval '0'),
+    grain          interval not null default interval '0',
+    granted        bigint   not null check (granted >= 0),
+    held           bigint   not null default 0 check (held >= 0),
+    spent          bigint   not null default 0 check (spent >= 0),
+    overrun        bigint   not null default 0 check (overrun >= 0),
+    blocked_until  timestamptz,
+    blocked_reason text,
+    unique (subject, resource, period),
+    check (held + spent <= granted),
+    check ((closes = 'age') = (span is not null))
+) with (fillfactor = 50);
+
+create type openbell.effect as enum ('repeat', 'resend', 'lookup', 'never');
+create type openbell.spend_state as enum ('intended', 'sent', 'settled', 'released', 'unknown');
+
+-- The hold and the intent of one outside call, committed before the call is made.
+create table openbell.spend (
+    id              bigint      generated always as identity primary key,
+    job_id          bigint,
+    token           bigint,
+    product         text        not null,
+    key             text        not null,
+    provider        text        not null,
+    operation       text        not null,
+    effect          openbell.effect not null,
+    idempotency_key text        unique,
+    state           openbell.spend_state not null default 'intended',
+    intended_at     timestamptz not null,
+    sent_at         timestamptz,
+    ended_at        timestamptz,
+    timeout         interval    not null,
+    outcome         text,
+    bytes           bigint,
+    cost_micro      bigint      not null default 0 check (cost_micro >= 0),
+    provider_ref    text,
+    check ((state in ('intended', 'sent')) = (ended_at is null))
+);
+create index spend_job on openbell.spend (job_id);
+create index spend_open on openbell.spend (intended_at) where ended_at is null;
+create index spend_unknown on openbell.spend (ended_at) where state = 'unknown';
+
+create table openbell.hold (
+    spend_id   bigint not null references openbell.spend (id) on delete cascade,
+    account_id bigint not null references openbell.account (id),
+    amount     bigint not null check (amount > 0),
+    primary key (spend_id, account_id)
+);
+
+-- What has been used of a sliding window and has not aged out of it yet.
+create table openbell.aging (
+    account_id bigint      not null references openbell.account (id),
+    frees_at   timestamptz not null,
+    amount     bigint      not null check (amount >= 0),
+    excess     bigint      not null default 0 check (excess >= 0),
+    primary key (account_id, frees_at)
+);
+
+create table openbell.audit (
+    id     bigint      generated always as identity primary key,
+    at     timestamptz not null default openbell.now(),
+    actor  text        not null,
+    action text        not null,
+    target text        not null,
+    before jsonb,
+    after  jsonb
+);
+create function openbell.refuse_rewrite() returns trigger language plpgsql as $$
+begin
+    raise exception 'the audit log is append-only' using errcode = 'OB002';
+end $$;
+create trigger audit_is_append_only before update or delete on openbell.audit
+    for each row execute function openbell.refuse_rewrite();

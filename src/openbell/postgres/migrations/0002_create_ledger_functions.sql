@@ -1,0 +1,158 @@
+-- phase: expand
+--
+-- reserve ──▶ (the call) ──▶ settle
+--
+-- A spend is reserved before its call: all the accounts that it touches, or none. When the call has ended it is
+-- settled with what it truly took. A call that may have happened is never given back.
+
+-- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
+--   fenced   the job is no longer held under this token
+--   missing  an account does not exist; a missing limit blocks
+--   paused   an account is paused until frees_at
+--   full     an account has no room; frees_at says when there is enough again
+-- Two statements on purpose: the sums must be read under a snapshot that is taken after the locks.
+create function openbell.reserve(
+    p_job bigint[], p_token bigint[], p_product text[], p_key text[], p_provider text[], p_operation text[],
+    p_effect openbell.effect[], p_idempotency_key text[], p_timeout interval[],
+    p_leg_request integer[], p_leg_account bigint[], p_leg_amount bigint[]
+) returns table (request integer, spend_id bigint, verdict text, account_id bigint, frees_at timestamptz)
+language plpgsql as $$
+declare
+    v_now timestamptz;
+begin
+    perform 1 from openbell.account a where a.id = any (p_leg_account) order by a.id for no key update;
+    v_now := openbell.now();
+    perform openbell.age_out(p_leg_account, v_now);
+
+    return query
+    with asked as (
+        select u.* from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_effect, p_idempotency_key, p_timeout)
+            with ordinality as u (job, token, product, key, provider, operation, effect, idempotency_key, timeout, n)
+    ), leg as (
+        select u.request as n, u.account, u.amount, a.id as found, a.blocked_until,
+            sum(u.amount) over (partition by u.account order by u.request rows unbounded preceding) as wanted,
+            a.granted - a.held - a.spent - a.overrun as free
+        from unnest(p_leg_request, p_leg_account, p_leg_amount) as u (request, account, amount)
+        left join openbell.account a on a.id = u.account
+    ), judged as (
+        select asked.n,
+            case
+                when asked.job is not null and not exists (
+                    select 1 from openbell.job j
+                    where j.id = asked.job and j.token = asked.token and j.state = 'running' and j.cancelled_by is null
+                ) then 'fenced'
+                when not coalesce(bool_and(leg.found is not null), false) then 'missing'
+                when bool_or(leg.blocked_until > v_now) then 'paused'
+                when bool_or(leg.wanted > leg.free) then 'full'
+                else 'ok'
+            end as verdict,
+            (array_agg(leg.account order by leg.blocked_until > v_now desc nulls last, leg.wanted - leg.free desc nulls first))[1] as account
+        from asked left join leg on leg.n = asked.n
+        group by asked.n, asked.job, asked.token
+    ), numbered as (
+        select judged.*, case when judged.verdict = 'ok' then nextval('openbell.spend_id_seq') end as sid from judged
+    ), intent as (
+        insert into openbell.spend (id, job_id, token, product, key, provider, operation, effect, idempotency_key, timeout, intended_at)
+        overriding system value
+        select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.effect,
+            asked.idempotency_key, asked.timeout, v_now
+        from numbered join asked on asked.n = numbered.n where numbered.sid is not null
+    ), held as (
+        insert into openbell.hold (spend_id, account_id, amount)
+        select numbered.sid, leg.account, sum(leg.amount)
+        from numbered join leg on leg.n = numbered.n where numbered.sid is not null
+        group by numbered.sid, leg.account
+    ), taken as (
+        update openbell.account a set held = a.held + s.amount
+        from (
+            select leg.account, sum(leg.amount) as amount
+            from numbered join leg on leg.n = numbered.n where numbered.sid is not null group by leg.account
+        ) s
+        where a.id = s.account
+    )
+    select numbered.n::integer, numbered.sid, numbered.verdict,
+        case when numbered.verdict in ('paused', 'full') then numbered.account end,
+        case numbered.verdict
+            when 'paused' then (select a.blocked_until from openbell.account a where a.id = numbered.account)
+            when 'full' then openbell.room_at(numbered.account,
+                (select (leg.wanted - leg.free)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now)
+        end
+    from numbered order by numbered.n;
+end $$;
+
+-- Takes what has aged out of sliding windows off the sums. The caller holds the locks.
+create function openbell.age_out(p_accounts bigint[], p_now timestamptz) returns void
+language sql as $$
+    with gone as (
+        delete from openbell.aging g where g.account_id = any (p_accounts) and g.frees_at <= p_now
+        returning g.account_id, g.amount, g.excess
+    )
+    update openbell.account a set held = a.held - s.amount, overrun = a.overrun - s.excess
+    from (select account_id, sum(amount) as amount, sum(excess) as excess from gone group by account_id) s
+    where a.id = s.account_id
+$$;
+
+-- When p_need more will have aged out; a second from now where calls in flight decide it.
+create function openbell.room_at(p_account bigint, p_need bigint, p_now timestamptz) returns timestamptz
+language sql stable as $$
+    select coalesce((
+        select s.frees_at from (
+            select g.frees_at, sum(g.amount + g.excess) over (order by g.frees_at) as freed
+            from openbell.aging g where g.account_id = p_account
+        ) s
+        where s.freed >= p_need order by s.frees_at limit 1
+    ), p_now + interval '1 second')
+$$;
+
+-- Ends spends. Row n of the arrays: settled (it took this much), released (proven not to have happened) or unknown.
+-- A spend that has ended already is left as it is. What an account measures decides what a call took of it:
+-- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held.
+create function openbell.settle(
+    p_spend bigint[], p_state openbell.spend_state[], p_outcome text[], p_bytes bigint[], p_cost_micro bigint[], p_provider_ref text[]
+) returns void
+language plpgsql as $$
+declare
+    v_now timestamptz;
+begin
+    if cardinality(p_spend) = 0 then
+        return;
+    end if;
+    perform 1 from openbell.account a
+        where a.id in (select h.account_id from openbell.hold h where h.spend_id = any (p_spend))
+        order by a.id for no key update;
+    v_now := openbell.now();
+
+    with ended as (
+        update openbell.spend s
+        set state = u.state, outcome = u.outcome, bytes = u.bytes, cost_micro = coalesce(u.cost, 0), ended_at = v_now,
+            provider_ref = coalesce(u.ref, s.provider_ref)
+        from unnest(p_spend, p_state, p_outcome, p_bytes, p_cost_micro, p_provider_ref) as u (id, state, outcome, bytes, cost, ref)
+        where s.id = u.id and s.ended_at is null
+        returning s.id, s.state, s.bytes, s.cost_micro, greatest(v_now, case when s.state = 'unknown' then s.intended_at + s.timeout end) as at
+    ), closed as (
+        delete from openbell.hold h using ended e, openbell.account a
+        where h.spend_id = e.id and a.id = h.account_id
+        returning h.account_id, h.amount as held, a.closes,
+            case when e.state = 'released' or a.closes = 'release' then 0
+                 when e.state = 'unknown' then h.amount
+                 when a.resource = 'bytes' then coalesce(e.bytes, h.amount)
+                 when a.resource = 'usd_micro' then e.cost_micro
+                 else h.amount end as taken,
+            case when a.grain > interval '0' then date_bin(a.grain, e.at + a.span + a.grain, timestamptz 'epoch') else e.at + a.span end as frees_at
+    ), aged as (
+        insert into openbell.aging as g (account_id, frees_at, amount, excess)
+        select c.account_id, c.frees_at, sum(least(c.taken, c.held)), sum(greatest(c.taken - c.held, 0))
+        from closed c where c.closes = 'age' and c.taken > 0 group by c.account_id, c.frees_at
+        on conflict (account_id, frees_at) do update set amount = g.amount + excluded.amount, excess = g.excess + excluded.excess
+    )
+    update openbell.account a
+    set held = a.held - s.returned, spent = a.spent + s.charged, overrun = a.overrun + s.excess
+    from (
+        select c.account_id,
+            sum(case when c.closes = 'age' then c.held - least(c.taken, c.held) else c.held end) as returned,
+            sum(case when c.closes = 'charge' then least(c.taken, c.held) else 0 end) as charged,
+            sum(greatest(c.taken - c.held, 0)) as excess
+        from closed c group by c.account_id
+    ) s
+    where a.id = s.account_id and (s.returned <> 0 or s.charged <> 0 or s.excess <> 0);
+end $$;

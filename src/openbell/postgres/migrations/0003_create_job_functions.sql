@@ -1,0 +1,207 @@
+-- phase: expand
+--
+-- How a job ends. Every function here starts by taking the job under its token; with an outdated token nothing changes
+-- and the answer says so. Publishing, settling the spends and finishing the job are one transaction.
+
+-- Moves a live job to history. The caller holds the job's row lock.
+create function openbell.finish(
+    p_job openbell.job, p_outcome openbell.job_outcome, p_version integer, p_code text, p_message text
+) returns void
+language sql as $$
+    insert into openbell.job_history (
+        id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, version, code, message, trail)
+    select p_job.id, p_job.product, p_job.key, p_job.job_class, p_outcome, p_job.attempt, p_job.queued_at, p_job.started_at, openbell.now(),
+        p_job.worker, (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = p_job.id),
+        p_version, p_code, p_message, nullif(p_job.trail, '[]');
+    delete from openbell.step where job_id = p_job.id;
+    delete from openbell.job where id = p_job.id;
+$$;
+
+-- Publishes the result of a job. The head moves; a version is added only when the value is a new one.
+-- Returns no row when the token is outdated.
+create function openbell.publish(
+    p_job bigint, p_token bigint, p_state openbell.artifact_state, p_value jsonb, p_source_time timestamptz,
+    p_fresh_for interval, p_stale_for interval, p_retry_for interval,
+    p_provenance jsonb, p_producer_version integer, p_licence text,
+    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+) returns table (outcome openbell.job_outcome, version integer)
+language plpgsql as $$
+declare
+    j openbell.job;
+    a openbell.artifact;
+    v_now timestamptz;
+    v_outcome openbell.job_outcome;
+begin
+    select * into j from openbell.job where id = p_job and token = p_token and state = 'running' for update;
+    if not found then
+        return;
+    end if;
+    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    if j.cancelled_by is not null then
+        perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || j.cancelled_by);
+        return query select 'cancelled'::openbell.job_outcome, null::integer;
+        return;
+    end if;
+
+    select * into a from openbell.artifact t where t.product = j.product and t.key = j.key for update;
+    v_now := openbell.now();
+    v_outcome := case
+        when p_state = 'empty' then 'empty'
+        when p_source_time < a.source_time then 'outdated'
+        when a.version > 0 and p_source_time = a.source_time then 'unchanged'
+        when a.version > 0 and p_source_time is null
+            and (select v.value = p_value from openbell.version v where v.product = j.product and v.key = j.key and v.version = a.version) then 'unchanged'
+        else 'done'
+    end;
+
+    if v_outcome = 'done' then
+        insert into openbell.version (product, key, version, created_at, source_time, value, provenance, producer_version, licence, cost_micro, job_id)
+        values (j.product, j.key, coalesce(a.version, 0) + 1, v_now, p_source_time, p_value, p_provenance, p_producer_version, p_licence,
+            (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = j.id), j.id);
+    end if;
+
+    if v_outcome = 'outdated' then
+        update openbell.artifact t
+        set fresh_until = v_now + p_retry_for, stale_until = greatest(t.stale_until, v_now + p_retry_for)
+        where t.product = j.product and t.key = j.key;
+    else
+        insert into openbell.artifact as t (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
+        values (j.product, j.key, (v_outcome = 'done')::integer, p_state, v_now, case when v_outcome = 'done' then v_now end,
+            p_source_time, v_now + p_fresh_for, v_now + greatest(p_stale_for, p_fresh_for))
+        on conflict (product, key) do update
+        set version = t.version + (v_outcome = 'done')::integer, state = excluded.state, checked_at = excluded.checked_at,
+            changed_at = coalesce(excluded.changed_at, t.changed_at), source_time = coalesce(excluded.source_time, t.source_time),
+            fresh_until = excluded.fresh_until,
+            stale_until = case when v_outcome = 'empty' then greatest(t.stale_until, excluded.fresh_until) else excluded.stale_until end;
+    end if;
+
+    delete from openbell.cooldown c where c.product = j.product and c.key = j.key;
+    perform openbell.finish(j, v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer, null, null);
+    return query select v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer;
+end $$;
+
+-- Ends an attempt that brought no result.
+--   retry     park for p_delay and try again; when the attempts are used up, the job has failed
+--   wait      go back without using the attempt, not before p_delay (a full account, a paused provider)
+--   release   go back at once without using the attempt (a draining worker, a database conflict)
+--   permanent the job has failed; the key is not queued again for p_cooldown
+-- Returns no row when the token is outdated.
+create function openbell.end_attempt(
+    p_job bigint, p_token bigint, p_kind text, p_code text, p_message text, p_delay interval, p_cooldown interval,
+    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+) returns table (state text, run_at timestamptz)
+language plpgsql as $$
+declare
+    j openbell.job;
+    v_now timestamptz;
+begin
+    select * into j from openbell.job t where t.id = p_job and t.token = p_token and t.state = 'running' for update;
+    if not found then
+        return;
+    end if;
+    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    v_now := openbell.now();
+
+    if j.cancelled_by is not null then
+        perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || j.cancelled_by);
+        return query select 'cancelled', null::timestamptz;
+    elsif p_kind in ('wait', 'release') then
+        update openbell.job t
+        set state = case when p_delay > interval '0' then 'parked' else 'waiting' end::openbell.job_state, attempt = t.attempt - 1,
+            run_at = v_now + p_delay, reason = p_message, worker = null, token = null, deadline = null, started_at = null
+        where t.id = j.id;
+        return query select 'waiting', v_now + p_delay;
+    else
+        j.trail := j.trail || jsonb_build_object('attempt', j.attempt, 'worker', j.worker, 'started_at', j.started_at,
+            'ended_at', v_now, 'code', p_code, 'message', p_message);
+        if p_kind = 'retry' and j.attempt < j.max_attempts then
+            update openbell.job t
+            set state = case when p_delay > interval '0' then 'parked' else 'waiting' end::openbell.job_state,
+                run_at = v_now + p_delay, reason = p_message, trail = j.trail,
+                worker = null, token = null, deadline = null
+            where t.id = j.id;
+            return query select 'parked', v_now + p_delay;
+        else
+            insert into openbell.cooldown as c (product, key, code, message, at, retry_at, job_id)
+            values (j.product, j.key, p_code, p_message, v_now, v_now + p_cooldown, j.id)
+            on conflict (product, key) do update
+            set code = excluded.code, message = excluded.message, at = excluded.at, retry_at = excluded.retry_at,
+                job_id = excluded.job_id, failures = c.failures + 1;
+            perform openbell.finish(j, 'failed', null, p_code, p_message);
+            return query select 'failed', v_now + p_cooldown;
+        end if;
+    end if;
+end $$;
+
+-- Takes running jobs from workers whose lease has expired, and attempts that have outlived their deadline. Their open
+-- spends become unknown. An attempt is used; where a call that must not be repeated may have happened, the job has failed.
+create function openbell.rescue(p_limit integer)
+returns table (job_id bigint, product text, key text, worker bigint, cause text, state text)
+language plpgsql as $$
+declare
+    r record;
+    v_state text;
+begin
+    for r in
+        select j.id, j.token, j.product, j.key, j.worker, p.retry_ttl,
+            case when w.expires_at > openbell.now() then 'deadline' else 'process gone' end as cause,
+            (select coalesce(array_agg(s.id), '{}') from openbell.spend s where s.job_id = j.id and s.token = j.token and s.ended_at is null) as spends,
+            exists (select 1 from openbell.spend s
+                where s.job_id = j.id and s.token = j.token and s.ended_at is null and s.effect <> 'repeat') as doubtful
+        from openbell.job j
+        join openbell.product p on p.name = j.product
+        left join openbell.worker w on w.id = j.worker
+        where j.state = 'running'
+            and (w.id is null or w.expires_at <= openbell.now() or j.deadline + interval '5 seconds' <= openbell.now())
+        order by j.id limit p_limit for update of j skip locked
+    loop
+        select e.state into v_state from openbell.end_attempt(
+            r.id, r.token, case when r.doubtful then 'permanent' else 'retry' end,
+            case when r.doubtful then 'outcome_unknown' when r.cause = 'deadline' then 'deadline' else 'worker_gone' end,
+            case when r.doubtful then 'the worker was lost in a call that must not be repeated blindly; see the spend'
+                 when r.cause = 'deadline' then 'the attempt outlived its deadline'
+                 else 'the worker stopped answering' end,
+            interval '0', r.retry_ttl, r.spends,
+            array_fill('unknown'::openbell.spend_state, array[cardinality(r.spends)]),
+            array_fill(r.cause, array[cardinality(r.spends)]),
+            array_fill(null::bigint, array[cardinality(r.spends)]), array_fill(null::bigint, array[cardinality(r.spends)]),
+            array_fill(null::text, array[cardinality(r.spends)])) e;
+        return query select r.id, r.product, r.key, r.worker, r.cause, v_state;
+    end loop;
+end $$;
+
+-- Cancels a live job: at once while it waits, at the next boundary while it runs. Returns its state afterwards.
+create function openbell.cancel_job(p_job bigint, p_actor text) returns text
+language plpgsql as $$
+declare
+    j openbell.job;
+begin
+    select * into j from openbell.job where id = p_job for update;
+    if not found then
+        return null;
+    end if;
+    insert into openbell.audit (actor, action, target, before)
+    values (p_actor, 'job.cancel', p_job::text, jsonb_build_object('product', j.product, 'key', j.key, 'state', j.state));
+    if j.state = 'running' then
+        update openbell.job set cancelled_by = p_actor where id = p_job;
+        return 'cancelling';
+    end if;
+    perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || p_actor);
+    return 'cancelled';
+end $$;
+
+-- Finishes a job that turned out not to be needed: its key was refreshed between the sweep and the claim.
+create function openbell.skip_job(p_job bigint, p_token bigint) returns boolean
+language plpgsql as $$
+declare
+    j openbell.job;
+begin
+    select * into j from openbell.job where id = p_job and token = p_token and state = 'running' for update;
+    if not found then
+        return false;
+    end if;
+    perform openbell.finish(j, 'unchanged', null, 'fresh', 'it was fresh already');
+    return true;
+end $$;
