@@ -19,13 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 FMP_HOME = "https://financialmodelingprep.com"
 PLACEHOLDERS = frozenset(
-    {"apikey", "changethis", "default", "demo", "dummy", "empty", "example", "fake", "fmpapikey", "insertkeyhere", "key",
-     "mock", "mykey", "none", "null", "placeholder", "replaceme", "sample", "sandbox", "secret", "test", "testkey", "todo",
-     "token", "tbd", "unset", "yoursecret"}
+    (
+        "apikey", "changethis", "default", "demo", "dummy", "empty", "example", "fake", "fmpapikey", "insertkeyhere",
+        "key", "mock", "mykey", "none", "null", "placeholder", "replaceme", "sample", "sandbox", "secret", "test",
+        "testkey", "todo", "token", "tbd", "unset", "yoursecret",
+    )
 )  # fmt: skip
 # Set by `openbell up` for its own children; not settings.
 INTERNAL = frozenset({"OPENBELL_LIFELINE_FD"})
-SECRET_NAME = re.compile(r"(_API_KEY|_PASSWORD|_SECRET|_TOKEN)$", re.IGNORECASE)
+PAID_NAME = re.compile(r"_API_KEY$|^SMTP_PASSWORD$", re.IGNORECASE)
 
 Plan = Literal["basic", "starter", "premium", "ultimate"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -127,7 +129,7 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
     for source, values in [*sources, ("the environment", environment)]:
         for name, value in values.items():
             field = name.lower()
-            if field in Settings.model_fields and (keys or not SECRET_NAME.search(name)):
+            if field in Settings.model_fields and (keys or not PAID_NAME.search(name)):
                 merged[field], origin[field] = value, source
     try:
         return Settings(**merged)
@@ -161,9 +163,9 @@ def is_placeholder(secret: str) -> bool:
     )
 
 
-def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process that must hold no paid key and no password (PF-41)."""
-    return {name: value for name, value in environ.items() if not SECRET_NAME.search(name)}
+def without_paid_keys(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that may not spend money or send mail (PF-41)."""
+    return {name: value for name, value in environ.items() if not PAID_NAME.search(name)}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
