@@ -1,0 +1,155 @@
+"""The JSON door: what is known, what is wanted, what is being done. A GET never creates anything."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from openbell.engine import jobs
+from openbell.engine.artifacts import Reading, read, read_many
+from openbell.engine.registry import Registry, list_products
+from openbell.web.backend import Database
+from openbell.web.errors import Malformed, NotHere
+from openbell.web.schemas import Artifact, Demand, DemandTaken, Problem, ProductList, Wanted
+from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
+
+log = logging.getLogger(__name__)
+
+router = APIRouter(
+    prefix="/api/v1",
+    responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
+)
+
+
+def database(request: Request) -> Database:
+    found: Database = request.app.state.database
+    return found
+
+
+def registry(request: Request) -> Registry:
+    found: Registry = request.app.state.config.registry
+    return found
+
+
+@router.get("/products", response_model=ProductList)
+async def products(request: Request) -> dict[str, Any]:
+    """The products and the policy in force for each."""
+    async with database(request).use() as db:
+        return {"products": [row.as_json() for row in await list_products(db)]}
+
+
+@router.get(
+    "/artifacts/{product}/{key:path}",
+    response_model=Artifact,
+    responses={304: {"description": "not changed since the ETag"}},
+)
+async def artifact(request: Request, product: str, key: str) -> Response:
+    """What is known of one key, from the database alone. Ask for more with POST /api/v1/demand."""
+    canonical = registry(request).get(product).parse_key(key)
+    async with database(request).use() as db:
+        reading = await read(db, product, canonical)
+    if reading.state == "missing":
+        raise NotHere(
+            f"There is no {product} of {canonical} yet. {reading.reason}",
+            code="artifact_missing",
+            next="POST /api/v1/demand with this product and key, or watch it on /api/v1/stream.",
+        )
+    headers = {"ETag": f'W/"{reading.etag}"', "Cache-Control": cache_control(reading)}
+    if headers["ETag"] in tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    return JSONResponse(reading.as_json(), headers=headers)
+
+
+def tags(header: str) -> list[str]:
+    """The tags of If-None-Match, all as weak ones: on a read the comparison is weak."""
+    found = [tag.strip() for tag in header.split(",")]
+    return [tag if tag.startswith("W/") else f"W/{tag}" for tag in found if tag]
+
+
+def cache_control(reading: Reading) -> str:
+    """The same two times as everywhere: fresh until, and after that how long the old value may stand in.
+
+    Private: a licence to show data to one reader is no licence for a shared cache.
+    """
+    if reading.fresh_until is None or reading.stale_until is None:
+        return "private, no-cache"
+    fresh = max(0, math.floor((reading.fresh_until - reading.now).total_seconds()))
+    late = max(0, math.floor((reading.stale_until - max(reading.fresh_until, reading.now)).total_seconds()))
+    if not fresh:
+        return f"private, no-cache, stale-if-error={late}"
+    return f"private, max-age={fresh}, stale-while-revalidate={late}, stale-if-error={late}"
+
+
+@router.post("/demand", status_code=202, response_model=DemandTaken, responses={413: {"model": Problem}})
+async def demand(request: Request, wish: Demand) -> dict[str, Any]:
+    """Want keys for some seconds. What is not fresh is queued at once, unless it is already; the answer says where each stands."""
+    keys = [(item.product, registry(request).get(item.product).parse_key(item.key)) for item in wish.items]
+    source = f"api:{request.client.host if request.client else 'unknown'}"
+    await database(request).want(keys, source=source, seconds=wish.seconds)
+    async with database(request).use() as db:
+        readings = await read_many(db, keys)
+    return {"items": [wanted(reading) for reading in readings], "seconds": wish.seconds}
+
+
+def wanted(reading: Reading) -> Wanted:
+    return Wanted(
+        product=reading.product,
+        key=reading.key,
+        state=reading.state,
+        version=reading.version,
+        reason=reading.reason,
+        job=reading.job.id if reading.job else None,
+    )
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "the current state of each key, then every change"}},
+)
+async def stream(
+    request: Request,
+    watch: Annotated[list[str], Query(description="product:key, once for each key", max_length=KEYS_MAX)],
+    form: Annotated[str, Query(alias="as", pattern="^(json|row|card)$", description="json, or HTML for our pages")] = "json",
+) -> StreamingResponse:
+    """Server-sent events. The open stream is the demand for its keys: it ends, the demand ends.
+
+    An `artifact` event carries the JSON of a read; a `fragment` event carries `{key, version, html}`. Only the newest
+    state of each key is sent, so a slow reader misses states in between and never the last one.
+    """
+    keys = list(dict.fromkeys(parse_watch(registry(request), text) for text in watch))
+    hub: Hub = request.app.state.hub
+    check_room(hub)
+    await hub.watch(keys)
+    return EventStream(hub, Subscriber(keys, form), request.app.state.stopping)
+
+
+def parse_watch(registry: Registry, text: str) -> tuple[str, str]:
+    """`quote:aapl` -> ("quote", "AAPL"). Raises UnknownProduct, InvalidKey, Malformed."""
+    product, colon, key = text.partition(":")
+    if not colon:
+        raise Malformed(
+            f"{text[:80]!r} names no key to watch.", code="malformed_watch", next="Write product:key, such as quote:AAPL."
+        )
+    return product, registry.get(product).parse_key(key)
+
+
+@router.get("/jobs/{job_id}", response_model=dict[str, Any])
+async def job(request: Request, job_id: int) -> dict[str, Any]:
+    """One job, live or ended, with its attempts and the calls it made."""
+    async with database(request).use() as db:
+        found = await jobs.get(db, in_range(job_id))
+    if found is None:
+        raise NotHere(f"There is no job {job_id}. It may have been removed after its retention time.", code="unknown_job")
+    return found.as_json()
+
+
+def in_range(job_id: int) -> int:
+    """Ids are 8-byte numbers; anything else was never one."""
+    if not 0 < job_id < 2**63:
+        raise NotHere(f"There is no job {job_id}.", code="unknown_job")
+    return job_id

@@ -1,0 +1,85 @@
+"""The web process: API, stream and pages over one database. `create_app` makes it; a runner serves it by uvicorn.
+
+A runner should set `app.state.stopping` when it hears SIGTERM, *before* uvicorn begins its shutdown: open streams then say
+goodbye and end, and nothing is left to wait for.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from asyncio import Event
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.gzip import GZipMiddleware
+
+from openbell.engine.registry import Registry
+from openbell.web import api, errors, health, pages
+from openbell.web.assets import FOLDER, Assets, asset
+from openbell.web.backend import Database
+from openbell.web.fragments import environment
+from openbell.web.guards import Guard
+from openbell.web.stream import POLL_S, Hub
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """What the web process needs to know; no paid key is among it.
+
+    `direct_dsn` carries LISTEN; None means polling only. `allowed_origins` may call the API from their own pages.
+    """
+
+    dsn: str = field(repr=False)
+    registry: Registry
+    direct_dsn: str | None = field(default=None, repr=False)
+    allowed_origins: Sequence[str] = ()
+    instance: str = "Openbell"
+    poll_s: float = POLL_S
+
+
+def create_app(config: WebConfig) -> FastAPI:
+    """The application. Starts whether or not the database answers, and finds it when it comes."""
+    app = FastAPI(title="Openbell", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    hub = Hub(poll_s=config.poll_s)
+    source = f"web:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    app.state.config = config
+    app.state.hub = hub
+    app.state.stopping = Event()
+    app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
+    environment().globals["asset"] = asset
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    if config.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.allowed_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Content-Type", "If-None-Match"],
+            expose_headers=["ETag"],
+        )
+    app.add_middleware(Guard, allowed_origins=config.allowed_origins)
+    for router in (health.router, api.router, pages.router):
+        app.include_router(router)
+    app.mount("/static", Assets(directory=FOLDER))
+    errors.install(app)
+    return app
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Start to connect without waiting for it; at the end, streams first, then the database."""
+    app.state.database.start()
+    app.state.hub.start()
+    try:
+        yield
+    finally:
+        app.state.stopping.set()
+        app.state.hub.end_all()
+        await app.state.hub.stop()
+        await app.state.database.stop()

@@ -1,0 +1,126 @@
+"""What stands before every request: a limit on bodies, the origin of changes, and the headers of every answer.
+
+Plain ASGI, so that a stream passes through without a buffer.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from openbell.web.errors import OriginRefused, TooLarge, WebError, respond
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES_MAX = 64 * 1024
+SENTENCE_TOO_LARGE = f"The body is above {BODY_BYTES_MAX} bytes."
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# The chart library writes one <style> for its logo; this is its hash, so that the page may stay without 'unsafe-inline'.
+CHART_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        f"style-src 'self' {CHART_STYLE}",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+class Guard:
+    """The outermost layer. `allowed_origins` may change things from their own pages, besides our own origin."""
+
+    def __init__(self, app: ASGIApp, *, allowed_origins: Sequence[str] = ()) -> None:
+        self.app = app
+        self.allowed = frozenset(o.rstrip("/") for o in allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(6)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began = time.perf_counter()
+
+        started = False
+
+        async def dress(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["X-Request-Id"] = request_id
+                headers["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1000:.1f}"
+            await send(message)
+
+        refusal = self.refuse(scope)
+        if refusal is not None:
+            await respond(Request(scope), refusal)(scope, receive, dress)
+            return
+        try:
+            await self.app(scope, Limited(receive), dress)
+        except Exception as error:
+            log.exception("request.failed id=%s path=%s", request_id, scope["path"])
+            if started:
+                raise
+            await respond(Request(scope), error)(scope, receive, dress)
+
+    def refuse(self, scope: Scope) -> WebError | None:
+        """Why this request may not pass, or None."""
+        if scope["method"] in SAFE:
+            return None
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > BODY_BYTES_MAX:
+            return TooLarge(SENTENCE_TOO_LARGE)
+        origin = headers.get("origin")
+        if origin in self.allowed:
+            return None
+        site = headers.get("sec-fetch-site")
+        foreign = site not in (None, "same-origin", "none")
+        if origin is not None and (origin == "null" or urlsplit(origin).netloc != headers.get("host", "")):
+            foreign = True
+        if not foreign:
+            return None
+        return OriginRefused(
+            "A page of another origin may not change anything here.", next="Add its origin to ALLOWED_ORIGINS if it is yours."
+        )
+
+
+class Limited:
+    """A `receive` that breaks off a body above the limit, also one that did not tell its length."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.taken = 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        if message["type"] == "http.request":
+            self.taken += len(message.get("body", b""))
+            if self.taken > BODY_BYTES_MAX:
+                raise HTTPException(413, SENTENCE_TOO_LARGE)  # the framework lets this kind through
+        return message

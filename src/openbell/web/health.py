@@ -1,0 +1,96 @@
+"""Is it alive, can it serve, is everything fresh: three different questions with three honest answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from openbell.web.backend import GONE, SQL, Database
+from openbell.web.errors import DatabaseUnavailable, WebError
+from openbell.web.schemas import Problem, Ready
+
+router = APIRouter()
+
+READY_S = 1.0
+LATE_S = 300.0  # a wanted value due for longer than this is worth a warning
+
+
+@router.get("/livez", response_model=Ready)
+async def livez() -> dict[str, str]:
+    """The process runs. Touches nothing: a database that is away is no reason to restart us."""
+    return {"status": "live"}
+
+
+@router.get("/readyz", response_model=Ready, responses={503: {"model": Problem}})
+async def readyz(request: Request) -> dict[str, str]:
+    """The database answers, its schema is the one this code knows, and we are not on the way out."""
+    await check_ready(request)
+    return {"status": "ready"}
+
+
+async def check_ready(request: Request) -> None:
+    """Raises DatabaseUnavailable, or a WebError with the code `stopping`."""
+    if request.app.state.stopping.is_set():
+        leaving = WebError("This process is stopping.", code="stopping", next="Ask another one.")
+        leaving.status = 503
+        raise leaving
+    database: Database = request.app.state.database
+    async with database.use(READY_S) as db:
+        await db.fetchval(SQL.get("ping"))
+    try:
+        async with asyncio.timeout(READY_S):
+            missing = await database.missing_migrations()
+    except GONE as error:
+        raise DatabaseUnavailable(str(error)) from error
+    if missing:
+        raise DatabaseUnavailable(
+            f"{len(missing)} migrations are missing, first {missing[0]}. An operator can run: openbell migrate",
+            code="database_not_migrated",
+        )
+
+
+@router.get("/health", response_class=JSONResponse)
+async def health(request: Request) -> JSONResponse:
+    """The state of the whole: freshness per product, oldest due demand, workers, queue. `warn` still answers 200."""
+    try:
+        await check_ready(request)
+        database: Database = request.app.state.database
+        async with database.use() as db:
+            products = [dict(row) for row in await db.fetch(SQL.get("read_health"))]
+            work = dict(await db.fetchrow(SQL.get("read_work")) or {})
+    except WebError as error:
+        body = {"status": "fail", "output": error.message, "checks": {"database": [{"status": "fail", "output": error.code}]}}
+        return JSONResponse(body, 503, {"Cache-Control": "no-store"}, "application/health+json")
+    body = verdict(products, work) | {"streams": len(request.app.state.hub.subscribers)}
+    return JSONResponse(body, 200, {"Cache-Control": "no-store"}, "application/health+json")
+
+
+def verdict(products: list[dict[str, Any]], work: dict[str, Any]) -> dict[str, Any]:
+    """Pure: what the figures mean, with a reason for each warning."""
+    reasons = []
+    late = max((row["oldest_due_s"] or 0.0 for row in products), default=0.0)
+    if late > LATE_S:
+        reasons.append(f"the oldest wanted value has been due for {late:.0f} s")
+    if not work.get("workers") and any(row["wanted"] for row in products):
+        reasons.append("values are wanted and no worker is alive")
+    waiting_s = work.get("oldest_waiting_s") or 0.0
+    if waiting_s > LATE_S:
+        reasons.append(f"the oldest waiting job is {waiting_s:.0f} s old")
+    status = "warn" if reasons else "pass"
+    return {
+        "status": status,
+        "output": "; ".join(reasons),
+        "checks": {
+            "database": [{"status": "pass"}],
+            "freshness": [
+                {"componentId": row["product"], **{k: v for k, v in row.items() if k != "product"}} for row in products
+            ],
+            "demand:oldest_due": [{"observedValue": round(late, 1), "observedUnit": "s"}],
+            "workers:alive": [{"observedValue": work.get("workers", 0)}],
+            "queue:depth": [{"observedValue": {k: work.get(k, 0) for k in ("waiting", "parked", "running")}}],
+            "queue:oldest_waiting": [{"observedValue": round(waiting_s, 1), "observedUnit": "s"}],
+        },
+    }

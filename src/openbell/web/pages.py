@@ -1,0 +1,253 @@
+"""Pages for people: drawn by the server, usable without JavaScript; the script only keeps them live.
+
+A GET shows what is known and creates nothing: the open stream, or a form, is what asks for more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote as url_quote
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from openbell.engine.artifacts import Reading, read, read_many
+from openbell.engine.errors import InvalidKey
+from openbell.web import fragments, views, watchlist
+from openbell.web.api import database, registry
+from openbell.web.assets import has_charts
+from openbell.web.backend import SQL, Watch
+from openbell.web.errors import DatabaseUnavailable, Malformed
+from openbell.web.marks import mark, market
+from openbell.web.stream import Hub, Subscriber
+
+router = APIRouter(include_in_schema=False)
+
+ROW_PRODUCTS = ("quote", "eod-prices")
+SYMBOL_PRODUCTS = ("quote", "eod-prices", "profile")
+SEARCH = "symbol-search"
+COOKIE_AGE_S = 365 * 86_400
+ASK_S = 30.0  # demand of a form: as long as a lease, since nobody holds a stream open
+SUGGEST_S, SUGGEST_WAIT_S = 5.0, 1.0
+BAD_SYMBOL = "That is no symbol: up to 15 letters, digits, dots and dashes, such as BRK-B. Search finds the symbol of a company."
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """Draw a page. Pages belong to one browser and one moment, so nobody keeps them."""
+    defaults = {"instance": request.app.state.config.instance, "stream": "", "market": ""}
+    html = fragments.environment().get_template(template).render(defaults | values)
+    return HTMLResponse(html, status, {"Cache-Control": "no-store"})
+
+
+def stream_address(keys: Sequence[Watch], form: str) -> str:
+    return "/api/v1/stream?" + urlencode([("as", form)] + [("watch", f"{product}:{key}") for product, key in keys], safe=":")
+
+
+def keys_of(symbols: Sequence[str], products: Sequence[str]) -> list[Watch]:
+    return [(product, symbol) for symbol in symbols for product in products]
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    """The watchlist of this browser."""
+    symbols = watchlist.decode(request.cookies.get(watchlist.COOKIE))
+    return await show_watchlist(request, symbols)
+
+
+async def show_watchlist(request: Request, symbols: list[str], *, status: int = 200, notice: str = "") -> HTMLResponse:
+    readings: list[Reading] = []
+    closes: dict[str, list[float]] = {}
+    async with database(request).use() as db:
+        if symbols:
+            readings = await read_many(db, keys_of(symbols, ["quote"]))
+            closes = {row["key"]: row["closes"] for row in await db.fetch(SQL.get("read_closes"), symbols)}
+    return page(
+        request,
+        "watchlist.html",
+        status,
+        rows=[views.row(reading, closes.get(reading.key, ())) for reading in readings],
+        editing="edit" in request.query_params,
+        notice=notice,
+        first_visit=watchlist.FIRST_VISIT,
+        market=market(readings),
+        stream=stream_address(keys_of(symbols, ROW_PRODUCTS), "row") if symbols else "",
+    )
+
+
+@router.post("/watchlist")
+async def change_watchlist(request: Request) -> Response:
+    """Add, remove or move one symbol; the answer sets the cookie and shows the list."""
+    symbols = watchlist.decode(request.cookies.get(watchlist.COOKIE))
+    form = await request.form()
+    action, symbol = next(((n, str(form[n])) for n in ("reset", "remove", "up", "down", "add") if form.get(n)), ("", ""))
+    if action == "reset":
+        return keep(request, list(watchlist.FIRST_VISIT))
+    try:
+        symbol = registry(request).get("quote").parse_key(symbol)
+    except InvalidKey:
+        return await show_watchlist(request, symbols, status=400, notice=BAD_SYMBOL)
+    if action == "add" and symbol not in symbols and len(symbols) >= watchlist.SYMBOLS_MAX:
+        full = f"A list holds {watchlist.SYMBOLS_MAX} symbols. Remove one first."
+        return await show_watchlist(request, symbols, status=400, notice=full)
+    changed = {
+        "add": watchlist.add(symbols, symbol),
+        "remove": watchlist.remove(symbols, symbol),
+        "up": watchlist.move(symbols, symbol, -1),
+        "down": watchlist.move(symbols, symbol, +1),
+    }
+    if action == "add":
+        await ask(request, keys_of([symbol], ROW_PRODUCTS))
+    return keep(request, changed[action])
+
+
+def keep(request: Request, symbols: list[str]) -> RedirectResponse:
+    """Store the list and go back to it; the edit mode stays on."""
+    response = RedirectResponse("/?edit=1" if "edit" in request.query_params else "/", 303)
+    response.set_cookie(
+        watchlist.COOKIE,
+        watchlist.encode(symbols),
+        max_age=COOKIE_AGE_S,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+async def ask(request: Request, keys: Sequence[Watch], seconds: float = ASK_S) -> None:
+    """Demand by a form. The change itself must not fail because the database is away."""
+    try:
+        await database(request).want(keys, source="page", seconds=seconds)
+    except DatabaseUnavailable:
+        return
+
+
+@router.post("/refresh")
+async def refresh(request: Request) -> Response:
+    """For browsers without JavaScript: fetch what is stale on the page, give it a moment, and show the page again."""
+    form = await request.form()
+    symbol = str(form.get("symbol") or "")
+    if symbol:
+        symbol = registry(request).get("quote").parse_key(symbol)
+        keys, back = keys_of([symbol], SYMBOL_PRODUCTS), f"/symbol/{url_quote(symbol)}"
+    else:
+        keys, back = keys_of(watchlist.decode(request.cookies.get(watchlist.COOKIE)), ROW_PRODUCTS), "/"
+    await ask(request, keys)
+    await settled(request, keys, SUGGEST_WAIT_S)
+    return RedirectResponse(back, 303)
+
+
+@router.get("/symbol/{symbol}")
+async def symbol_page(request: Request, symbol: str) -> Response:
+    """Price, chart and profile of one symbol."""
+    canonical = registry(request).get("quote").parse_key(symbol)
+    if canonical != symbol:
+        return RedirectResponse(f"/symbol/{url_quote(canonical)}", 308)
+    keys = keys_of([symbol], SYMBOL_PRODUCTS)
+    async with database(request).use() as db:
+        quote, about = await read_many(db, [("quote", symbol), ("profile", symbol)])
+        daily = await read(db, "eod-prices", symbol)
+    return page(
+        request,
+        "symbol.html",
+        404 if quote.state == "empty" and not quote.version else 200,
+        symbol=symbol,
+        head=views.row(quote),
+        about=views.profile(about),
+        daily=views.prices(daily, chosen_range(request)),
+        chosen=chosen_range(request),
+        ranges=views.RANGE_NAMES,
+        range_days=views.RANGES,
+        charts=has_charts(),
+        listed=symbol in watchlist.decode(request.cookies.get(watchlist.COOKIE)),
+        market=market([quote]),
+        stream=stream_address(keys, "card"),
+    )
+
+
+@router.get("/symbol/{symbol}/prices")
+async def prices_page(request: Request, symbol: str) -> Response:
+    """The figures of the chart as a table."""
+    canonical = registry(request).get("eod-prices").parse_key(symbol)
+    async with database(request).use() as db:
+        daily = await read(db, "eod-prices", canonical)
+    return page(
+        request,
+        "prices.html",
+        symbol=canonical,
+        daily=views.prices(daily, chosen_range(request), rows=True),
+        ranges=views.RANGE_NAMES,
+    )
+
+
+def chosen_range(request: Request) -> str:
+    chosen = request.query_params.get("range", views.DEFAULT_RANGE)
+    if chosen not in views.RANGES:
+        raise Malformed(f"{chosen[:20]!r} is no range.", code="malformed_range", next=f"Choose one of {', '.join(views.RANGES)}.")
+    return chosen
+
+
+@router.post("/search")
+async def start_search(request: Request) -> Response:
+    """Look a text up, then show what was found under an address that can be kept."""
+    text = str((await request.form()).get("q") or "").strip()
+    if not text:
+        return RedirectResponse("/search", 303)
+    key = registry(request).get(SEARCH).parse_key(text)
+    await ask(request, [(SEARCH, key)])
+    await settled(request, [(SEARCH, key)], SUGGEST_WAIT_S)
+    return RedirectResponse(f"/search?{urlencode({'q': key})}", 303)
+
+
+@router.get("/search")
+async def search_page(request: Request) -> Response:
+    """What was found under a text; the stream brings it when it is not there yet."""
+    text = request.query_params.get("q", "").strip()
+    if not text:
+        return page(request, "search.html", query="", found=[], mark=None, direct="")
+    key = registry(request).get(SEARCH).parse_key(text)
+    async with database(request).use() as db:
+        reading = await read(db, SEARCH, key)
+    found = views.matches(reading)
+    symbol = text.upper()
+    direct = symbol if watchlist.SYMBOL.fullmatch(symbol) and symbol not in {m.symbol for m in found} else ""
+    return page(
+        request, "search.html", query=key, found=found, mark=mark(reading), direct=direct, stream=stream_address([(SEARCH, key)], "card")
+    )
+
+
+@router.post("/suggest")
+async def suggest(request: Request) -> HTMLResponse:
+    """The list under a search field. A POST, because it may ask the source; waits a moment for the answer."""
+    text = str((await request.form()).get("q") or "").strip()
+    key = registry(request).get(SEARCH).parse_key(text)
+    watch = (SEARCH, key)
+    async with database(request).use() as db:
+        reading = await read(db, *watch)
+    if not reading.settled:
+        await database(request).want([watch], source="suggest", seconds=SUGGEST_S)
+        await settled(request, [watch], SUGGEST_WAIT_S)
+        async with database(request).use() as db:
+            reading = await read(db, *watch)
+    return HTMLResponse(fragments.suggestions(reading), headers={"Cache-Control": "no-store"})
+
+
+async def settled(request: Request, keys: Sequence[Watch], limit_s: float) -> None:
+    """Wait until nothing is left to wait for, by the same hints as the streams; at most `limit_s`."""
+    hub: Hub = request.app.state.hub
+    subscriber = Subscriber(keys, "json")
+    hub.join(subscriber)
+    try:
+        async with asyncio.timeout(limit_s):
+            while True:
+                await subscriber.take(limit_s)
+                async with database(request).use() as db:
+                    if all(reading.settled for reading in await read_many(db, keys)):
+                        return
+    except (TimeoutError, DatabaseUnavailable):
+        return
+    finally:
+        hub.leave(subscriber)

@@ -1,0 +1,144 @@
+// Keeps an open page true: one stream for all its keys, fragments swapped by key, ages that tick.
+// The server draws every fragment; nothing here knows what a quote is.
+(() => {
+  "use strict";
+  const $ = (q, from = document) => from.querySelector(q);
+  const $$ = (q, from = document) => [...from.querySelectorAll(q)];
+  const address = document.body.dataset.stream;
+  const button = $("[data-live]");
+  const HIDDEN_MS = 60_000, SAY_MS = 10_000;
+  let source = null, paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
+  const changed = new Map();
+
+  // The stream: presence is the open connection, so a hidden or paused page gives it up.
+  const show = (state) => {
+    if (!button) return;
+    button.hidden = false;
+    button.classList.toggle("on", state === "Live");
+    button.textContent = paused ? "Paused: go live" : `${state}: pause`;
+  };
+  const close = (state) => { clearTimeout(retry); source?.close(); source = null; show(state); };
+  const open = () => {
+    if (!address || paused || source) return;
+    show("Connecting");
+    source = new EventSource(address);
+    source.onopen = () => { failures = 0; show("Live"); };
+    source.addEventListener("fragment", (event) => swap(JSON.parse(event.data)));
+    source.onerror = () => {
+      const wait = Math.min(30_000, 1000 * 2 ** failures++) * (0.5 + Math.random());
+      close("Reconnecting");
+      retry = setTimeout(open, wait);
+    };
+  };
+  button?.addEventListener("click", () => { paused = !paused; paused ? close("Paused") : open(); });
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(() => close("Hidden"), HIDDEN_MS);
+    else open();
+  });
+  addEventListener("pagehide", () => close("Closed"));
+  addEventListener("pageshow", open);
+
+  // A fragment replaces its predecessor; an open panel, the focus and the selection stay.
+  function swap({ key, html }) {
+    const old = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+    if (!old) return;
+    const box = document.createElement("template");
+    box.innerHTML = html;
+    const fresh = box.content.firstElementChild;
+    const held = old.contains(document.activeElement) ? $$("a, button, summary", old).indexOf(document.activeElement) : -1;
+    if ($("details[open]", old)) $("details", fresh)?.setAttribute("open", "");
+    if (old.classList.contains("selected")) fresh.classList.add("selected");
+    tint(old, fresh);
+    old.replaceWith(fresh);
+    started.set(fresh, performance.now());
+    if (held >= 0) $$("a, button, summary", fresh)[held]?.focus({ preventScroll: true });
+    if (fresh.dataset.marketDay) $$("[data-market]").forEach((p) => { if (p.textContent !== fresh.dataset.marketDay) p.textContent = fresh.dataset.marketDay; });
+    dispatchEvent(new CustomEvent("openbell:swap", { detail: fresh }));
+  }
+  function tint(old, fresh) {
+    const was = $("[data-figure]", old), is = $("[data-figure]", fresh);
+    if (!was || !is || was.textContent === is.textContent) return;
+    const figure = (e) => parseFloat(e.textContent.replaceAll(",", "").replace("\u2212", "-"));
+    is.classList.add(figure(is) < figure(was) ? "tint-down" : "tint-up");
+    changed.set(fresh.dataset.key.split(":")[1], is.textContent);
+  }
+
+  // Ages tick from the moment a fragment came, not from this device's clock.
+  const started = new WeakMap(), loaded = performance.now();
+  const words = (s) => s < 60 ? `${s}\u202fs` : s < 3600 ? `${s / 60 | 0}\u202fmin` : s < 86400 ? `${s / 3600 | 0}\u202fh` : `${s / 86400 | 0}\u202fd`;
+  setInterval(() => {
+    const now = performance.now();
+    for (const e of $$("[data-age]")) {
+      const since = started.get(e.closest("[data-key]")) ?? loaded;
+      const text = words(Math.max(0, Math.floor(+e.dataset.age + (now - since) / 1000)));
+      if (e.textContent !== text) e.textContent = text;
+    }
+    if (changed.size && now - said > SAY_MS) {
+      said = now;
+      const news = [...changed].slice(0, 5).map(([symbol, text]) => `${symbol} ${text}`).join(", ");
+      $("[data-announce]").textContent = news;
+      changed.clear();
+    }
+  }, 1000);
+
+  // Keys: / searches, j and k move, Enter opens, Escape closes.
+  const typing = (e) => e.target.closest("input, textarea, select") || e.ctrlKey || e.metaKey || e.altKey;
+  addEventListener("keydown", (e) => {
+    if (e.key === "Escape") {
+      $$("details[data-panel][open]").forEach((d) => { d.open = false; });
+      $$(".suggest").forEach((s) => s.remove());
+      if (e.target.matches("input")) e.target.blur();
+      return;
+    }
+    if (typing(e)) return;
+    if (e.key === "/") { e.preventDefault(); $("#q").focus(); $("#q").select(); }
+    const rows = $$(".watch tbody tr");
+    const at = rows.findIndex((r) => r.classList.contains("selected"));
+    if ((e.key === "j" || e.key === "k") && rows.length) {
+      const to = Math.min(Math.max(at + (e.key === "j" ? 1 : -1), 0), rows.length - 1);
+      rows[at]?.classList.remove("selected");
+      rows[to].classList.add("selected");
+      $("a", rows[to]).focus({ preventScroll: true });
+      rows[to].scrollIntoView({ block: "nearest" });
+    }
+  });
+
+  // Suggestions: the server answers with a small list; arrows choose, Enter takes.
+  for (const input of $$("[data-suggest]")) {
+    let timer = 0, asked = "", box = null, tries = 0;
+    const drop = () => { box?.remove(); box = null; input.setAttribute("aria-expanded", "false"); input.removeAttribute("aria-activedescendant"); };
+    const take = (symbol) => {
+      drop();
+      input.value = symbol;
+      if (input.dataset.suggest === "open") location.href = `/symbol/${encodeURIComponent(symbol)}`;
+      else input.form.requestSubmit($("button:not([name])", input.form));
+    };
+    const ask = async () => {
+      const q = input.value.trim();
+      if (q.length < 1) return drop();
+      asked = q;
+      const answer = await fetch("/suggest", { method: "POST", body: new URLSearchParams({ q }) }).catch(() => null);
+      if (!answer?.ok || asked !== q || document.activeElement !== input) return;
+      if (!box) { box = document.createElement("div"); box.className = "suggest"; input.after(box); }
+      box.innerHTML = await answer.text();
+      input.setAttribute("aria-expanded", "true");
+      if ($("[data-again]", box) && tries++ < 5) timer = setTimeout(ask, 600);
+    };
+    for (const [name, value] of Object.entries({ role: "combobox", "aria-autocomplete": "list", "aria-controls": "suggestions", "aria-expanded": "false" })) input.setAttribute(name, value);
+    input.addEventListener("input", () => { clearTimeout(timer); tries = 0; timer = setTimeout(ask, 150); });
+    input.addEventListener("blur", () => setTimeout(drop, 150));
+    input.parentElement.addEventListener("mousedown", (e) => { const li = e.target.closest("li[data-symbol]"); if (li) { e.preventDefault(); take(li.dataset.symbol); } });
+    input.addEventListener("keydown", (e) => {
+      const all = box ? $$("li", box) : [];
+      const at = all.findIndex((li) => li.ariaSelected === "true");
+      if (e.key === "Enter" && at >= 0) { e.preventDefault(); take(all[at].dataset.symbol); }
+      if (!all.length || (e.key !== "ArrowDown" && e.key !== "ArrowUp")) return;
+      e.preventDefault();
+      const to = (at + (e.key === "ArrowDown" ? 1 : -1) + all.length) % all.length;
+      all.forEach((li, i) => { li.ariaSelected = String(i === to); });
+      input.setAttribute("aria-activedescendant", all[to].id);
+    });
+  }
+  open();
+})();

@@ -1,0 +1,287 @@
+"""Publication to open streams: the current state of each watched key, and each change of it, once.
+
+Level-triggered: a hint only says *look*. What a stream sends is the row as it is now, so lost, doubled or reordered hints
+change nothing but latency, and a slow reader skips states instead of queueing them. A key is read once per change and
+process; its encoded frame is shared by all who watch it. Memory is bounded by keys watched, not by events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastapi.responses import StreamingResponse
+from pydantic_core import to_json
+from starlette.types import Receive, Scope, Send
+
+from openbell.engine.artifacts import Reading, read_heads, read_many
+from openbell.engine.duty import Duty
+from openbell.web import fragments, views
+from openbell.web.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from openbell.engine.hints import Hint
+    from openbell.web.backend import Database
+
+log = logging.getLogger(__name__)
+
+Watch = tuple[str, str]  # product and key
+
+KEYS_MAX = 200
+STREAMS_MAX = 20_000
+POLL_S = 3.0
+PING_S = 15.0
+READ_MAX = 200  # keys in one statement
+GOODBYE_S = (1.0, 5.0)
+PING = b": ping\n\n"
+
+
+@dataclass(slots=True)
+class Topic:
+    """One watched key: who watches, what was sent last in which form, and when time alone will change its state."""
+
+    watchers: set[Subscriber] = field(default_factory=set)
+    etag: str = ""
+    head: tuple[object, ...] | None = None
+    turns_at: float = float("inf")  # monotonic: fresh turns stale, stale turns expired
+    frames: dict[str, bytes] = field(default_factory=dict)
+
+
+class Subscriber:
+    """One open stream. Only the newest frame of each key waits for it."""
+
+    __slots__ = ("_wake", "ended", "form", "keys", "pending")
+
+    def __init__(self, keys: Iterable[Watch], form: str) -> None:
+        self.keys = tuple(keys)
+        self.form = form
+        self.pending: dict[Watch, bytes] = {}
+        self.ended = False
+        self._wake = asyncio.Event()
+
+    def offer(self, key: Watch, frame: bytes) -> None:
+        """Replace what has not been taken yet."""
+        self.pending[key] = frame
+        self._wake.set()
+
+    def end(self) -> None:
+        """Let the stream finish."""
+        self.ended = True
+        self._wake.set()
+
+    async def take(self, limit_s: float) -> bytes:
+        """All that waits, or a ping after `limit_s` of silence."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), limit_s)
+        except TimeoutError:
+            return PING
+        self._wake.clear()
+        frames, self.pending = self.pending, {}
+        return b"".join(frames.values())
+
+
+class Hub(Duty):
+    """What the streams of this process watch. Reads on a hint, and every POLL_S in case a hint was lost."""
+
+    name = "stream"
+
+    def __init__(self, *, poll_s: float = POLL_S) -> None:
+        super().__init__()
+        self.database: Database | None = None
+        self.poll_s = poll_s
+        self.topics: dict[Watch, Topic] = {}
+        self.subscribers: set[Subscriber] = set()
+        self.closes: dict[str, list[float]] = {}  # of symbols watched as rows
+        self.reads = 0
+        self._dirty: set[Watch] = set()
+        self._poll_at = 0.0
+
+    def on_hint(self, hint: Hint) -> None:
+        """Called by the listener; only remembers what to look at."""
+        if hint.kind == "artifact" and self.topics:
+            self.look(self.topics if hint.keys is None else hint.keys)
+
+    def look(self, keys: Iterable[Watch]) -> None:
+        """Read these keys again soon, so far as anybody watches them."""
+        found = [key for key in keys if key in self.topics]
+        if found:
+            self._dirty.update(found)
+            self.wake()
+
+    def join(self, subscriber: Subscriber) -> None:
+        """Watch: what is known goes out at once, the rest after one read."""
+        self.subscribers.add(subscriber)
+        for key in subscriber.keys:
+            topic = self.topics.setdefault(key, Topic())
+            topic.watchers.add(subscriber)
+            frame = topic.frames.get(subscriber.form)
+            if frame is not None:
+                subscriber.offer(key, frame)
+            else:
+                topic.etag = ""  # so that the read counts as news
+                self.look([key])
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Watch no more; the last watcher takes the topic along."""
+        self.subscribers.discard(subscriber)
+        for key in subscriber.keys:
+            topic = self.topics.get(key)
+            if topic is None:
+                continue
+            topic.watchers.discard(subscriber)
+            if not topic.watchers:
+                del self.topics[key]
+                if key[0] == "eod-prices":
+                    self.closes.pop(key[1], None)
+
+    async def watch(self, keys: Sequence[Watch]) -> None:
+        """Register interest: before anything is read, so that what is stale is already on its way."""
+        if self.database is None:
+            raise DatabaseUnavailable()
+        await self.database.watch(keys)
+
+    async def unwatch(self, keys: Sequence[Watch]) -> None:
+        """End the interest, also when the task that asks for it is being cancelled."""
+        if self.database is not None:
+            await asyncio.shield(self.database.unwatch(keys))
+
+    def end_all(self) -> None:
+        """Let every stream say goodbye."""
+        for subscriber in list(self.subscribers):
+            subscriber.end()
+
+    async def beat(self) -> float:
+        """Read what is dirty; look for what no hint told us when the poll is due."""
+        if not self.topics or self.database is None:
+            return 60.0  # a new watcher wakes us
+        now = time.monotonic()
+        self._dirty.update(key for key, topic in self.topics.items() if topic.turns_at <= now)
+        if now >= self._poll_at:
+            await self._poll()
+            self._poll_at = time.monotonic() + self.poll_s
+        keys, self._dirty = [k for k in self._dirty if k in self.topics], set()
+        try:
+            for start in range(0, len(keys), READ_MAX):
+                await self._read(keys[start : start + READ_MAX])
+        except BaseException:
+            self._dirty.update(keys)
+            raise
+        turns = min((topic.turns_at for topic in self.topics.values()), default=float("inf"))
+        return max(0.0, min(self._poll_at, turns) - time.monotonic())
+
+    async def _poll(self) -> None:
+        """Compare the heads of all watched keys with what was seen last: hints may be lost, this is the truth."""
+        assert self.database is not None
+        async with self.database.use() as db:
+            heads = await read_heads(db, list(self.topics))
+        for key, head in heads.items():
+            topic = self.topics.get(key)
+            if topic is not None and topic.head != head:
+                topic.head = head
+                self._dirty.add(key)
+
+    async def _read(self, keys: Collection[Watch]) -> None:
+        assert self.database is not None
+        async with self.database.use() as db:
+            readings = await read_many(db, list(keys))
+        self.reads += 1
+        self._keep_closes(readings)
+        for reading in readings:
+            self._publish(reading)
+
+    def _keep_closes(self, readings: list[Reading]) -> None:
+        """A row's sparkline comes from another product: keep its few numbers, and redraw the row when they change."""
+        for reading in readings:
+            if reading.product == "eod-prices":
+                fresh = views.closes(reading)
+                if fresh != self.closes.get(reading.key):
+                    self.closes[reading.key] = fresh
+                    self._redraw(("quote", reading.key))
+
+    def _redraw(self, key: Watch) -> None:
+        topic = self.topics.get(key)
+        if topic is not None and "row" in topic.frames:
+            topic.etag = ""
+            self.look([key])
+
+    def _publish(self, reading: Reading) -> None:
+        key = (reading.product, reading.key)
+        topic = self.topics.get(key)
+        if topic is None:
+            return
+        topic.turns_at = time.monotonic() + next_turn_s(reading)
+        if topic.etag == reading.etag:
+            return
+        topic.etag = reading.etag
+        topic.frames = {}
+        for form in {subscriber.form for subscriber in topic.watchers}:
+            topic.frames[form] = self._encode(reading, form)
+        for subscriber in topic.watchers:
+            frame = topic.frames[subscriber.form]
+            if frame:
+                subscriber.offer(key, frame)
+
+    def _encode(self, reading: Reading, form: str) -> bytes:
+        if form == "json":
+            return frame("artifact", reading, reading.as_json())
+        if form == "row":
+            html = fragments.row(reading, self.closes.get(reading.key, [])) if reading.product == "quote" else None
+        else:
+            html = fragments.card(reading)
+        if html is None:
+            return b""  # nothing on the page stands for this key alone
+        return frame("fragment", reading, {"key": f"{reading.product}:{reading.key}", "version": reading.version, "html": html})
+
+
+def frame(event: str, reading: Reading, data: object) -> bytes:
+    """One server-sent event; the id is the version, so a reconnect needs no log: the current state is sent again."""
+    head = f"id: {reading.product}:{reading.key}@{reading.version}\nevent: {event}\ndata: ".encode()
+    return head + to_json(data) + b"\n\n"
+
+
+def next_turn_s(reading: Reading) -> float:
+    """Seconds until time alone changes the state; infinite when it does not."""
+    ahead = [
+        (at - reading.now).total_seconds() for at in (reading.fresh_until, reading.stale_until) if at and at > reading.now
+    ]
+    return min(ahead, default=float("inf")) + 0.05
+
+
+class EventStream(StreamingResponse):
+    """One open stream. Whatever ends it, also before its first byte, ends its interest."""
+
+    def __init__(self, hub: Hub, subscriber: Subscriber, stopping: asyncio.Event) -> None:
+        super().__init__(
+            follow(subscriber, stopping),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self.hub, self.subscriber = hub, subscriber
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.hub.join(self.subscriber)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.hub.leave(self.subscriber)
+            await self.hub.unwatch(self.subscriber.keys)
+
+
+async def follow(subscriber: Subscriber, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+    """The bytes of one stream, until the reader goes or the process stops."""
+    yield b": watching\n\n"
+    while not subscriber.ended and not stopping.is_set():
+        yield await subscriber.take(PING_S)
+    low, high = GOODBYE_S
+    yield f"retry: {random.uniform(low, high) * 1000:.0f}\n\n".encode()  # noqa: S311 -- spreads reconnects, no secret
+
+
+def check_room(hub: Hub) -> None:
+    """A process has room for a number of streams; above it says so instead of becoming slow for all."""
+    if len(hub.subscribers) >= STREAMS_MAX:
+        raise DatabaseUnavailable("This process has no room for another stream.", code="streams_full")
