@@ -45,7 +45,7 @@ class BadRequest(Exception):
 
 
 def control_routes(provider: Provider, save: Callable[[], None]) -> list[Route]:
-    """The routes. `save` is called after every change of the clock."""
+    """The routes below /_control. `save` is called after every change of the clock."""
 
     async def ledger(request: Request) -> Response:
         if request.method == "DELETE":
@@ -73,9 +73,9 @@ def control_routes(provider: Provider, save: Callable[[], None]) -> list[Route]:
         return JSONResponse(clock_json(provider))
 
     return [
-        Route("/_control/ledger", _guarded(ledger), methods=["GET", "DELETE"]),
-        Route("/_control/faults", _guarded(faults), methods=["GET", "POST", "DELETE"]),
-        Route("/_control/clock", _guarded(clock), methods=["GET", "POST"]),
+        Route("/ledger", _guarded(ledger), methods=["GET", "DELETE"]),
+        Route("/faults", _guarded(faults), methods=["GET", "POST", "DELETE"]),
+        Route("/clock", _guarded(clock), methods=["GET", "POST"]),
     ]
 
 

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -113,8 +113,6 @@ class Provider:
                 return None
             if refusal is not None:
                 raise Refused(refusal)
-            if call.path not in PATHS:
-                raise Refused(refusals.NOT_FOUND)
             self._check_plan(call)
             return self._data_response(call, fault)
         except Refused as refused:
@@ -128,6 +126,8 @@ class Provider:
         given = Headers(scope=scope).get("apikey") or call.params.get("apikey", "")
         if not hmac.compare_digest(given.encode(), self._key):
             raise Refused(refusals.UNAUTHORIZED)
+        if call.path not in PATHS:
+            raise Refused(refusals.NOT_FOUND)
 
     def _charge(self, entry: Entry) -> None:
         refusal = self.meter.admit(self.wall())
@@ -199,7 +199,7 @@ class Provider:
         return [] if row is None else [row]
 
     def _history(self, call: Call, symbol: str, now: Moment) -> Iterable[Row]:
-        reach = now.day - timedelta(days=round(365.25 * self.meter.plan.history_years))
+        reach = _years_before(now.day, self.meter.plan.history_years)
         first = max(reach, _day(call.params, "from") or reach)
         form, last = HISTORIES[call.path], _day(call.params, "to")
         return rows.history(self.market, symbol, now, form=form, first_day=first, last_day=last)
@@ -208,6 +208,10 @@ class Provider:
 def _symbols(params: dict[str, str]) -> list[str]:
     text = params.get("symbols") or params.get("symbol") or ""
     return list(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
+
+
+def _years_before(day: date, years: int) -> date:
+    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day)
 
 
 def _day(params: dict[str, str], name: str) -> date | None:

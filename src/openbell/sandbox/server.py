@@ -115,7 +115,7 @@ def _save(anchor: Anchor, state: Path | None) -> None:
 
 def _app(provider: Provider, state: Path | None) -> Starlette:
     control = control_routes(provider, save=lambda: _save(provider.anchor, state))
-    return Starlette(routes=[*control, Mount("/", app=provider)])
+    return Starlette(routes=[Mount("/_control", routes=control), Mount("/", app=provider)])
 
 
 def _listen(host: str, port: int) -> socket.socket:
