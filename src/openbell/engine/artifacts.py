@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
+
 from openbell.engine.database import SQL, Db
 from openbell.engine.explain import why
 from openbell.engine.freshness import State, state_of
@@ -80,7 +82,9 @@ class Reading:
     @property
     def settled(self) -> bool:
         """There is nothing to wait for: it is fresh, known to be empty, or it failed and is left alone for now."""
-        return self.state in ("fresh", "fallback") or (self.job is None and (self.state == "empty" or self.setback is not None))
+        return self.state in ("fresh", "fallback") or (
+            self.job is None and (self.state == "empty" or self.setback is not None)
+        )
 
     @property
     def reason(self) -> str:
@@ -90,7 +94,14 @@ class Reading:
     @property
     def etag(self) -> str:
         """Changes whenever a reader would see something else."""
-        facts = (self.version, self.state, self.checked_at, self.job and (self.job.state, self.job.run_at), self.setback, self.blockage)
+        facts = (
+            self.version,
+            self.state,
+            self.checked_at,
+            self.job and (self.job.state, self.job.run_at),
+            self.setback,
+            self.blockage,
+        )
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:20]
 
     def as_json(self) -> dict[str, Any]:
@@ -168,7 +179,7 @@ async def history(db: Db, product: str, key: str, limit: int = 50) -> list[Versi
     return [Version(**row) for row in await db.fetch(SQL.get("read_versions"), product, key, limit)]
 
 
-def _reading(row: Mapping[str, Any]) -> Reading:
+def _reading(row: asyncpg.Record) -> Reading:
     return Reading(
         product=row["product"],
         key=row["key"],
@@ -184,7 +195,13 @@ def _reading(row: Mapping[str, Any]) -> Reading:
         licence=row["licence"],
         cost_micro=row["cost_micro"] or 0,
         job=JobGlance(
-            row["job_id"], row["job_state"], row["job_queued_at"], row["job_run_at"], row["job_attempt"], row["job_reason"], row["job_progress"]
+            row["job_id"],
+            row["job_state"],
+            row["job_queued_at"],
+            row["job_run_at"],
+            row["job_attempt"],
+            row["job_reason"],
+            row["job_progress"],
         )
         if row["job_id"] is not None
         else None,

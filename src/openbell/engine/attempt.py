@@ -11,6 +11,7 @@ import asyncpg
 
 from openbell.engine.database import SQL
 from openbell.engine.errors import Fenced
+from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
 from openbell.engine.spends import Ledger, Settlement, Spends
 
@@ -29,7 +30,16 @@ class Claim:
     queued_at: datetime
     now: datetime
     timeout: timedelta
+    ttl: timedelta
+    stale_ttl: timedelta
+    empty_ttl: timedelta
+    retry_ttl: timedelta
     fresh_until: datetime | None
+
+    @property
+    def policy(self) -> Policy:
+        """The freshness policy that was in force at the claim."""
+        return Policy(self.ttl, self.stale_ttl, self.empty_ttl, self.retry_ttl)
 
     @property
     def needed(self) -> bool:

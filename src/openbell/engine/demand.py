@@ -19,7 +19,13 @@ BEAT_S = 10.0
 
 
 async def want(
-    db: Db, keys: Sequence[tuple[str, str]], *, source: str, seconds: float, weight: int = 1, job_class: str = "interactive"
+    db: Db,
+    keys: Sequence[tuple[str, str]],
+    *,
+    source: str,
+    seconds: float,
+    weight: int = 1,
+    job_class: str = "interactive",
 ) -> list[QueuedJob]:
     """Want ``keys`` for ``seconds``, and queue at once what is not fresh. Returns the jobs queued or lifted.
 
@@ -28,7 +34,7 @@ async def want(
     if not keys:
         return []
     unique = sorted(set(keys))
-    await _lease(db, source, {key: weight for key in unique}, seconds, job_class)
+    await _lease(db, source, dict.fromkeys(unique, weight), seconds, job_class)
     return await sweep(db, unique)
 
 
@@ -80,7 +86,9 @@ class Interest(Duty):
         for key in gone:
             del self._viewers[key]
         if gone:
-            await self._pool.execute(SQL.get("drop_demand"), self._source, [product for product, _ in gone], [key for _, key in gone])
+            await self._pool.execute(
+                SQL.get("drop_demand"), self._source, [product for product, _ in gone], [key for _, key in gone]
+            )
 
     async def beat(self) -> float:
         """Renew the leases of everything that is watched."""

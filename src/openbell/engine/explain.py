@@ -19,7 +19,11 @@ def why(r: Reading) -> str:
 
 def _standing(r: Reading) -> str:
     if r.state == "empty":
-        until = f" It is asked again after {clock(r.fresh_until, r.now)}." if r.fresh_until and r.fresh_until > r.now else ""
+        until = (
+            f" It is asked again after {clock(r.fresh_until, r.now)}."
+            if r.fresh_until and r.fresh_until > r.now
+            else ""
+        )
         return f"The source has nothing under this key.{until}"
     if r.state == "missing":
         return "Nothing is known yet."

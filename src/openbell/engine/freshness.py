@@ -29,7 +29,10 @@ class Policy:
 
 
 def state_of(
-    stored: Literal["value", "empty", "fallback"] | None, fresh_until: datetime | None, stale_until: datetime | None, now: datetime
+    stored: Literal["value", "empty", "fallback"] | None,
+    fresh_until: datetime | None,
+    stale_until: datetime | None,
+    now: datetime,
 ) -> State:
     """The state of a stored result at ``now``; ``stored`` is None when there is none."""
     if stored is None or fresh_until is None or stale_until is None:

@@ -106,13 +106,13 @@ class Hints:
     async def _hear(self, dsn: str) -> None:
         conn = await connect(dsn, name=self._name)
         try:
-            gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            conn.add_termination_listener(lambda _: gone.done() or gone.set_result(None))
+            gone = asyncio.Event()
+            conn.add_termination_listener(lambda _: gone.set())
             await conn.add_listener(CHANNEL, self._heard)
             self.listening.set()
             self._call(Hint("artifact", None))
             self._call(Hint("work", None))
-            await gone
+            await gone.wait()
         finally:
             await conn.close(timeout=1) if not conn.is_closed() else None
 

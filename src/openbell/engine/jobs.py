@@ -70,16 +70,27 @@ class JobView:
         """What happened to it, in order: queued, attempts, outside calls, the end."""
         events: list[tuple[datetime, str, str]] = [(self.queued_at, "queued", f"class {self.class_name}")]
         for one in self.trail:
-            events.append((datetime.fromisoformat(one["ended_at"]), "attempt failed", f"attempt {one['attempt']}: {one['message']}"))
+            events.append(
+                (
+                    datetime.fromisoformat(one["ended_at"]),
+                    "attempt failed",
+                    f"attempt {one['attempt']}: {one['message']}",
+                )
+            )
         for spend in self.spends:
             events.append((spend.intended_at, "call", f"{spend.provider} {spend.operation}"))
             if spend.ended_at is not None:
-                events.append((spend.ended_at, f"call {spend.state}", f"{spend.provider} {spend.operation}: {spend.outcome}"))
+                events.append(
+                    (spend.ended_at, f"call {spend.state}", f"{spend.provider} {spend.operation}: {spend.outcome}")
+                )
         if self.started_at is not None:
             events.append((self.started_at, "started", f"attempt {self.attempt} on worker {self.worker}"))
         if self.finished_at is not None:
             events.append((self.finished_at, self.state, self.message or ""))
-        return [{"at": at.isoformat(), "event": event, "detail": detail} for at, event, detail in sorted(events, key=lambda e: e[0])]
+        return [
+            {"at": at.isoformat(), "event": event, "detail": detail}
+            for at, event, detail in sorted(events, key=lambda e: e[0])
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """For programs; times in ISO 8601 with zone, money in millionths of a dollar."""

@@ -34,7 +34,7 @@ class Limit:
     grain: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
-        if isinstance(self.granted, bool) or not isinstance(self.granted, int) or not 0 <= self.granted < 2**62:
+        if type(self.granted) is not int or not 0 <= self.granted < 2**62:
             raise ValueError(f"the limit {self.name} must be a whole number from 0, not {self.granted!r}")
         if (self.closes == "age") != (self.span is not None):
             raise ValueError(f"the limit {self.name} needs a span if, and only if, it ages")
@@ -100,7 +100,14 @@ async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Acc
     accounts: dict[str, list[Account]] = {}
     for limit in limits:
         account_id = await db.fetchval(
-            SQL.get("ensure_account"), limit.subject, limit.resource, limit.period, limit.closes, limit.span, limit.grain, limit.granted
+            SQL.get("ensure_account"),
+            limit.subject,
+            limit.resource,
+            limit.period,
+            limit.closes,
+            limit.span,
+            limit.grain,
+            limit.granted,
         )
         accounts.setdefault(limit.subject, []).append(Account(account_id, limit.name, limit.resource))
     return accounts

@@ -19,7 +19,6 @@ from openbell.engine.errors import InvalidDeclaration, InvalidKey, UnknownProduc
 from openbell.engine.freshness import Policy
 from openbell.engine.keys import Key
 
-
 CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30, "ad-hoc": 50, "background": 90}
 """The job classes in the order in which they are served; the number is what the database stores."""
 
@@ -65,6 +64,7 @@ class Product:
     key: type[Key]
     version: int
     policy: Policy
+    keep_for: timedelta
     timeout: timedelta
     job_class: str
     max_attempts: int
@@ -93,6 +93,7 @@ class Product:
             "stale_ttl": self.policy.stale_ttl,
             "empty_ttl": self.policy.empty_ttl,
             "retry_ttl": self.policy.retry_ttl,
+            "keep_for": self.keep_for,
             "timeout": self.timeout,
             "max_attempts": self.max_attempts,
             "max_bytes": self.max_bytes,
@@ -114,6 +115,7 @@ class ProductRow:
     stale_ttl: timedelta
     empty_ttl: timedelta
     retry_ttl: timedelta
+    keep_for: timedelta
     timeout: timedelta
     max_attempts: int
     max_bytes: int
@@ -140,6 +142,7 @@ class ProductRow:
             "stale_ttl_s": self.stale_ttl.total_seconds(),
             "empty_ttl_s": self.empty_ttl.total_seconds(),
             "retry_ttl_s": self.retry_ttl.total_seconds(),
+            "keep_for_s": self.keep_for.total_seconds(),
             "timeout_s": self.timeout.total_seconds(),
             "max_attempts": self.max_attempts,
             "max_bytes": self.max_bytes,
@@ -178,13 +181,17 @@ class Registry:
 
     async def seed(self, db: Db) -> None:
         """Bring the registry rows up to this code: new products get a row, untouched policy follows the declaration,
-        and what an operator has changed stays as it is."""
+        and what an operator has changed stays as it is.
+        """
         for one in self:
             await db.execute(SQL.get("seed_product"), one.name, *one.seed().values(), _plain(one.seed()))
 
 
 def _plain(seed: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: f"{value.total_seconds()} seconds" if isinstance(value, timedelta) else value for name, value in seed.items()}
+    return {
+        name: f"{value.total_seconds()} seconds" if isinstance(value, timedelta) else value
+        for name, value in seed.items()
+    }
 
 
 async def list_products(db: Db) -> list[ProductRow]:
@@ -201,6 +208,7 @@ def product(
     stale: timedelta,
     empty: timedelta,
     retry: timedelta,
+    keep: timedelta,
     timeout: timedelta,
     spends: Mapping[str, Calls],
     licence: str,
@@ -217,6 +225,7 @@ def product(
     ``stale``        how long it may still be served after it was checked
     ``empty``        how long "the source has nothing" holds
     ``retry``        how long a key that failed is left alone
+    ``keep``         how long a version is kept after a newer one has replaced it
     ``timeout``      of one attempt
     ``spends``       the provider that it calls, and the estimate of one refresh
     ``licence``      who may see the value: ``personal``, ``display``, ``public-domain``, ``cc0``
@@ -243,6 +252,7 @@ def product(
             key=key,
             version=version,
             policy=Policy(ttl, stale, empty, retry),
+            keep_for=keep,
             timeout=timeout,
             job_class=job_class,
             max_attempts=max_attempts,
@@ -263,7 +273,19 @@ async def set_product(db: Db, name: str, changes: Mapping[str, Any], *, actor: s
 
     Raises :class:`UnknownProduct` for a name without a row, and ``ValueError`` for a column that is not policy.
     """
-    allowed = {"ttl", "stale_ttl", "empty_ttl", "retry_ttl", "timeout", "max_attempts", "max_bytes", "calls", "bytes", "enabled"}
+    allowed = {
+        "ttl",
+        "stale_ttl",
+        "empty_ttl",
+        "retry_ttl",
+        "keep_for",
+        "timeout",
+        "max_attempts",
+        "max_bytes",
+        "calls",
+        "bytes",
+        "enabled",
+    }
     if wrong := sorted(set(changes) - allowed):
         raise ValueError(f"{', '.join(wrong)} cannot be set; what can be set is {', '.join(sorted(allowed))}")
     if await db.fetchval(SQL.get("set_product"), name, _plain(changes), actor) is None:

@@ -169,7 +169,8 @@ class Spends:
         timeout: timedelta = timedelta(seconds=10),
     ) -> AsyncIterator[Call]:
         """Hold, then let the block make the call. Raises :class:`AccountBlocked` before anything is sent when an account
-        has no room, :class:`Fenced` when the attempt is no longer ours, :class:`Permanent` when a limit is missing."""
+        has no room, :class:`Fenced` when the attempt is no longer ours, :class:`Permanent` when a limit is missing.
+        """
         intent = Intent(
             self.job_id,
             self.token,
@@ -210,7 +211,8 @@ class Spends:
             raise Fenced(f"The attempt at {self.product} {self.key} is no longer this worker's.")
         if verdict.word == "missing":
             raise Permanent(
-                f"{self.provider} has no account for this call, and a missing limit blocks; set its limits.", code="limit_missing"
+                f"{self.provider} has no account for this call, and a missing limit blocks; set its limits.",
+                code="limit_missing",
             )
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
         name = account.name if account else self.provider

@@ -70,6 +70,6 @@ class Pruner(Duty):
     async def beat(self) -> float:
         """Prune once."""
         if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
-            for statement in ("prune_demand", "prune_workers"):
+            for statement in ("prune_demand", "prune_workers", "prune_versions"):
                 await self._pool.execute(SQL.get(statement))
         return self._every_s

@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import asyncpg
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from openbell.engine.attempt import Attempt, Claim
@@ -27,7 +27,7 @@ from openbell.engine.duty import Duty
 from openbell.engine.errors import Fenced, NothingKnown, Permanent, ProducerError, ProviderStopped, RateLimited, Waiting
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.ledger import Limit, ensure_accounts
-from openbell.engine.registry import CLASSES, Product, ProductRow, Registry, list_products
+from openbell.engine.registry import CLASSES, Product, Registry
 from openbell.engine.spends import Ledger, as_columns
 from openbell.engine.sweep import Pruner, Sweeper
 
@@ -117,7 +117,6 @@ class Worker:
         self._classes = [CLASSES[name] for name in classes]
         self._grace_s = grace_s
         self._accounts: Mapping[str, Any] = {}
-        self._policies: dict[str, ProductRow] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._duties: list[Duty] = [Heart(self), Sweeper(pool, self.hints), Pruner(pool)]
@@ -215,14 +214,16 @@ class Worker:
         try:
             result = await self._produce(product, attempt)
         except asyncio.CancelledError:
-            await asyncio.shield(self._end(attempt, Ending("release", "released", "handed back by a worker that stops")))
+            await asyncio.shield(
+                self._end(attempt, Ending("release", "released", "handed back by a worker that stops"))
+            )
             return
         if isinstance(result, Ending):
             await self._end(attempt, result)
         else:
             await self._publish(product, attempt, result)
 
-    async def _produce(self, product: Product, attempt: Attempt) -> BaseModel | None | Ending:
+    async def _produce(self, product: Product, attempt: Attempt) -> BaseModel | Ending | None:
         """The producer's result, None for "nothing known", or how the attempt ends instead."""
         claim = attempt.claim
         try:
@@ -236,6 +237,14 @@ class Worker:
         except Fenced as error:
             self.counters["fenced"] += 1
             return Ending("release", error.code, str(error))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return Ending(
+                "permanent",
+                "invalid_answer",
+                f"the answer was not what {product.model.__name__} needs: {where}: {first['msg']}",
+            )
         except TimeoutError:
             return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s")
         except Exception as error:
@@ -255,7 +264,7 @@ class Worker:
 
     async def _publish(self, product: Product, attempt: Attempt, value: BaseModel | None) -> None:
         claim = attempt.claim
-        policy = (await self._policy(product)).policy
+        policy = claim.policy
         arguments = (
             claim.id,
             claim.token,
@@ -276,15 +285,29 @@ class Worker:
             log.warning("job.fenced id=%d product=%s key=%s", claim.id, claim.product, claim.key)
             return
         self.counters["done"] += 1
-        log.info("job.%s id=%d product=%s key=%s attempt=%d", row["outcome"], claim.id, claim.product, claim.key, claim.attempt)
+        log.info(
+            "job.%s id=%d product=%s key=%s attempt=%d",
+            row["outcome"],
+            claim.id,
+            claim.product,
+            claim.key,
+            claim.attempt,
+        )
         self.hints.tell("artifact", claim.product, claim.key)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
         claim = attempt.claim
-        cooldown = ending.cooldown or (await self._policy(self.registry.get(claim.product))).retry_ttl
+        cooldown = ending.cooldown or claim.retry_ttl
         row = await self._persist(
             lambda: self.pool.fetchrow(
-                SQL.get("end_attempt"), claim.id, claim.token, ending.kind, ending.code, ending.message, ending.delay, cooldown,
+                SQL.get("end_attempt"),
+                claim.id,
+                claim.token,
+                ending.kind,
+                ending.code,
+                ending.message,
+                ending.delay,
+                cooldown,
                 *as_columns(attempt.ended),
             )  # fmt: skip
         )
@@ -304,10 +327,6 @@ class Worker:
             if isinstance(duty, Sweeper):
                 duty.wake()
 
-    async def _policy(self, product: Product) -> ProductRow:
-        rows = await self._persist(lambda: list_products(self.pool))
-        return next(row for row in rows if row.name == product.name)
-
     async def _persist(self, write: Callable[[], Awaitable[T]]) -> T:
         """Write, and try again while the database is away: a result that was paid for is not thrown away."""
         loop = asyncio.get_running_loop()
@@ -315,7 +334,13 @@ class Worker:
         while True:
             try:
                 return await write()
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
+            except (
+                asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError,
+                OSError,
+                TimeoutError,
+                asyncpg.CannotConnectNowError,
+            ) as error:
                 if loop.time() > until:
                     raise
                 log.warning("worker.write_delayed error=%s", type(error).__name__)
@@ -330,7 +355,9 @@ def _retry(claim: Claim, code: str, message: str, after: timedelta | None = None
 def _checked(product: Product, value: Any) -> BaseModel:
     """The value, if it is what the product declares. Raises :class:`Permanent`."""
     if not isinstance(value, product.model):
-        raise Permanent(f"the producer returned {type(value).__name__} instead of {product.model.__name__}", code="invalid_result")
+        raise Permanent(
+            f"the producer returned {type(value).__name__} instead of {product.model.__name__}", code="invalid_result"
+        )
     size = len(to_json(value))
     if size > product.max_bytes:
         raise Permanent(f"the value has {size:,} bytes; {product.name} allows {product.max_bytes:,}", code="too_large")

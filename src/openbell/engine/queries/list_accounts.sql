@@ -1,5 +1,5 @@
 select a.id, a.subject, a.resource, a.period, a.closes::text as closes, a.span, a.granted,
-    a.held - coalesce(g.gone, 0) as held, a.spent, a.overrun,
+    (a.held - coalesce(g.gone, 0))::bigint as held, a.spent, a.overrun,
     case when a.blocked_until > openbell.now() then a.blocked_until end as blocked_until,
     case when a.blocked_until > openbell.now() then a.blocked_reason end as blocked_reason,
     (select min(n.frees_at) from openbell.aging n where n.account_id = a.id and n.frees_at > openbell.now()) as frees_at

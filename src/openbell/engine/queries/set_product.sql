@@ -6,6 +6,7 @@ with old as (
         stale_ttl = coalesce(($2::jsonb ->> 'stale_ttl')::interval, p.stale_ttl),
         empty_ttl = coalesce(($2::jsonb ->> 'empty_ttl')::interval, p.empty_ttl),
         retry_ttl = coalesce(($2::jsonb ->> 'retry_ttl')::interval, p.retry_ttl),
+        keep_for = coalesce(($2::jsonb ->> 'keep_for')::interval, p.keep_for),
         timeout = coalesce(($2::jsonb ->> 'timeout')::interval, p.timeout),
         max_attempts = coalesce(($2::jsonb ->> 'max_attempts')::smallint, p.max_attempts),
         max_bytes = coalesce(($2::jsonb ->> 'max_bytes')::integer, p.max_bytes),

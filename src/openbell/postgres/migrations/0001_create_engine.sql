@@ -15,8 +15,8 @@ create schema if not exists openbell;
 
 -- One clock. Tests move it for every process at once by changing the one row.
 create table openbell.clock (
-    only  boolean  primary key default true check (only),
-    shift interval not null default interval '0'
+    single boolean primary key default true check (single),
+    shift  interval not null default interval '0'
 );
 insert into openbell.clock default values;
 
@@ -40,6 +40,7 @@ create table openbell.product (
     stale_ttl    interval    not null check (stale_ttl >= ttl),
     empty_ttl    interval    not null check (empty_ttl > interval '0'),
     retry_ttl    interval    not null check (retry_ttl > interval '0'),
+    keep_for     interval    not null check (keep_for >= interval '0'),
     timeout      interval    not null check (timeout > interval '0'),
     max_attempts smallint    not null check (max_attempts between 1 and 100),
     max_bytes    integer     not null check (max_bytes between 1 and 67108864),
@@ -81,6 +82,8 @@ create table openbell.version (
     job_id           bigint      not null,
     primary key (product, key, version)
 );
+
+create index version_created on openbell.version using brin (created_at);
 
 create function openbell.refuse_change() returns trigger language plpgsql as $$
 begin

@@ -1,0 +1,1 @@
+"""Market data: one product per file."""

@@ -1,0 +1,233 @@
+"""Financial Modeling Prep, "stable" API (site.financialmodelingprep.com/developer/docs/stable).
+
+GET only; the key travels in the header ``apikey``, never in the address. Every answer is a JSON array of rows. What the
+service means by its errors is told apart here, because each wants another action: see :func:`refusal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic_core import from_json
+
+from openbell.engine.attempt import Attempt
+from openbell.engine.errors import (
+    NothingKnown,
+    NotInPlan,
+    Permanent,
+    ProducerError,
+    ProviderStopped,
+    RateLimited,
+    Transient,
+)
+from openbell.engine.ledger import Limit
+
+TIMEOUT_S = 10.0
+MOST_BYTES = 32 * 1024 * 1024
+
+Row = dict[str, Any]
+
+PLANS: Mapping[str, tuple[int | None, int | None, int]] = {
+    "basic": (None, 250, 500_000_000),
+    "starter": (300, None, 20_000_000_000),
+    "premium": (750, None, 50_000_000_000),
+    "ultimate": (3_000, None, 150_000_000_000),
+}
+"""By plan: calls per minute, calls per day, bytes per trailing 30 days; None where the plan sets no limit."""
+
+
+def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.95) -> list[Limit]:
+    """The limits of a plan as accounts, kept at ``margin`` of what the provider allows.
+
+    ``calls_per_minute`` replaces the plan's figure and is kept exactly. Raises ``KeyError`` for an unknown plan.
+    """
+    per_minute, per_day, per_month = PLANS[plan]
+    minute = (
+        calls_per_minute if calls_per_minute is not None else int((per_minute or 60) * (margin if per_minute else 1))
+    )
+    accounts = [
+        Limit("fmp", "calls", "minute", minute, span=timedelta(minutes=1)),
+        Limit("fmp", "bytes", "30 days", int(per_month * margin), span=timedelta(days=30), grain=timedelta(hours=1)),
+    ]
+    if per_day is not None:
+        accounts.append(
+            Limit("fmp", "calls", "day", int(per_day * margin), span=timedelta(days=1), grain=timedelta(minutes=1))
+        )
+    return accounts
+
+
+def open_http(base_url: str, key: str) -> httpx.AsyncClient:
+    """The connection pool to the service. It follows no redirects, so that the key goes nowhere else."""
+    return httpx.AsyncClient(
+        base_url=f"{base_url.rstrip('/')}/stable/",
+        headers={"apikey": key, "user-agent": "openbell/0.1", "accept-encoding": "identity"},
+        timeout=httpx.Timeout(TIMEOUT_S),
+        limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
+    )
+
+
+class Fmp:
+    """The service as one attempt may use it: each call is a spend, and its source is cited on the result."""
+
+    def __init__(self, http: httpx.AsyncClient, attempt: Attempt) -> None:
+        self._http, self._attempt = http, attempt
+
+    async def quote(self, symbol: str) -> Row:
+        """The current quote of one symbol."""
+        return (await self.get("quote", {"symbol": symbol}, about=2_000))[0]
+
+    async def batch_quote(self, symbols: list[str]) -> list[Row]:
+        """Current quotes of many symbols in one call; symbols that the service does not know are left out. Needs a paid plan."""
+        return await self.get("batch-quote", {"symbols": ",".join(symbols)}, about=700 * len(symbols))
+
+    async def profile(self, symbol: str) -> Row:
+        """What the company is."""
+        return (await self.get("profile", {"symbol": symbol}, about=5_000))[0]
+
+    async def end_of_day(self, symbol: str, *, since: date | None = None) -> list[Row]:
+        """Daily prices, adjusted for splits, newest first."""
+        params = {"symbol": symbol} | ({"from": since.isoformat()} if since else {})
+        return await self.get("historical-price-eod/full", params, about=600_000)
+
+    async def search(self, query: str, *, limit: int = 10) -> list[Row]:
+        """Symbols that match ``query``."""
+        return await self.get("search-symbol", {"query": query, "limit": str(limit)}, about=2_000)
+
+    async def search_name(self, query: str, *, limit: int = 10) -> list[Row]:
+        """Symbols of companies whose name matches ``query``."""
+        return await self.get("search-name", {"query": query, "limit": str(limit)}, about=2_000)
+
+    async def get(self, path: str, params: Mapping[str, str], *, about: int) -> list[Row]:
+        """The rows of one GET, at least one. ``about`` is how many bytes to hold for it.
+
+        Raises :class:`NothingKnown` for an empty array, and what :func:`refusal` makes of anything else.
+        """
+        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
+            try:
+                status, body, headers = await self._fetch(path, params)
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+                call.never_sent(type(error).__name__)
+                raise Transient(
+                    f"FMP could not be reached at {self._http.base_url.host}", code="unreachable"
+                ) from error
+            except httpx.TimeoutException as error:
+                raise Transient(f"FMP did not answer within {TIMEOUT_S:g} s", code="timeout") from error
+            except httpx.HTTPError as error:
+                raise Transient(f"the connection to FMP broke: {type(error).__name__}", code="broken") from error
+            call.took(bytes=len(body))
+            answer = read_answer(status, body)
+            if isinstance(answer, ProducerError):
+                raise answer
+        host = urlsplit(str(self._http.base_url)).netloc
+        self._attempt.cite(provider="fmp", operation=path, host=host, synthetic=synthetic(headers))
+        if not answer:
+            raise NothingKnown(f"FMP has nothing for {', '.join(params.values())}")
+        return answer
+
+    async def _fetch(self, path: str, params: Mapping[str, str]) -> tuple[int, bytes, httpx.Headers]:
+        async with self._http.stream("GET", path, params=dict(params)) as response:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise Permanent(
+                        f"the answer of FMP to {path} is larger than {MOST_BYTES:,} bytes", code="too_large"
+                    )
+            return response.status_code, bytes(body), response.headers
+
+
+def synthetic(headers: Mapping[str, str]) -> str | None:
+    """What the data is, where the answer itself declares that it is not real (``X-Data-Class: synthetic; what it is``)."""
+    kind, _, what = headers.get("x-data-class", "").partition(";")
+    return (what.strip() or kind) if kind.strip() == "synthetic" else None
+
+
+def read_answer(status: int, body: bytes) -> list[Row] | ProducerError:
+    """The rows of an answer, or the error that it stands for."""
+    if status == 200:
+        try:
+            rows = from_json(body)
+        except ValueError:
+            return Transient("FMP answered with something that is not JSON", code="not_json")
+        if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
+            return rows
+    return refusal(status, body.decode("utf-8", "replace"))
+
+
+_PAUSE = {"minute": timedelta(minutes=1), "day": timedelta(days=1)}
+_REPROBE = timedelta(days=7)
+
+_REFUSALS: tuple[tuple[str, int | None, type[ProducerError], str, timedelta | None, str], ...] = (
+    ("invalid api key", 401, ProviderStopped, "bad_key", None, "FMP refuses the key; set FMP_API_KEY to a valid one"),
+    ("suspended", None, ProviderStopped, "account_suspended", None, "FMP has suspended the account; ask FMP"),
+    (
+        "bandwidth limit",
+        None,
+        RateLimited,
+        "bandwidth_used_up",
+        _PAUSE["day"],
+        "the bandwidth of 30 days at FMP is used up",
+    ),
+    ("limit reach", 429, RateLimited, "rate_limited", _PAUSE["minute"], "FMP says that its call limit is reached"),
+    ("legacy endpoint", None, Permanent, "legacy_endpoint", None, "FMP has retired this endpoint; update openbell"),
+    (
+        "restricted endpoint",
+        None,
+        NotInPlan,
+        "endpoint_not_in_plan",
+        _REPROBE,
+        "the FMP plan does not include this endpoint",
+    ),
+    (
+        "exclusive endpoint",
+        None,
+        NotInPlan,
+        "endpoint_not_in_plan",
+        _REPROBE,
+        "the FMP plan does not include this endpoint",
+    ),
+    (
+        "special parameters",
+        None,
+        NotInPlan,
+        "parameter_not_in_plan",
+        _REPROBE,
+        "the FMP plan does not allow this parameter",
+    ),
+    (
+        "premium query parameter",
+        402,
+        NotInPlan,
+        "symbol_not_in_plan",
+        _REPROBE,
+        "the FMP plan does not include this symbol",
+    ),
+)
+"""What the service writes (in any case), or the bare status that means it; the error; how long to leave it alone."""
+
+
+def refusal(status: int, text: str) -> ProducerError:
+    """What the service means by a refusal. Its words decide before the status, since limits also come with status 200.
+
+    * bad key, suspended account: the provider stops until an operator acts
+    * endpoint, symbol or parameter outside the plan: this key is left alone, others go on
+    * calls or bandwidth used up: everybody pauses, nothing is lost
+    * anything of 500 and above, or not JSON: try again later
+    """
+    said = text.lower()
+    for words, _, error, code, retry_after, sentence in _REFUSALS:
+        if words in said:
+            return error(sentence, code=code, retry_after=retry_after)
+    for _, bare_status, error, code, retry_after, sentence in _REFUSALS:
+        if status == bare_status:
+            return error(sentence, code=code, retry_after=retry_after)
+    if status >= 500:
+        return Transient(f"FMP is out of order (HTTP {status})", code="outage")
+    if status == 200:
+        return Transient("FMP answered with an object where rows were expected", code="unexpected_answer")
+    return Permanent(f"FMP refused the call (HTTP {status})", code=f"http_{status}")
