@@ -174,7 +174,8 @@ class EmbeddedServer:
         path = self.folder / "run"
         bindable = len(os.fsencode(path / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES_MAX
         if bindable and not set(str(path)) & set(',"'):  # the setting is a list: comma and quote have a meaning
-            path.mkdir(exist_ok=True)
+            shutil.rmtree(path, ignore_errors=True)  # a killed server's socket lock may name a pid that lives again
+            path.mkdir()
         else:
             path = Path(tempfile.mkdtemp(prefix="openbell-"))
         system_user.give(path, user)

@@ -95,10 +95,11 @@ def clear_leftovers(cluster: Path) -> None:
     Two servers on one cluster destroy it, so every process that works in the folder must be gone first, backends too.
     """
     pid_file = cluster / "postmaster.pid"
-    if not pid_file.exists():
-        return
-    first = pid_file.read_text().partition("\n")[0].strip()
-    postmaster_pid = abs(int(first)) if first.lstrip("-").isdigit() else 0
+    try:
+        first = pid_file.read_text().partition("\n")[0].strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return  # a clean end: the file is the last thing that a server removes
+    postmaster_pid = int(first) if first.isdigit() else 0
     if _processes_in(cluster):
         _send(postmaster_pid if is_server_of(postmaster_pid, cluster) else 0, signal.SIGINT)
         if not _wait_until_empty(cluster, ORPHAN_STOP_S):
