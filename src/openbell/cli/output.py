@@ -88,9 +88,14 @@ def cell(value: object) -> str:
         case float():
             return number(value)
         case datetime():
-            return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+            return when(value.isoformat())
         case _:
             return str(value)
+
+
+def when(text: str) -> str:
+    """An ISO time as people read it here: local, with its zone."""
+    return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def number(value: float) -> str:

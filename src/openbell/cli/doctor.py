@@ -1,0 +1,246 @@
+"""`openbell doctor`: what is configured, reachable and missing, with the mend. Spends nothing, shows no secret."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import FAILED, CliError
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import age, paint, print_json
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from openbell.settings import Settings
+
+PYTHON_MIN = (3, 11)
+POSTGRES_MIN, POSTGRES_MAX = 15, 18
+SKEW_MAX_S = 2.0
+WAITING_MAX_S = 60.0
+REACH_TIMEOUT_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `bad` means that something needed is broken; `mend` says what to do about it."""
+
+    about: str
+    state: Literal["ok", "info", "warn", "bad"]
+    detail: str
+    mend: str = ""
+
+
+@click.command()
+@data_option
+@json_option
+def doctor(data: Path | None, as_json: bool) -> int:
+    """Say what is configured, reachable and missing, with the mend. Exit 1 when something needed is broken."""
+    findings = reach.run_async(examine(data))
+    broken = any(finding.state == "bad" for finding in findings)
+    if as_json:
+        print_json({"healthy": not broken, "findings": [asdict(finding) for finding in findings]})
+        return FAILED if broken else 0
+    width = max(len(finding.about) for finding in findings)
+    for finding in findings:
+        click.echo(f"{paint(finding.state)}{' ' * (5 - len(finding.state))} {finding.about:<{width}}  {finding.detail}")
+        if finding.mend:
+            click.echo(f"{'':{width + 8}}{finding.mend}")
+    return FAILED if broken else 0
+
+
+async def examine(data: Path | None) -> list[Finding]:
+    """All findings, in the order in which one would mend them."""
+    from openbell.settings import SettingsError, load
+
+    findings = [_python()]
+    try:
+        settings = load()
+    except SettingsError as error:
+        return [*findings, Finding("settings", "bad", str(error), "Nothing else was looked at.")]
+    findings.append(Finding("settings", "ok", f"environment {settings.environment}, {_sources()}"))
+    try:
+        place = reach.find(settings, data)
+    except CliError as error:
+        findings += [*_not_running(settings, data), Finding("database", "bad", "none is running", str(error))]
+        return [*findings, *await _provider(settings, None, {})]
+    run = reach.read_run(place.folder)
+    findings += [_folder(place.folder)] if place.folder else []
+    looks, mode = await _database(place.dsn)
+    return [*findings, *looks, *await _pages(run), *await _provider(settings, mode, run)]
+
+
+def _python() -> Finding:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < PYTHON_MIN:
+        return Finding("python", "bad", found, "Openbell needs Python 3.11 or newer.")
+    return Finding("python", "ok", found)
+
+
+def _sources() -> str:
+    there = [name for name in ("openbell.toml", ".env") if Path(name).exists()]
+    return "from the environment" + "".join(f" and {name}" for name in there)
+
+
+def _not_running(settings: Settings, data: Path | None) -> list[Finding]:
+    """Whether `openbell up` could start here."""
+    import socket
+
+    findings = [_folder(data or settings.openbell_data or reach.HOME / "sandbox")]
+    where = f"{settings.openbell_host}:{settings.openbell_port}"
+    family = socket.AF_INET6 if ":" in settings.openbell_host else socket.AF_INET
+    try:
+        socket.create_server((settings.openbell_host, settings.openbell_port), family=family).close()
+        return [*findings, Finding("port", "ok", f"{where} is free")]
+    except OSError as error:
+        return [
+            *findings,
+            Finding("port", "warn", f"{where}: {error.strerror}", "Choose another with OPENBELL_PORT or --port."),
+        ]
+
+
+def _folder(folder: Path) -> Finding:
+    import os
+
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return Finding(
+            "data folder", "bad", f"{folder} cannot be written", "Make it writable, or choose another with --data."
+        )
+    return Finding("data folder", "ok", f"{folder}" + ("" if folder.exists() else " (will be made)"))
+
+
+async def _database(dsn: str) -> tuple[list[Finding], str | None]:
+    """What the database says of itself, and the mode it is stamped with."""
+    from openbell.postgres.errors import PostgresError
+    from openbell.postgres.migrate import pending
+    from openbell.postgres.pool import connect
+    from openbell.postgres.queries import Queries
+
+    queries = Queries("openbell.cli")
+    try:
+        connection = await connect(dsn, name="doctor")
+    except PostgresError as error:
+        return [Finding("database", "bad", error.__class__.__name__, str(error))], None
+    try:
+        findings = _server(await _timed(connection, queries.get("inspect_server")))
+        waiting = await pending(dsn)
+        if waiting:
+            mend = f"Run `openbell migrate`: {', '.join(waiting)}"
+            return [*findings, Finding("migrations", "bad", f"{len(waiting)} waiting", mend)], None
+        findings.append(Finding("migrations", "ok", "none waiting"))
+        (row,) = await connection.fetch(queries.get("inspect_database"))
+    except PostgresError as error:
+        return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
+    finally:
+        await connection.close(timeout=2)
+    return [*findings, *_work(row)], row["mode"]
+
+
+async def _timed(connection: asyncpg.Connection, statement: str) -> tuple[int, float, float]:
+    """The server's version, how far its clock is from ours in seconds, and the time of the round trip in seconds."""
+    import time
+
+    start = time.time()
+    (row,) = await connection.fetch(statement)
+    end = time.time()
+    return row["version"], row["clock"].timestamp() - (start + end) / 2, end - start
+
+
+def _server(answer: tuple[int, float, float]) -> list[Finding]:
+    version, skew_s, trip_s = answer
+    major = version // 10_000
+    about = Finding("database", "ok", f"PostgreSQL {major}.{version % 10_000}, answers in {trip_s * 1000:.1f} ms")
+    if major < POSTGRES_MIN:
+        about = Finding("database", "bad", about.detail, f"Openbell needs PostgreSQL {POSTGRES_MIN} to {POSTGRES_MAX}.")
+    elif major > POSTGRES_MAX:
+        about = Finding("database", "warn", about.detail, f"Tested with PostgreSQL {POSTGRES_MIN} to {POSTGRES_MAX}.")
+    clock = Finding("clock", "ok", f"{abs(skew_s):.3f} s apart from the database's")
+    if abs(skew_s) > SKEW_MAX_S:
+        clock = Finding("clock", "warn", clock.detail, "Ages shown by this machine are off; let NTP set both clocks.")
+    return [about, clock]
+
+
+def _work(row: asyncpg.Record) -> list[Finding]:
+    findings = [Finding("data", "info", {"live": "real", "sandbox": "synthetic"}.get(row["mode"], "not stamped yet"))]
+    if row["shift_s"]:
+        findings.append(
+            Finding("clock shift", "warn", f"{row['shift_s']:+.0f} s", "A test has moved the database's clock.")
+        )
+    if row["workers"]:
+        findings.append(Finding("workers", "ok", f"{row['workers']} alive"))
+    else:
+        findings.append(Finding("workers", "bad", "none alive", "Start `openbell worker` or `openbell up`."))
+    oldest = row["oldest_waiting_s"]
+    if oldest is not None and oldest > WAITING_MAX_S:
+        mend = "See `openbell jobs stats` and `openbell accounts list`: which class waits, and which account is full."
+        findings.append(Finding("jobs", "warn", f"{row['jobs']} live, the oldest waits {age(oldest)}", mend))
+    else:
+        findings.append(
+            Finding("jobs", "ok", f"{row['jobs']} live" + (f", the oldest waits {age(oldest)}" if oldest else ""))
+        )
+    if row["unknown_spends"]:
+        mend = "They count as spent; `openbell jobs list --all` shows the jobs that made them."
+        findings.append(Finding("spends", "warn", f"{row['unknown_spends']} calls with unknown outcome", mend))
+    return findings
+
+
+async def _pages(run: dict[str, object]) -> list[Finding]:
+    address = str(run.get("address", ""))
+    if not address:
+        return []
+    if trouble := await _touch(address):
+        return [Finding("pages", "bad", f"{address}: {trouble}", "See logs/web.log in the data folder.")]
+    return [Finding("pages", "ok", address)]
+
+
+async def _provider(settings: Settings, mode: str | None, run: dict[str, object]) -> list[Finding]:
+    """Where the provider is, whether it can be reached (no call is spent), and whether a key is there (never shown)."""
+    from openbell.settings import is_placeholder
+
+    running = str(run.get("fmp_base_url", "")) if not settings.is_set("fmp_base_url") else ""
+    address = running or settings.fmp_base_url
+    needed = mode is not None
+    trouble = await _touch(address)
+    mend = "Check FMP_BASE_URL and the network." if trouble else ""
+    reachable = Finding(
+        "provider",
+        ("bad" if needed else "warn") if trouble else "ok",
+        f"FMP at {address}{trouble and ': ' + trouble}",
+        mend,
+    )
+    key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
+    if mode == "sandbox":
+        return [reachable]
+    if key and not is_placeholder(key):
+        return [reachable, Finding("key", "ok", f"FMP_API_KEY is set, plan {settings.fmp_plan}")]
+    detail = "FMP_API_KEY holds a placeholder" if key else "FMP_API_KEY is not set"
+    return [
+        reachable,
+        Finding("key", "bad" if mode == "live" else "info", detail, "Needed for real data (--live): put it into .env."),
+    ]
+
+
+async def _touch(address: str) -> str:
+    """Open a connection (with TLS for https) and close it; what went wrong, or nothing."""
+    import asyncio
+
+    parts = urlsplit(address)
+    secure = parts.scheme == "https"
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or (443 if secure else 80), ssl=secure or None
+            )
+            writer.close()
+    except TimeoutError:
+        return f"no answer within {REACH_TIMEOUT_S:.0f} s"
+    except (OSError, ValueError) as error:
+        return str(error).strip() or type(error).__name__
+    return ""

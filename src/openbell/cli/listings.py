@@ -1,0 +1,250 @@
+"""`openbell jobs | accounts | products`: what there is, as tables or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import NOTHING_KNOWN, CliError
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import age, dollars, print_json, print_pairs, print_table, when
+
+if TYPE_CHECKING:
+    import asyncpg
+
+T = TypeVar("T")
+LIST_MAX = 10_000
+JOB_STATES = ("waiting", "parked", "running", "done", "unchanged", "empty", "outdated", "failed", "cancelled")
+ACTOR = "cli"
+
+
+@click.group()
+def jobs() -> None:
+    """What is being made, what waits, what happened."""
+
+
+@jobs.command("list")
+@click.option("--state", type=click.Choice(JOB_STATES), help="Only jobs in this state.")
+@click.option("--product", help="Only jobs of this product.")
+@click.option("--limit", type=click.IntRange(1, LIST_MAX), default=50, show_default=True, help="At most so many.")
+@data_option
+@json_option
+def jobs_list(state: str | None, product: str | None, limit: int, data: Path | None, as_json: bool) -> None:
+    """List jobs: live ones in the order in which they are served, then the latest finished ones."""
+
+    async def read(connection: asyncpg.Connection) -> Sequence[Any]:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.list_jobs(connection, state=state, product=product, limit=limit)
+
+    rows = [view.as_json() for view in _ask(data, read)]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("id>", "product", "key", "class", "state", "attempt>", "queued", "why"),
+        [
+            (
+                str(r["id"]),
+                r["product"],
+                r["key"],
+                r["class"],
+                r["state"],
+                r["attempt"],
+                when(r["queued_at"]),
+                r["reason"] or r["message"] or "",
+            )
+            for r in rows
+        ],
+        empty="No jobs. One appears when somebody asks for something that is not fresh: openbell get quote AAPL",
+    )
+
+
+@jobs.command("show")
+@click.argument("job_id", metavar="ID", type=click.IntRange(1))
+@data_option
+@json_option
+def jobs_show(job_id: int, data: Path | None, as_json: bool) -> None:
+    """Show one job with its timeline: attempts, and each outside call with its outcome and cost."""
+
+    async def read(connection: asyncpg.Connection) -> Any:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.get(connection, job_id)
+
+    view = _ask(data, read)
+    if view is None:
+        raise CliError(f"There is no job {job_id}: `openbell jobs list` shows those there are.", NOTHING_KNOWN)
+    _show(view.as_json(), as_json)
+
+
+@jobs.command("stats")
+@data_option
+@json_option
+def jobs_stats(data: Path | None, as_json: bool) -> None:
+    """Count jobs by state and class, and say how long the oldest one waits."""
+
+    async def read(connection: asyncpg.Connection) -> Any:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.stats(connection)
+
+    _show(_ask(data, read).as_json(), as_json)
+
+
+@jobs.command("retry")
+@click.argument("job_id", metavar="ID", type=click.IntRange(1))
+@data_option
+@json_option
+def jobs_retry(job_id: int, data: Path | None, as_json: bool) -> None:
+    """Try a waiting or failed job again now."""
+
+    async def change(connection: asyncpg.Connection) -> Any:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.retry(connection, job_id, actor=ACTOR)
+
+    _ask(data, change)
+    _confirm({"job": job_id, "action": "retry"}, f"Job {job_id} is tried again.", as_json)
+
+
+@jobs.command("cancel")
+@click.argument("job_id", metavar="ID", type=click.IntRange(1))
+@data_option
+@json_option
+def jobs_cancel(job_id: int, data: Path | None, as_json: bool) -> None:
+    """Cancel a live job; a running one stops at its next step."""
+
+    async def change(connection: asyncpg.Connection) -> Any:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.cancel(connection, job_id, actor=ACTOR)
+
+    _ask(data, change)
+    _confirm({"job": job_id, "action": "cancel"}, f"Job {job_id} is cancelled.", as_json)
+
+
+@click.group()
+def accounts() -> None:
+    """What may be spent, and what has been."""
+
+
+@accounts.command("list")
+@data_option
+@json_option
+def accounts_list(data: Path | None, as_json: bool) -> None:
+    """List the accounts: granted, held, spent, and when something frees."""
+
+    async def read(connection: asyncpg.Connection) -> Sequence[Any]:
+        from openbell.engine import ledger
+
+        return await ledger.list_accounts(connection)
+
+    rows = [view.as_json() for view in _ask(data, read)]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("subject", "resource", "period", "granted>", "held>", "spent>", "free>", "blocked"),
+        [
+            (
+                r["subject"],
+                r["resource"],
+                r["period"],
+                r["granted"],
+                r["held"],
+                r["spent"],
+                r["free"],
+                f"until {when(r['blocked_until'])}: {r['blocked_reason']}" if r["blocked_until"] else "",
+            )
+            for r in rows
+        ],
+        empty="No accounts yet. A worker makes them when it starts.",
+    )
+
+
+@click.group()
+def products() -> None:
+    """What can be made, and under which policy."""
+
+
+@products.command("list")
+@data_option
+@json_option
+def products_list(data: Path | None, as_json: bool) -> None:
+    """List the products with the policy that is in force."""
+
+    async def read(connection: asyncpg.Connection) -> Sequence[Any]:
+        from openbell.engine.registry import list_products
+
+        return await list_products(connection)
+
+    rows = [row.as_json() for row in _ask(data, read)]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("product", "version>", "provider", "class", "fresh for>", "served for>", "calls>", "enabled", "changed"),
+        [
+            (
+                r["name"], r["version"], r["provider"], r["class"], age(r["ttl_s"]), age(r["stale_ttl_s"]), r["calls"],
+                r["enabled"], ", ".join(r["changed"]),
+            )
+            for r in rows
+        ],
+        empty="No products yet. A worker enters them when it starts.",
+    )  # fmt: skip
+
+
+def _ask(data: Path | None, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Ask the database one thing."""
+
+    async def ask() -> T:
+        async with reach.connected(data) as connection:
+            return await question(connection)
+
+    return reach.run_async(ask())
+
+
+def _confirm(as_data: dict[str, Any], sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(as_data)
+    else:
+        click.echo(sentence)
+
+
+def _show(facts: dict[str, Any], as_json: bool) -> None:
+    """One thing in full: plain facts first, then each list in it as a table."""
+    if as_json:
+        print_json(facts)
+        return
+    lists = {name: value for name, value in facts.items() if _is_rows(value)}
+    print_pairs([(name.replace("_", " "), _plain(name, value)) for name, value in facts.items() if name not in lists])
+    for name, rows in lists.items():
+        click.echo(f"\n{name.replace('_', ' ')}")
+        columns = list(dict.fromkeys(column for row in rows for column in row))
+        print_table(
+            [column.replace("_", " ") for column in columns],
+            [[_plain(column, row.get(column)) for column in columns] for row in rows],
+            empty="",
+        )
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _plain(name: str, value: object) -> object:
+    if isinstance(value, str) and (name.endswith("_at") or name in ("at", "now", "deadline")):
+        return when(value)
+    if isinstance(value, int) and name.endswith("_micro"):
+        return dollars(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{inner} {amount}" for inner, amount in value.items()) or None
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value) or None
+    return value

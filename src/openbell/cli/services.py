@@ -1,0 +1,218 @@
+"""`openbell web | worker | sandbox`: the long-running processes, one each. SIGTERM or Ctrl-C drains them."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import BAD_INPUT, CliError
+from openbell.cli.mode import choose_source
+from openbell.cli.options import data_option
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from openbell.settings import Settings
+
+
+PLANS = ("basic", "starter", "premium", "ultimate")
+POOL_MAX = 10
+# Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
+WEB_GRACE_S = 1
+WORKER_GRACE_S = 1.5
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port [default: OPENBELL_PORT, else 8000].")
+@click.option("--host", help="Address to listen on [default: OPENBELL_HOST, else 127.0.0.1].")
+@click.option("--listen-fd", type=int, hidden=True, help="A listening socket that was inherited.")
+@data_option
+def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | None) -> None:
+    """Run the pages and the API alone. Holds no provider key."""
+    import os
+
+    from openbell.cli.up import open_door
+    from openbell.settings import load, without_paid_keys
+
+    for name in set(os.environ) - set(without_paid_keys(os.environ)):
+        del os.environ[name]
+    settings = load(keys=False)
+    _log(settings.log_level)
+    place = reach.find(settings, data)
+    if listen_fd is not None:
+        door = socket.socket(fileno=listen_fd)
+    else:
+        host = host or settings.openbell_host
+        door = open_door(host, settings.openbell_port if port is None else port)
+        click.echo(f"Pages on http://{host}:{door.getsockname()[1]}", err=True)
+    _until_asked(lambda stop: _serve_web(place, settings.allowed_origins, door, stop))
+
+
+async def _serve_web(place: reach.Place, allowed_origins: list[str], door: socket.socket, stop: asyncio.Event) -> None:
+    import asyncio
+
+    import uvicorn
+
+    from openbell.products import registry
+    from openbell.web.app import WebConfig, create_app
+
+    class Server(uvicorn.Server):
+        """Leaves the signals to us: uvicorn's own way of ending waits for streams that never end."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    app = create_app(
+        WebConfig(dsn=place.dsn, registry=registry(), direct_dsn=place.listen_dsn, allowed_origins=allowed_origins)
+    )
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=WEB_GRACE_S,
+    )
+    server = Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[door]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    app.state.stopping.set()  # first the streams say goodbye, then the server has nothing to wait for
+    server.should_exit = True
+    stopping.cancel()
+    await serving
+
+
+@click.command()
+@click.option("--slots", type=click.IntRange(1, 500), help="Jobs at a time [default: MAX_CONCURRENT_JOBS, else 8].")
+@click.option("--classes", metavar="A,B", help="Job classes to serve [default: all].")
+@data_option
+def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
+    """Run one worker alone. Any number of them share a database.
+
+    Beside `openbell up` it asks the same provider; elsewhere FMP_API_KEY and FMP_BASE_URL say whom to ask.
+    """
+    from openbell.settings import load
+
+    settings = load()
+    _log(settings.log_level)
+    place = reach.find(settings, data)
+    chosen = _classes(classes)
+    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs, chosen, stop))
+
+
+def _classes(given: str | None) -> tuple[str, ...]:
+    """The job classes named on the command line, all when none is."""
+    from openbell.engine.registry import CLASSES
+
+    chosen = tuple(part.strip() for part in given.split(",") if part.strip()) if given else tuple(CLASSES)
+    for name in chosen:
+        if name not in CLASSES:
+            raise CliError(f"There is no job class {name!r}: the classes are {', '.join(CLASSES)}.", BAD_INPUT)
+    return chosen
+
+
+async def _work(
+    place: reach.Place, settings: Settings, slots: int, classes: tuple[str, ...], stop: asyncio.Event
+) -> None:
+    from openbell.engine.worker import Worker
+    from openbell.postgres.pool import open_pool
+    from openbell.products import registry
+    from openbell.products.context import Connections
+    from openbell.providers import fmp
+
+    pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX)
+    source = await choose_source(pool, settings, reach.read_run(place.folder))
+    connections = Connections(fmp=fmp.open_http(source.base_url, source.key))
+    try:
+        worker = Worker(
+            pool,
+            place.listen_dsn,
+            registry(),
+            limits=fmp.limits(source.plan, calls_per_minute=settings.fmp_calls_per_minute),
+            context=connections.context(),
+            slots=slots,
+            classes=classes,
+            grace_s=WORKER_GRACE_S,
+        )
+        await worker.run(stop)
+    finally:
+        await connections.close()
+        pool.terminate()
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=9100, show_default=True, help="0 takes a free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--day-seconds", type=click.FloatRange(min=0.1), default=60.0, show_default=True, help="Length of a market day."
+)
+@click.option(
+    "--plan", type=click.Choice(PLANS), default="premium", show_default=True, help="The plan whose limits hold."
+)
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="File that keeps the place in the replay."
+)
+def sandbox(port: int, host: str, day_seconds: float, plan: str, state: Path | None) -> None:
+    """Run the pretend FMP alone: a replay of real daily prices. Its key is `sandbox`; FMP_BASE_URL leads to it."""
+
+    async def serve(stop: asyncio.Event) -> None:
+        from openbell.sandbox.server import PortTaken, StateUnreadable
+        from openbell.sandbox.server import serve as serve_sandbox
+
+        try:
+            await serve_sandbox(
+                host,
+                port,
+                day_seconds=day_seconds,
+                plan=plan,
+                state=state,
+                stop=stop,
+                ready=lambda real: _listening(host, real),
+            )
+        except PortTaken as error:
+            raise CliError(f"{error}, with --port.") from None
+        except StateUnreadable as error:
+            raise CliError(f"{error}.") from None
+
+    _log("INFO")
+    _until_asked(serve)
+
+
+def _listening(host: str, port: int) -> None:
+    click.echo(f"Sandbox on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
+
+
+def _log(level: str) -> None:
+    from openbell.cli import logs
+
+    logs.start(level)
+
+
+def _until_asked(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run a service on uvloop. SIGTERM, SIGINT and SIGHUP set its stop event; a second one ends it at once."""
+    import asyncio
+    import os
+    import signal
+
+    async def body() -> None:
+        stop = asyncio.Event()
+
+        def ask() -> None:
+            if stop.is_set():
+                os._exit(1)
+            stop.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, ask)
+        await work(stop)
+
+    reach.run_async(body())

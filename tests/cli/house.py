@@ -1,0 +1,116 @@
+"""`openbell up` as a test runs it: in a folder of its own, on a free port, with nothing of our own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+COMMAND = [sys.executable, "-P", "-m", "openbell"]
+FOREIGN = re.compile(
+    r"^(OPENBELL_|FMP_|DATABASE_|DIRECT_DATABASE_|ENVIRONMENT$|LOG_LEVEL$|MAX_CONCURRENT|ALLOWED_ORIGINS)"
+)
+START_S = 60
+
+
+def environ(**extra: str) -> dict[str, str]:
+    """Our environment without any setting of openbell, and with `extra`."""
+    return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | extra
+
+
+def run(*arguments: str, cwd: Path, timeout: float = 30, **extra: str) -> subprocess.CompletedProcess[str]:
+    """One command, to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=environ(**extra),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@dataclass
+class House:
+    """A running `openbell up`: its process, its address, what it has said, and its folder."""
+
+    process: subprocess.Popen[str]
+    cwd: Path
+    address: str = ""
+    said: list[str] = field(default_factory=list)
+
+    def run(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """A command beside it."""
+        return run(*arguments, cwd=self.cwd, **options)
+
+    def json(self, *arguments: str) -> Any:
+        """The same, for a program."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def page(self, path: str = "/") -> str:
+        """The page at this path; an error when it does not answer 200."""
+        with urllib.request.urlopen(self.address + path, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def tree(self) -> list[psutil.Process]:
+        """The parent and everything it has started."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def child(self, name: str) -> psutil.Process:
+        """The process that runs `openbell NAME`."""
+        found = [one for one in self.tree() if name in one.cmdline()[4:5]]
+        assert len(found) == 1, found
+        return found[0]
+
+    def end(self) -> int:
+        """Ctrl-C, and its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=15)
+
+
+def start(cwd: Path, *arguments: str, **extra: str) -> House:
+    """`openbell up` until it has printed its address."""
+    process = subprocess.Popen(
+        [*COMMAND, "up", "--port", "0", *arguments],
+        cwd=cwd,
+        env=environ(PYTHONUNBUFFERED="1", **extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    house = House(process, cwd)
+    up = threading.Event()
+
+    def listen() -> None:
+        assert process.stdout is not None
+        with process.stdout as output:
+            for line in output:
+                house.said.append(line.rstrip())
+                if found := re.search(r"Address\s+(http\S+)", line):
+                    house.address = found[1]
+                if "Ctrl-C" in line and house.address:
+                    up.set()
+        up.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    assert up.wait(START_S), house.said
+    if not house.address:
+        process.wait(timeout=10)
+        raise AssertionError("\n".join(house.said))
+    return house
