@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openbell.sandbox import refusals
 from openbell.sandbox.refusals import Refusal
@@ -66,6 +66,12 @@ class FaultSpec(BaseModel):
     seconds: float = Field(default=0.0, ge=0.0, le=SECONDS_MAX)
     rows: int = Field(default=250, ge=0)
     days: float = Field(default=1.0, gt=0.0, le=1_000.0)
+
+    @model_validator(mode="after")
+    def _slow_needs_seconds(self) -> Self:
+        if self.kind == "slow" and self.seconds == 0:
+            raise ValueError("slow needs seconds above 0")
+        return self
 
 
 class Fault:
