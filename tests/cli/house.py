@@ -72,9 +72,19 @@ class House:
 
     def child(self, name: str) -> psutil.Process:
         """The process that runs `openbell NAME`."""
-        found = [one for one in self.tree() if name in one.cmdline()[4:5]]
-        assert len(found) == 1, found
-        return found[0]
+        (found,) = self.running(name)
+        return found
+
+    def running(self, name: str) -> list[psutil.Process]:
+        """The processes that run `openbell NAME` at this moment."""
+        found = []
+        for one in self.tree():
+            try:
+                if name in one.cmdline()[4:5]:
+                    found.append(one)
+            except psutil.Error:  # it has just ended
+                pass
+        return found
 
     def end(self) -> int:
         """Ctrl-C, and its exit code."""

@@ -10,7 +10,7 @@ from importlib.metadata import version
 import click
 
 from openbell.cli import doctor, get, listings, migrate, services, up
-from openbell.cli.exits import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NO_DATABASE, CliError
+from openbell.cli.exits import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NO_DATABASE, NOTHING_KNOWN, CliError
 
 INTRODUCTION = """Openbell: self-hosted market intelligence.
 
@@ -72,10 +72,12 @@ def explain(error: Exception) -> tuple[str, int]:
 
 
 def _explain_engine(error: Exception) -> tuple[str, int]:
-    from openbell.engine.errors import EngineError, InvalidKey, UnknownProduct
+    from openbell.engine.errors import EngineError, InvalidKey, UnknownJob, UnknownProduct
 
     if isinstance(error, InvalidKey | UnknownProduct):
         return str(error), BAD_INPUT
+    if isinstance(error, UnknownJob):
+        return str(error), NOTHING_KNOWN
     if isinstance(error, EngineError):
         return str(error), FAILED
     if isinstance(error, ConnectionError | TimeoutError):

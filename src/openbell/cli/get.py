@@ -136,7 +136,7 @@ def _about(reading: Reading) -> list[tuple[str, object]]:
     if source:
         lines.append(("source", source))
     if provenance.get("synthetic"):
-        lines.append(("label", f"synthetic: {str(provenance['synthetic']).removeprefix('synthetic; ')}"))
+        lines.append(("label", f"synthetic: {provenance['synthetic']}"))
     if reading.version:
         lines += [("cost", dollars(reading.cost_micro)), ("version", reading.version)]
     if reading.state != "fresh":

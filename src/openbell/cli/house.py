@@ -95,7 +95,13 @@ class House:
         plan = self.plan
         if not plan.live:
             arguments = ["sandbox", "--port", str(plan.sandbox_port), "--plan", plan.sandbox_plan]
-            self._start("sandbox", [*arguments, "--day-seconds", str(plan.day_seconds)], keys=False)
+            arguments += [
+                "--day-seconds",
+                str(plan.day_seconds),
+                "--state",
+                str(plan.folder.absolute() / "sandbox.json"),
+            ]
+            self._start("sandbox", arguments, keys=False)
         dsn, listen_dsn = await self._open_database(say)
         await self._migrate(dsn, say)
         say("Starting web and worker")
@@ -178,7 +184,8 @@ class House:
             for service in self._services.values():
                 if service.failed.done():
                     raise CliError(service.failed.result())
-            if await _answers(self.plan.door.getsockname()[:2], "/readyz"):
+            pages = await _answers(self.plan.door.getsockname()[:2], "/readyz")
+            if pages and (self.plan.live or await _answers(("127.0.0.1", self.plan.sandbox_port), "/_control/clock")):
                 return
             await asyncio.sleep(POLL_S)
         raise CliError(f"The pages did not answer within {READY_TIMEOUT_S:.0f} s; see {self._logs}.")
@@ -206,10 +213,12 @@ class House:
             before = self._server.dsn
             await self._server.stop()
             try:
-                if await self._server.start() != before:
-                    return "The database had to move to another socket; start `openbell up` again."
+                dsn = await self._server.start()
             except (PostgresError, OSError) as error:
                 return f"The database cannot be started again. {error}"
+            if dsn != before:  # a socket in a temporary folder, because the data folder's path is too long for one
+                for name in ("web", "worker"):
+                    self._services[name].renew({"DATABASE_URL": dsn, "DIRECT_DATABASE_URL": dsn})
 
     async def _down(self) -> None:
         """Everything ends within LAST_RESORT_S plus what killing takes; a second Ctrl-C skips the waiting."""

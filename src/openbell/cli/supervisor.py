@@ -81,6 +81,7 @@ class Service:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._renewing = False
 
     @property
     def pid(self) -> int | None:
@@ -90,6 +91,12 @@ class Service:
     def start(self) -> None:
         """Begin to keep the command running; returns at once."""
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
+
+    def renew(self, changes: Mapping[str, str]) -> None:
+        """Start it again with a changed environment; that is no death."""
+        self._environ |= changes
+        self._renewing = self.pid is not None
+        self._signal(signal.SIGTERM)
 
     async def stop(self, grace_s: float) -> None:
         """Ask it to drain, wait at most `grace_s` seconds, then kill it."""
@@ -122,6 +129,9 @@ class Service:
             code = await self._run_once()
             if self._stopping.is_set():
                 return
+            if self._renewing:
+                self._renewing = False
+                continue
             deaths.append(time.monotonic())
             if len(deaths) == DEATHS_MAX and deaths[-1] - deaths[0] < DEATHS_WINDOW_S:
                 why = f" Its last line: {self._tail[-1]}" if self._tail else ""
