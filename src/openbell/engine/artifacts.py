@@ -22,7 +22,7 @@ class JobGlance:
     id: int
     state: str
     queued_at: datetime
-    run_at: datetime
+    run_at: datetime | None
     attempt: int
     reason: str | None
     progress: str | None

@@ -53,7 +53,7 @@ def _job(r: Reading) -> str:
     because = f": {r.job.reason.rstrip('.')}" if r.job.reason else ""
     if r.blockage is not None:
         return f"Waiting until {clock(r.blockage.until, r.now)}: {r.blockage.reason}."
-    if r.job.state == "parked":
+    if r.job.run_at is not None:
         return f"Waiting until {clock(r.job.run_at, r.now)} for attempt {r.job.attempt + 1}{because}."
     return f"Queued {words(r.now - r.job.queued_at)} ago{because}."
 

@@ -49,7 +49,6 @@ class JobView:
     run_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
-    deadline: datetime | None
     worker: int | None
     reason: str | None
     progress: str | None

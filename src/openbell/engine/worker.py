@@ -66,7 +66,7 @@ class Heart(Duty):
     async def beat(self) -> float:
         """One beat."""
         w = self._worker
-        row = await w.pool.fetchrow(SQL.get("beat_worker"), w.id, LEASE, w.draining, w.counters)
+        row = await w.pool.fetchrow(SQL.get("beat_worker"), w.id, LEASE, w.draining, w.counters, list(w.running))
         if row is None or not row["registered"]:
             await w.register()
             return BEAT.total_seconds()
@@ -78,12 +78,10 @@ class Heart(Duty):
 
     async def _rescue(self) -> None:
         for row in await self._worker.pool.fetch(SQL.get("rescue_jobs"), 100):
-            log.warning(
-                "job.rescued id=%d product=%s key=%s worker=%s cause=%r state=%s",
-                row["job_id"], row["product"], row["key"], row["worker"], row["cause"], row["state"],
-            )  # fmt: skip
+            log.warning("job.rescued id=%d product=%s key=%s worker=%s state=%s", *row.values())
             self._worker.hints.tell("work", row["product"], row["key"])
             self._worker.hints.tell("artifact", row["product"], row["key"])
+        await self._worker.pool.execute(SQL.get("mark_gone"))
         self._worker.wake()
 
 
@@ -117,7 +115,7 @@ class Worker:
         self._classes = [CLASSES[name] for name in classes]
         self._grace_s = grace_s
         self._accounts: Mapping[str, Any] = {}
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self.running: dict[int, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._duties: list[Duty] = [Heart(self), Sweeper(pool, self.hints), Pruner(pool)]
 
@@ -148,7 +146,7 @@ class Worker:
 
     def interrupt(self, job_id: int) -> None:
         """Cancel the attempt at ``job_id`` that runs here, if any."""
-        if task := self._running.get(job_id):
+        if task := self.running.get(job_id):
             task.cancel()
 
     def _hint(self, hint: Hint) -> None:
@@ -175,28 +173,28 @@ class Worker:
                 pass
 
     async def _claim(self) -> None:
-        free = self.slots - len(self._running)
+        free = self.slots - len(self.running)
         if free <= 0:
             return
         rows = await self.pool.fetch(SQL.get("claim_jobs"), list(self.registry.products), self._classes, self.id, free)
         for row in rows:
             claim = Claim(**row)
             task = asyncio.create_task(self._run(claim), name=f"job {claim.id}")
-            self._running[claim.id] = task
+            self.running[claim.id] = task
             task.add_done_callback(lambda _, job_id=claim.id: self._ended(job_id))  # type: ignore[misc]
 
     def _ended(self, job_id: int) -> None:
-        self._running.pop(job_id, None)
+        self.running.pop(job_id, None)
         self.wake()
 
     async def _drain(self) -> None:
         self.draining = True
-        log.info("worker.draining id=%d running=%d", self.id, len(self._running))
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=self._grace_s)
-        for task in list(self._running.values()):
+        log.info("worker.draining id=%d running=%d", self.id, len(self.running))
+        if self.running:
+            await asyncio.wait(self.running.values(), timeout=self._grace_s)
+        for task in list(self.running.values()):
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*self.running.values(), return_exceptions=True)
         await asyncio.gather(*(duty.stop() for duty in self._duties))
         await self.hints.stop()
         try:

@@ -1,5 +1,5 @@
 -- Class, then number, then age; rows that others hold are skipped. Products of a paused or full provider are left
--- waiting. One fresh token for the claim: every later write of these attempts carries it.
+-- waiting. One fresh token for the claim: every later write of these attempts carries it. Only unindexed columns change.
 with clock as materialized (
     select openbell.now() as t
 ), claim as materialized (
@@ -12,13 +12,13 @@ with clock as materialized (
 ), picked as (
     select j.id
     from openbell.job j
-    where j.state = 'waiting' and j.job_class = any ($2::smallint[]) and j.product in (select name from open_product)
-    order by j.job_class, j.number desc, j.id
+    where j.parked_until is null and j.token is null
+        and j.job_class = any ($2::smallint[]) and j.product in (select name from open_product)
+    order by j.job_class, (-j.number), j.id
     limit $4 for update skip locked
 )
 update openbell.job j
-set state = 'running', attempt = j.attempt + 1, worker = $3, token = claim.token, reason = null,
-    started_at = clock.t, deadline = clock.t + p.timeout
+set attempt = j.attempt + 1, worker = $3, token = claim.token, started_at = clock.t
 from picked, clock, claim, open_product p
 where j.id = picked.id and p.name = j.product
 returning j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, j.queued_at, clock.t as now, p.timeout,

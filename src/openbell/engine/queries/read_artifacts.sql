@@ -2,7 +2,7 @@
 select u.product, u.key, openbell.now() as now, p.version as producer_version, p.provider, p.enabled,
     a.version, a.state::text as stored, a.checked_at, a.changed_at, a.source_time, a.fresh_until, a.stale_until,
     v.value, v.provenance, v.licence, v.cost_micro,
-    j.id as job_id, j.state::text as job_state, j.run_at as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
+    j.id as job_id, j.state::text as job_state, j.parked_until as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
     j.progress as job_progress, j.queued_at as job_queued_at,
     b.blocked_until, b.blocked_reason,
     c.code as setback_code, c.message as setback_message, c.at as setback_at, c.retry_at as setback_retry_at

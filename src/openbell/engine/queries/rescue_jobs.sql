@@ -1,1 +1,1 @@
-select * from openbell.rescue($1)
+select job_id, product, key, worker, state from openbell.rescue($1)

@@ -1,1 +1,1 @@
-update openbell.job set progress = $3 where id = $1 and token = $2 and state = 'running' returning true
+update openbell.job set progress = $3 where id = $1 and token = $2 returning true

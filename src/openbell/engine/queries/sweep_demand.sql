@@ -18,9 +18,9 @@ with clock as materialized (
         and (c.retry_at is null or c.retry_at <= clock.t)
     order by w.job_class, w.number desc, w.product, w.key
 )
-insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at, run_at)
-select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t, due.t from due
+insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at)
+select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t from due
 on conflict (product, key) do update
 set number = greatest(j.number, excluded.number), job_class = least(j.job_class, excluded.job_class)
-where j.state <> 'running' and (j.number < excluded.number or j.job_class > excluded.job_class)
+where j.token is null and (j.number < excluded.number or j.job_class > excluded.job_class)
 returning j.id, j.product, j.key, j.xmax = 0 as created

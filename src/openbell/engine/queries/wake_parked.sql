@@ -1,7 +1,7 @@
-update openbell.job set state = 'waiting'
+update openbell.job set parked_until = null
 where id in (
     select j.id from openbell.job j
-    where j.state = 'parked' and j.run_at <= openbell.now()
-    order by j.run_at limit $1 for update skip locked
+    where j.parked_until <= openbell.now()
+    order by j.parked_until limit $1 for update skip locked
 )
 returning id

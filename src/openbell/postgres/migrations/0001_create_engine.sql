@@ -5,7 +5,7 @@
 --   demand ──▶ job ──▶ (step, spend, hold) ──▶ artifact + version ──▶ job_history
 --
 -- demand      who wants which key, until when            written by viewers, schedules, requests
--- job         the live work: waiting, parked, running    written by the sweep, the claim, the worker that holds the token
+-- job         the live work: waiting, parked, running      written by the sweep, the claim, the worker that holds the token
 -- artifact    the head of a key: how fresh, which version  written only by publishing
 -- version     the values, one row each, never changed    written only by publishing
 -- cooldown    a key that failed and may not be queued yet  written when a job ends in failure
@@ -121,33 +121,38 @@ create type openbell.job_outcome as enum ('done', 'unchanged', 'empty', 'outdate
 
 create sequence openbell.token as bigint;
 
--- Live work only. One row a key: that is what makes a result once.
+-- Live work only. One row a key: that is what makes a result once. A claim changes no indexed column, so that it stays on
+-- its page (a HOT update) and the indexes see a job twice: when it comes and when it goes.
 create table openbell.job (
     id           bigint      generated always as identity primary key,
     product      text        not null,
     key          text        not null,
     job_class    smallint    not null,
     number       smallint    not null default 1 check (number between 0 and 100),
-    state        openbell.job_state not null default 'waiting',
     attempt      smallint    not null default 0,
     max_attempts smallint    not null,
     queued_at    timestamptz not null default openbell.now(),
-    run_at       timestamptz not null default openbell.now(),
-    reason       text,
+    parked_until timestamptz,
     worker       bigint,
     token        bigint,
     started_at   timestamptz,
-    deadline     timestamptz,
+    args         jsonb,
+    reason       text,
     cancelled_by text,
     progress     text,
-    trail        jsonb       not null default '[]',
-    check ((state = 'running') = (token is not null and worker is not null and deadline is not null))
-) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+    trail        jsonb,
+    state        openbell.job_state not null generated always as (
+        case when token is not null then 'running'::openbell.job_state
+             when parked_until is not null then 'parked'::openbell.job_state
+             else 'waiting'::openbell.job_state end
+    ) stored,
+    check ((token is null) = (worker is null)),
+    check (token is null or parked_until is null)
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 create unique index job_key on openbell.job (product, key);
-create index job_waiting on openbell.job (job_class, number desc, id) where state = 'waiting';
-create index job_parked on openbell.job (run_at) where state = 'parked';
-create index job_running on openbell.job (worker) where state = 'running';
+create index job_claim on openbell.job (job_class, (-number), id) where parked_until is null;
+create index job_parked on openbell.job (parked_until) where parked_until is not null;
 
 create table openbell.job_history (
     id          bigint      not null,
@@ -178,6 +183,7 @@ create table openbell.worker (
     beat_at    timestamptz not null default openbell.now(),
     expires_at timestamptz not null,
     draining   boolean     not null default false,
+    gone       boolean     not null default false,
     counters   jsonb       not null default '{}'
 );
 

@@ -39,7 +39,7 @@ begin
             case
                 when asked.job is not null and not exists (
                     select 1 from openbell.job j
-                    where j.id = asked.job and j.token = asked.token and j.state = 'running' and j.cancelled_by is null
+                    where j.id = asked.job and j.token = asked.token and j.cancelled_by is null
                 ) then 'fenced'
                 when not coalesce(bool_and(leg.found is not null), false) then 'missing'
                 when bool_or(leg.blocked_until > v_now) then 'paused'

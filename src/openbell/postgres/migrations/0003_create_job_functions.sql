@@ -12,7 +12,7 @@ language sql as $$
         id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, version, code, message, trail)
     select p_job.id, p_job.product, p_job.key, p_job.job_class, p_outcome, p_job.attempt, p_job.queued_at, p_job.started_at, openbell.now(),
         p_job.worker, (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = p_job.id),
-        p_version, p_code, p_message, nullif(p_job.trail, '[]');
+        p_version, p_code, p_message, p_job.trail;
     delete from openbell.step where job_id = p_job.id;
     delete from openbell.job where id = p_job.id;
 $$;
@@ -33,7 +33,7 @@ declare
     v_now timestamptz;
     v_outcome openbell.job_outcome;
 begin
-    select * into j from openbell.job where id = p_job and token = p_token and state = 'running' for update;
+    select * into j from openbell.job where id = p_job and token = p_token for update;
     if not found then
         return;
     end if;
@@ -97,7 +97,7 @@ declare
     j openbell.job;
     v_now timestamptz;
 begin
-    select * into j from openbell.job t where t.id = p_job and t.token = p_token and t.state = 'running' for update;
+    select * into j from openbell.job t where t.id = p_job and t.token = p_token for update;
     if not found then
         return;
     end if;
@@ -109,18 +109,17 @@ begin
         return query select 'cancelled', null::timestamptz;
     elsif p_kind in ('wait', 'release') then
         update openbell.job t
-        set state = case when p_delay > interval '0' then 'parked' else 'waiting' end::openbell.job_state, attempt = t.attempt - 1,
-            run_at = v_now + p_delay, reason = p_message, worker = null, token = null, deadline = null, started_at = null
+        set parked_until = case when p_delay > interval '0' then v_now + p_delay end, attempt = t.attempt - 1, reason = p_message,
+            worker = null, token = null, started_at = null
         where t.id = j.id;
         return query select 'waiting', v_now + p_delay;
     else
-        j.trail := j.trail || jsonb_build_object('attempt', j.attempt, 'worker', j.worker, 'started_at', j.started_at,
+        j.trail := coalesce(j.trail, '[]') || jsonb_build_object('attempt', j.attempt, 'worker', j.worker, 'started_at', j.started_at,
             'ended_at', v_now, 'code', p_code, 'message', p_message);
         if p_kind = 'retry' and j.attempt < j.max_attempts then
             update openbell.job t
-            set state = case when p_delay > interval '0' then 'parked' else 'waiting' end::openbell.job_state,
-                run_at = v_now + p_delay, reason = p_message, trail = j.trail,
-                worker = null, token = null, deadline = null
+            set parked_until = case when p_delay > interval '0' then v_now + p_delay end, reason = p_message, trail = j.trail,
+                worker = null, token = null
             where t.id = j.id;
             return query select 'parked', v_now + p_delay;
         else
@@ -135,10 +134,10 @@ begin
     end if;
 end $$;
 
--- Takes running jobs from workers whose lease has expired, and attempts that have outlived their deadline. Their open
--- spends become unknown. An attempt is used; where a call that must not be repeated may have happened, the job has failed.
+-- Takes running jobs from workers whose lease has expired. Their open spends become unknown. An attempt is used; where a
+-- call that must not be repeated may have happened, the job has failed. It reads the whole live table: a lost process is rare.
 create function openbell.rescue(p_limit integer)
-returns table (job_id bigint, product text, key text, worker bigint, cause text, state text)
+returns table (job_id bigint, product text, key text, worker bigint, state text)
 language plpgsql as $$
 declare
     r record;
@@ -146,29 +145,26 @@ declare
 begin
     for r in
         select j.id, j.token, j.product, j.key, j.worker, p.retry_ttl,
-            case when w.expires_at > openbell.now() then 'deadline' else 'process gone' end as cause,
             (select coalesce(array_agg(s.id), '{}') from openbell.spend s where s.job_id = j.id and s.token = j.token and s.ended_at is null) as spends,
             exists (select 1 from openbell.spend s
                 where s.job_id = j.id and s.token = j.token and s.ended_at is null and s.effect <> 'repeat') as doubtful
         from openbell.job j
-        join openbell.product p on p.name = j.product
-        left join openbell.worker w on w.id = j.worker
-        where j.state = 'running'
-            and (w.id is null or w.expires_at <= openbell.now() or j.deadline + interval '5 seconds' <= openbell.now())
+        left join openbell.product p on p.name = j.product
+        where j.token is not null
+            and not exists (select 1 from openbell.worker w where w.id = j.worker and w.expires_at > openbell.now())
         order by j.id limit p_limit for update of j skip locked
     loop
         select e.state into v_state from openbell.end_attempt(
             r.id, r.token, case when r.doubtful then 'permanent' else 'retry' end,
-            case when r.doubtful then 'outcome_unknown' when r.cause = 'deadline' then 'deadline' else 'worker_gone' end,
+            case when r.doubtful then 'outcome_unknown' else 'process_gone' end,
             case when r.doubtful then 'the worker was lost in a call that must not be repeated blindly; see the spend'
-                 when r.cause = 'deadline' then 'the attempt outlived its deadline'
                  else 'the worker stopped answering' end,
-            interval '0', r.retry_ttl, r.spends,
+            interval '0', coalesce(r.retry_ttl, interval '1 minute'), r.spends,
             array_fill('unknown'::openbell.spend_state, array[cardinality(r.spends)]),
-            array_fill(r.cause, array[cardinality(r.spends)]),
+            array_fill('the worker stopped answering'::text, array[cardinality(r.spends)]),
             array_fill(null::bigint, array[cardinality(r.spends)]), array_fill(null::bigint, array[cardinality(r.spends)]),
             array_fill(null::text, array[cardinality(r.spends)])) e;
-        return query select r.id, r.product, r.key, r.worker, r.cause, v_state;
+        return query select r.id, r.product, r.key, r.worker, v_state;
     end loop;
 end $$;
 
@@ -184,7 +180,7 @@ begin
     end if;
     insert into openbell.audit (actor, action, target, before)
     values (p_actor, 'job.cancel', p_job::text, jsonb_build_object('product', j.product, 'key', j.key, 'state', j.state));
-    if j.state = 'running' then
+    if j.token is not null then
         update openbell.job set cancelled_by = p_actor where id = p_job;
         return 'cancelling';
     end if;
@@ -198,7 +194,7 @@ language plpgsql as $$
 declare
     j openbell.job;
 begin
-    select * into j from openbell.job where id = p_job and token = p_token and state = 'running' for update;
+    select * into j from openbell.job where id = p_job and token = p_token for update;
     if not found then
         return false;
     end if;
