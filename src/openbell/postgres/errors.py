@@ -30,7 +30,9 @@ class DatabaseUnreachable(PostgresError, ConnectionError):
     """No server answers; `where` is host, port and database without user or password."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"No database answers at {where}: {reason}. Check DATABASE_URL and that the server is running.")
+        super().__init__(
+            f"No database answers at {where}: {reason}. Check DATABASE_URL and that the server is running."
+        )
         self.where = where
         self.reason = reason
 
@@ -60,7 +62,8 @@ class FolderInUse(EmbeddedError):
         owner = f"process {pid}" if pid else "another process"
         super().__init__(
             folder,
-            f"The data folder {folder} is in use by {owner}. Stop that process first, or choose another folder with --data.",
+            f"The data folder {folder} is in use by {owner}. Stop that process first, "
+            "or choose another folder with --data.",
         )
         self.pid = pid
 
@@ -117,20 +120,23 @@ class MigrationUnknown(MigrationError):
     """The database has migrations that this code does not know."""
 
     def __init__(self, names: list[str]) -> None:
+        verb = "is" if len(names) == 1 else "are"
         super().__init__(
             names[0],
-            f"This database was migrated by newer code: {', '.join(names)} {'is' if len(names) == 1 else 'are'} unknown here. "
+            f"This database was migrated by newer code: {', '.join(names)} {verb} unknown here. "
             "Run the newer version of openbell against it.",
         )
         self.names = names
 
 
 class MigrationFailed(MigrationError):
-    """The server refused a statement; a file in a transaction has left nothing behind. `line` is None when not known."""
+    """The server refused a statement; a file in a transaction left nothing behind. `line` is None when not known."""
 
     def __init__(self, name: str, reason: str, line: int | None) -> None:
         place = f" at line {line}" if line else ""
-        super().__init__(name, f"Migration {name} failed{place}: {reason}. Mend the file or the data, and run it again.")
+        super().__init__(
+            name, f"Migration {name} failed{place}: {reason}. Mend the file or the data, and run it again."
+        )
         self.reason = reason
         self.line = line
 

@@ -1,9 +1,9 @@
 """The data folder of an embedded server: who owns it, and what a killed owner left behind.
 
-    folder/owner.lock     flock held for the owner's life; its text is the owner's pid
-    folder/cluster/       the PostgreSQL cluster
-    folder/run/           the socket, private to the user that runs the server
-    folder/postgres.log   what the server wrote since it was started
+folder/owner.lock     flock held for the owner's life; its text is the owner's pid
+folder/cluster/       the PostgreSQL cluster
+folder/run/           the socket, private to the user that runs the server
+folder/postgres.log   what the server wrote since it was started
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python launch.py UID GID PARENT_PID PROGRAM ARGUMENT…
 
-A step between parent and program, because code between fork and exec of a process with threads can deadlock. UID 0 means:
-stay who you are (PostgreSQL refuses to run as root, so nobody can mean it).
+A step between parent and program, because code between fork and exec of a process with threads can deadlock. UID 0
+means: stay who you are (PostgreSQL refuses to run as root, so nobody can mean it).
 """
 
 import ctypes
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGINT), 0, 0, 0)
         if os.getppid() != parent_pid:
             sys.exit(f"the starting process {parent_pid} has already ended")
-    os.execv(program[0], program)
+    os.execv(program[0], program)  # noqa: S606 -- the arguments come from embedded.py
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ A file is named `NNNN_verb_noun.sql`; its first line says what it is to the code
     -- phase: expand      adds what old code does not see (may run before the new code)
     -- phase: backfill    moves data, in small steps
     -- phase: contract    removes what no running code uses any more
-    -- no-transaction     on the next line, for CREATE INDEX CONCURRENTLY and its like: then one statement a file, written
-                          with `if not exists`, because a runner may be killed between the statement and its record
+    -- no-transaction     on the next line, for CREATE INDEX CONCURRENTLY and its like: then one statement a file,
+                          written with `if not exists`, because a runner may be killed before it records the file
 
-A lock is waited for half a second at most, because everybody who comes later queues behind us; then we step back and try
-again after a growing, random pause. Runners that start together wait for one another. Needs a direct connection: behind a
-transaction pooler the lock that keeps runners apart would not hold.
+A lock is waited for half a second at most, because everybody who comes later queues behind us; then we step back and
+try again after a growing, random pause. Runners that start together wait for one another. Needs a direct connection:
+behind a transaction pooler the lock that keeps runners apart would not hold.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import pairwise
 
 import asyncpg
 
@@ -106,7 +107,7 @@ def load(folder: Traversable | None = None) -> list[Migration]:
     folder = folder or files("openbell.postgres").joinpath("migrations")
     paths = sorted((path for path in folder.iterdir() if path.name.endswith(".sql")), key=lambda path: path.name)
     migrations = [_parse(path.name, path.read_text(encoding="utf-8")) for path in paths]
-    for before, after in zip(migrations, migrations[1:], strict=False):
+    for before, after in pairwise(migrations):
         if before.name[:4] == after.name[:4]:
             raise MigrationInvalid(after.name, f"its number is taken by {before.name}")
     return migrations
@@ -133,8 +134,10 @@ def _missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migra
 
 
 async def _take_turn(connection: asyncpg.Connection) -> None:
-    """Wait until no other runner works; the lock ends with the session. Polled: a waiting statement would hold a snapshot,
-    and CREATE INDEX CONCURRENTLY of the other runner would wait for it forever."""
+    """Wait until no other runner works; the lock ends with the session.
+
+    Polled: a waiting statement would hold a snapshot, for which CREATE INDEX CONCURRENTLY of the other runner waits.
+    """
     while not await connection.fetchval(_QUERIES.get("try_lock_migrations")):
         await asyncio.sleep(RUNNER_POLL_S)
 
@@ -184,7 +187,9 @@ def pause_s(attempt: int, chance: float) -> float:
 
 
 async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
-    await connection.execute(migration.text)  # without arguments: the simple protocol, so a file may hold many statements
+    await connection.execute(
+        migration.text
+    )  # without arguments: the simple protocol, so a file may hold many statements
     await connection.execute(_QUERIES.get("insert_migration"), migration.name, migration.checksum)
 
 

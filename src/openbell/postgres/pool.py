@@ -8,8 +8,9 @@ prepared statements and session settings do not survive. Add `pooler=transaction
 
     postgresql://user:secret@pooler.example:6543/openbell?pooler=transaction
 
-Then no statement is cached and no setting is sent at connect (poolers refuse unknown ones); set the timeouts on the role
-instead (`alter role openbell set statement_timeout = '30s'`). LISTEN does not work there: give it a direct address.
+Then no statement is cached and no setting is sent at connect (poolers refuse unknown ones); set the timeouts on the
+role instead (`alter role openbell set statement_timeout = '30s'`). LISTEN does not work there: it needs a
+direct address.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ async def open_pool(
 ) -> asyncpg.Pool:
     """A pool of connections named `openbell {name}`. Raises DatabaseUnreachable.
 
-    The pool outlives a restart of the server: connections that broke are replaced on their next use. Connections are given
-    back without a round trip, so change session state only inside a transaction (`set local`).
+    The pool outlives a restart of the server: connections that broke are replaced on their next use. Connections are
+    given back without a round trip, so change session state only inside a transaction (`set local`).
     """
     options = _options(dsn, name, statement_timeout_s, lock_timeout_s, idle_in_transaction_s)
     try:
@@ -109,7 +110,7 @@ def _split_pooler(dsn: str) -> tuple[str, bool]:
 
 
 async def _set_codecs(connection: Any) -> None:
-    """Both JSON types as Python objects, in the binary format: no text is decoded twice. NaN is refused by the server."""
+    """Both JSON types as Python objects, in binary: no text is decoded twice. The server refuses NaN."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

@@ -9,7 +9,10 @@ from openbell.postgres.errors import UnknownQuery
 
 
 class Queries:
-    """The statements of one package: `Queries("openbell.engine").get("claim_jobs")` reads `engine/queries/claim_jobs.sql`."""
+    """The statements of one package.
+
+    `Queries("openbell.engine").get("claim_jobs")` reads `engine/queries/claim_jobs.sql`.
+    """
 
     def __init__(self, package: str) -> None:
         self.package = package
@@ -25,7 +28,7 @@ class Queries:
 
 @cache
 def _read(package: str, name: str) -> str:
-    resource = files(package).joinpath("queries", f"{name}.sql")
+    resource = files(package).joinpath("queries").joinpath(f"{name}.sql")
     if not name.isidentifier() or not resource.is_file():
         raise UnknownQuery(package, name, _names(package))
     return resource.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """Who runs the embedded server when we are root: PostgreSQL refuses to.
 
-Like the package of the binaries does, an unprivileged system user is taken, made when missing. That user must be able to
-reach the binaries and the data folder, so folders on the way get the right to be passed through (`o+x`, which does not let
-anybody list them); each change is logged.
+Like the package of the binaries does, an unprivileged system user is taken, made when missing. That user must be able
+to reach the binaries and the data folder, so folders on the way get the right to be passed through (`o+x`, which does
+not let anybody list them); each change is logged.
 """
 
 from __future__ import annotations
