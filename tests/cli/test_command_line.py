@@ -192,6 +192,7 @@ def test_figures_in_the_words_of_the_house() -> None:
     """LOOK: a true minus, thousands separated, no more digits than are meant."""
     assert [cell(value) for value in (-1234.5, 0.12345, 1_000_000, None, True)] == [
         "−1,234.50",
+        "4,343,647",
         "0.1235",
         "1,000,000",
         "–",

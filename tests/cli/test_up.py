@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 import urllib.error
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -50,11 +51,15 @@ async def test_life_of_a_folder(tmp_path: Path) -> None:
     assert first.json("get", "quote", "AAPL")["state"] == "fresh"
     tree = first.tree()
     assert len(tree) >= 5, tree
+    stream = urllib.request.urlopen(f"{first.address}/api/v1/stream?watch=quote:AAPL", timeout=10)  # noqa: ASYNC210
+    assert stream.readline()
     began = time.monotonic()
     assert first.end() == 0
     assert time.monotonic() - began < STOP_S
     assert gone(tree), [one for one in tree if alive(one)]
     assert not (tmp_path / ".openbell/sandbox/run.json").exists()
+    assert not any("ERROR" in line for line in first.said), first.said
+    stream.close()
 
     began = time.monotonic()
     second = house.start(tmp_path)

@@ -11,7 +11,7 @@ import click
 from openbell.cli import reach
 from openbell.cli.exits import NOTHING_KNOWN, CliError
 from openbell.cli.options import data_option, json_option
-from openbell.cli.output import age, dollars, print_json, print_pairs, print_table, when
+from openbell.cli.output import age, dollars, duration, print_json, print_pairs, print_table, when
 
 if TYPE_CHECKING:
     import asyncpg
@@ -223,15 +223,21 @@ def _show(facts: dict[str, Any], as_json: bool) -> None:
         print_json(facts)
         return
     lists = {name: value for name, value in facts.items() if _is_rows(value)}
-    print_pairs([(name.replace("_", " "), _plain(name, value)) for name, value in facts.items() if name not in lists])
+    rest = {name: value for name, value in facts.items() if not isinstance(value, list | None)}
+    print_pairs([(_title(name), _plain(name, value)) for name, value in rest.items()])
     for name, rows in lists.items():
-        click.echo(f"\n{name.replace('_', ' ')}")
+        click.echo(f"\n{_title(name)}")
         columns = list(dict.fromkeys(column for row in rows for column in row))
         print_table(
-            [column.replace("_", " ") for column in columns],
+            [_title(column) for column in columns],
             [[_plain(column, row.get(column)) for column in columns] for row in rows],
             empty="",
         )
+
+
+def _title(name: str) -> str:
+    """The name of a fact without its unit, which its figure shows."""
+    return name.removesuffix("_micro").removesuffix("_s").replace("_", " ")
 
 
 def _is_rows(value: object) -> bool:
@@ -243,8 +249,8 @@ def _plain(name: str, value: object) -> object:
         return when(value)
     if isinstance(value, int) and name.endswith("_micro"):
         return dollars(value)
+    if isinstance(value, int | float) and name.endswith("_s"):
+        return duration(value)
     if isinstance(value, dict):
         return ", ".join(f"{inner} {amount}" for inner, amount in value.items()) or None
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value) or None
     return value

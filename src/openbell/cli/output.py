@@ -21,6 +21,7 @@ STATE_COLOURS = {
     "bad": "red", "empty": "dim", "missing": "dim", "info": "dim",
 }  # fmt: skip
 MICRO_PER_DOLLAR = 1_000_000
+WHOLE_FROM = 100_000
 
 
 def print_json(data: object) -> None:
@@ -99,7 +100,9 @@ def when(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """At most four decimals and at least two, so that prices line up and small ones keep their digits."""
+    """Two to four decimals, so that prices line up and small ones keep their digits; large whole figures have none."""
+    if abs(value) >= WHOLE_FROM and value == int(value):
+        return cell(int(value))
     whole, _, decimals = f"{value:,.4f}".partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}".replace("-", "\N{MINUS SIGN}")
 
@@ -112,6 +115,13 @@ def age(seconds: float | None) -> str:
         if seconds < limit:
             return f"{max(0, seconds) / unit:.0f} {name}"
     return f"{seconds / 86_400:.0f} days"
+
+
+def duration(seconds: float) -> str:
+    """How long something took: 13 ms, 1.4 s, then as `age` says it."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 10 else age(seconds)
 
 
 def dollars(micro: int) -> str:

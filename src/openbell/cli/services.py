@@ -84,7 +84,8 @@ async def _serve_web(place: reach.Place, allowed_origins: list[str], door: socke
     serving = asyncio.create_task(server.serve(sockets=[door]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-    app.state.stopping.set()  # first the streams say goodbye, then the server has nothing to wait for
+    app.state.stopping.set()
+    app.state.hub.end_all()  # first the streams say goodbye, then the server has nothing to wait for
     server.should_exit = True
     stopping.cancel()
     await serving
