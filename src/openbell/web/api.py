@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from openbell.engine import jobs
 from openbell.engine.artifacts import Reading, read, read_many
+from openbell.engine.errors import UnknownJob
 from openbell.engine.registry import Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
@@ -26,11 +27,13 @@ router = APIRouter(
 
 
 def database(request: Request) -> Database:
+    """The database of this process."""
     found: Database = request.app.state.database
     return found
 
 
 def registry(request: Request) -> Registry:
+    """The products that this process knows."""
     found: Registry = request.app.state.config.registry
     return found
 
@@ -56,7 +59,7 @@ async def artifact(request: Request, product: str, key: str) -> Response:
         raise NotHere(
             f"There is no {product} of {canonical} yet. {reading.reason}",
             code="artifact_missing",
-            next="POST /api/v1/demand with this product and key, or watch it on /api/v1/stream.",
+            todo="POST /api/v1/demand with this product and key, or watch it on /api/v1/stream.",
         )
     headers = {"ETag": f'W/"{reading.etag}"', "Cache-Control": cache_control(reading)}
     if headers["ETag"] in tags(request.headers.get("if-none-match", "")):
@@ -86,7 +89,10 @@ def cache_control(reading: Reading) -> str:
 
 @router.post("/demand", status_code=202, response_model=DemandTaken, responses={413: {"model": Problem}})
 async def demand(request: Request, wish: Demand) -> dict[str, Any]:
-    """Want keys for some seconds. What is not fresh is queued at once, unless it is already; the answer says where each stands."""
+    """Want keys for some seconds. What is not fresh is queued at once, unless it is already.
+
+    The answer says where each stands.
+    """
     keys = [(item.product, registry(request).get(item.product).parse_key(item.key)) for item in wish.items]
     source = f"api:{request.client.host if request.client else 'unknown'}"
     await database(request).want(keys, source=source, seconds=wish.seconds)
@@ -96,6 +102,7 @@ async def demand(request: Request, wish: Demand) -> dict[str, Any]:
 
 
 def wanted(reading: Reading) -> Wanted:
+    """Where a wanted key stands."""
     return Wanted(
         product=reading.product,
         key=reading.key,
@@ -109,12 +116,12 @@ def wanted(reading: Reading) -> Wanted:
 @router.get(
     "/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "the current state of each key, then every change"}},
+    responses={200: {"content": {"text/event-stream": {}}, "description": "the state of each key, then every change"}},
 )
 async def stream(
     request: Request,
     watch: Annotated[list[str], Query(description="product:key, once for each key", max_length=KEYS_MAX)],
-    form: Annotated[str, Query(alias="as", pattern="^(json|row|card)$", description="json, or HTML for our pages")] = "json",
+    form: Annotated[str, Query(alias="as", pattern="^(json|row|card)$", description="json, or our HTML")] = "json",
 ) -> StreamingResponse:
     """Server-sent events. The open stream is the demand for its keys: it ends, the demand ends.
 
@@ -133,7 +140,9 @@ def parse_watch(registry: Registry, text: str) -> tuple[str, str]:
     product, colon, key = text.partition(":")
     if not colon:
         raise Malformed(
-            f"{text[:80]!r} names no key to watch.", code="malformed_watch", next="Write product:key, such as quote:AAPL."
+            f"{text[:80]!r} names no key to watch.",
+            code="malformed_watch",
+            todo="Write product:key, such as quote:AAPL.",
         )
     return product, registry.get(product).parse_key(key)
 
@@ -144,12 +153,12 @@ async def job(request: Request, job_id: int) -> dict[str, Any]:
     async with database(request).use() as db:
         found = await jobs.get(db, in_range(job_id))
     if found is None:
-        raise NotHere(f"There is no job {job_id}. It may have been removed after its retention time.", code="unknown_job")
+        raise UnknownJob(job_id)
     return found.as_json()
 
 
 def in_range(job_id: int) -> int:
     """Ids are 8-byte numbers; anything else was never one."""
     if not 0 < job_id < 2**63:
-        raise NotHere(f"There is no job {job_id}.", code="unknown_job")
+        raise UnknownJob(job_id)
     return job_id

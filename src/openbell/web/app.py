@@ -1,15 +1,15 @@
 """The web process: API, stream and pages over one database. `create_app` makes it; a runner serves it by uvicorn.
 
-A runner should set `app.state.stopping` when it hears SIGTERM, *before* uvicorn begins its shutdown: open streams then say
-goodbye and end, and nothing is left to wait for.
+A runner should set `app.state.stopping` when it hears SIGTERM, *before* uvicorn begins its shutdown: open streams then
+say goodbye and end, and nothing is left to wait for.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
-from asyncio import Event
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ def create_app(config: WebConfig) -> FastAPI:
     source = f"web:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     app.state.config = config
     app.state.hub = hub
-    app.state.stopping = Event()
+    app.state.stopping = asyncio.Event()
     app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
     environment().globals["asset"] = asset
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
@@ -71,15 +71,22 @@ def create_app(config: WebConfig) -> FastAPI:
     return app
 
 
+async def say_goodbye(app: FastAPI) -> None:
+    """End the streams as soon as the process is asked to stop: the server waits for them before it shuts down."""
+    await app.state.stopping.wait()
+    app.state.hub.end_all()
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start to connect without waiting for it; at the end, streams first, then the database."""
     app.state.database.start()
     app.state.hub.start()
+    goodbye = asyncio.create_task(say_goodbye(app), name="goodbye")
     try:
         yield
     finally:
         app.state.stopping.set()
-        app.state.hub.end_all()
+        await goodbye
         await app.state.hub.stop()
         await app.state.database.stop()

@@ -37,6 +37,7 @@ class Assets(StaticFiles):
     """Static files: kept for good under the right hash, asked for again otherwise."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with the time it may be kept."""
         response = await super().get_response(path, scope)
         asked = scope["query_string"].decode("latin-1")
         right = response.status_code in (200, 304) and asked == f"v={digest(path)}"

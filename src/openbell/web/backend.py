@@ -67,20 +67,11 @@ class Database:
         for part in (self.interest, self.hints):
             if part is not None:
                 await quietly(part.stop(), 2.0)
-        if self.pool is not None:
-            if not await quietly(self.pool.close(), 1.0):
-                self.pool.terminate()
+        if self.pool is not None and not await quietly(self.pool.close(), 1.0):
+            self.pool.terminate()
 
     async def _connect(self) -> None:
-        pause_s = RETRY_FIRST_S
-        while True:
-            try:
-                pool = await open_pool(self.dsn, name="web", statement_timeout_s=ANSWER_S)
-                break
-            except (*GONE, asyncpg.PostgresError) as error:
-                log.warning("database.away error=%s: %s", type(error).__name__, error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_MAX_S)
+        pool = await self._open()
         self.hints = Hints(pool, self.direct_dsn, name="web hints")
         self.hints.subscribe(self.on_hint)
         self.hints.start()
@@ -89,21 +80,33 @@ class Database:
         self.pool = pool
         log.info("database.ready")
 
+    async def _open(self) -> asyncpg.Pool:
+        """A pool, however long the server takes to come."""
+        pause_s = RETRY_FIRST_S
+        while True:
+            try:
+                return await open_pool(self.dsn, name="web", statement_timeout_s=ANSWER_S)
+            except (*GONE, asyncpg.PostgresError) as error:
+                log.warning("database.away error=%s: %s", type(error).__name__, error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
+
     @asynccontextmanager
     async def use(self, limit_s: float = ANSWER_S) -> AsyncIterator[asyncpg.Pool]:
         """The pool; whatever says that the server is away becomes DatabaseUnavailable."""
         if self.pool is None:
-            raise DatabaseUnavailable()
+            raise DatabaseUnavailable
         try:
             async with asyncio.timeout(limit_s):
                 yield self.pool
         except GONE as error:
             log.warning("database.away error=%s: %s", type(error).__name__, error)
-            raise DatabaseUnavailable() from error
+            raise DatabaseUnavailable from error
         except NOT_MIGRATED as error:
             self._migrated = False
             raise DatabaseUnavailable(
-                "The database is not migrated to this version. An operator can run: openbell migrate", code="database_not_migrated"
+                "The database is not migrated to this version. An operator can run: openbell migrate",
+                code="database_not_migrated",
             ) from error
 
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:
@@ -118,7 +121,7 @@ class Database:
     async def watch(self, keys: Sequence[Watch]) -> None:
         """One more viewer of these keys, until `unwatch`. Raises DatabaseUnavailable, and then nothing is counted."""
         if self.interest is None:
-            raise DatabaseUnavailable()
+            raise DatabaseUnavailable
         try:
             async with self.use():
                 await self.interest.add(keys)

@@ -1,5 +1,7 @@
 """Every error of the doors, and how each is told: JSON to programs, a page to people.
 
+::
+
     WebError                status, a stable code, a sentence, what to do next
     ├── Malformed           400  the request cannot be understood; carries a code of its own
     ├── NotHere             404  nothing is at this address
@@ -41,11 +43,11 @@ class WebError(Exception):
     status = 500
     code = "internal_error"
 
-    def __init__(self, message: str, *, code: str | None = None, next: str | None = None) -> None:
+    def __init__(self, message: str, *, code: str | None = None, todo: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
-        self.next = next
+        self.next = todo
 
 
 class Malformed(WebError):
@@ -81,7 +83,7 @@ class DatabaseUnavailable(WebError):
         super().__init__(
             message or "The database does not answer at the moment. Nothing is lost; work resumes when it is back.",
             code=code,
-            next=f"Try again in {RETRY_S} seconds.",
+            todo=f"Try again in {RETRY_S} seconds.",
         )
 
 
@@ -94,7 +96,7 @@ def to_web(error: Exception) -> WebError:
     if isinstance(error, UnknownJob):
         return NotHere(str(error), code=error.code)
     if isinstance(error, RequestValidationError):
-        return Malformed(first_fault(error), code="invalid_request", next="See /openapi.json for what is expected.")
+        return Malformed(first_fault(error), code="invalid_request", todo="See /openapi.json for what is expected.")
     if isinstance(error, HTTPException):
         return from_http(error)
     if isinstance(error, EngineError):
@@ -103,8 +105,10 @@ def to_web(error: Exception) -> WebError:
 
 
 def from_http(error: HTTPException) -> WebError:
+    """What the framework refused, in our words."""
     sentences = {404: "There is nothing at this address.", 405: "This address does not take this method."}
-    found = WebError(sentences.get(error.status_code) or str(error.detail), code=CODES.get(error.status_code, "http_error"))
+    sentence = sentences.get(error.status_code) or str(error.detail)
+    found = WebError(sentence, code=CODES.get(error.status_code, "http_error"))
     found.status = error.status_code
     return found
 
@@ -113,14 +117,17 @@ def first_fault(error: RequestValidationError) -> str:
     """One sentence about the first thing wrong, without repeating what was sent."""
     fault = error.errors()[0] if error.errors() else {}
     place = ".".join(str(part) for part in fault.get("loc", ()) if part != "body")
-    return f"The request is not valid{f' at {place}' if place else ''}: {str(fault.get('msg', 'it cannot be read')).lower()}."
+    what = str(fault.get("msg", "it cannot be read")).lower()
+    return f"The request is not valid{f' at {place}' if place else ''}: {what}."
 
 
 def wants_json(path: str) -> bool:
+    """Addresses for programs answer in JSON, also when they fail."""
     return path.startswith(API_PATHS)
 
 
 def error_json(error: WebError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The form of every error of the API."""
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.next:
         body["next"] = error.next

@@ -7,14 +7,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from markupsafe import Markup
 
 from openbell.web import views
 from openbell.web.marks import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from openbell.engine.artifacts import Reading
 
 FORMS = ("json", "row", "card")
@@ -39,25 +36,27 @@ def _macros(template: str) -> Any:
     return environment().get_template(template).module
 
 
-def row(reading: Reading, closes: Sequence[float]) -> Markup:
-    """One line of the watchlist."""
-    return Markup(_macros("row.html").row(views.row(reading, closes)))
+def row(reading: Reading, aside: views.Aside) -> str | None:
+    """One line of the watchlist; None for a product that has no line of its own."""
+    if reading.product != "quote":
+        return None
+    return str(_macros("row.html").row(views.row(reading, aside)))
 
 
-def card(reading: Reading) -> Markup | None:
+def card(reading: Reading, aside: views.Aside) -> str | None:
     """One part of a symbol's or a search page; None for a product that has no part."""
     macros = _macros("cards.html")
     if reading.product == "quote":
-        return Markup(macros.quote(views.row(reading)))
+        return str(macros.quote(views.row(reading, aside)))
     if reading.product == "profile":
-        return Markup(macros.profile(views.profile(reading)))
+        return str(macros.profile(views.profile(reading)))
     if reading.product == "eod-prices":
-        return Markup(macros.prices(views.prices(reading)))
+        return str(macros.prices(views.prices(reading, aside)))
     if reading.product == "symbol-search":
-        return Markup(macros.search(reading.key, views.matches(reading), mark(reading)))
+        return str(macros.search(reading.key, views.matches(reading), mark(reading)))
     return None
 
 
-def suggestions(reading: Reading) -> Markup:
+def suggestions(reading: Reading) -> str:
     """The list under a search field."""
-    return Markup(_macros("cards.html").suggestions(views.matches(reading, 6), reading.state == "missing"))
+    return str(_macros("cards.html").suggestions(views.matches(reading, 6), reading.state == "missing"))

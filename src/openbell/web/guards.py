@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openbell.web.errors import OriginRefused, TooLarge, WebError, respond
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 BODY_BYTES_MAX = 64 * 1024
 SENTENCE_TOO_LARGE = f"The body is above {BODY_BYTES_MAX} bytes."
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# The chart library writes one <style> for its logo; this is its hash, so that the page may stay without 'unsafe-inline'.
+# The chart library writes one <style> for its logo; this is its hash, so that 'unsafe-inline' is not needed.
 CHART_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
 POLICY = "; ".join(
     (
@@ -56,6 +56,7 @@ class Guard:
         self.allowed = frozenset(o.rstrip("/") for o in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -106,7 +107,8 @@ class Guard:
         if not foreign:
             return None
         return OriginRefused(
-            "A page of another origin may not change anything here.", next="Add its origin to ALLOWED_ORIGINS if it is yours."
+            "A page of another origin may not change anything here.",
+            todo="Add its origin to ALLOWED_ORIGINS if it is yours.",
         )
 
 
@@ -118,6 +120,7 @@ class Limited:
         self.taken = 0
 
     async def __call__(self) -> Message:
+        """The next part of the body."""
         message = await self.receive()
         if message["type"] == "http.request":
             self.taken += len(message.get("body", b""))

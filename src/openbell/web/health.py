@@ -34,7 +34,7 @@ async def readyz(request: Request) -> dict[str, str]:
 async def check_ready(request: Request) -> None:
     """Raises DatabaseUnavailable, or a WebError with the code `stopping`."""
     if request.app.state.stopping.is_set():
-        leaving = WebError("This process is stopping.", code="stopping", next="Ask another one.")
+        leaving = WebError("This process is stopping.", code="stopping", todo="Ask another one.")
         leaving.status = 503
         raise leaving
     database: Database = request.app.state.database
@@ -62,7 +62,8 @@ async def health(request: Request) -> JSONResponse:
             products = [dict(row) for row in await db.fetch(SQL.get("read_health"))]
             work = dict(await db.fetchrow(SQL.get("read_work")) or {})
     except WebError as error:
-        body = {"status": "fail", "output": error.message, "checks": {"database": [{"status": "fail", "output": error.code}]}}
+        checks = {"database": [{"status": "fail", "output": error.code}]}
+        body = {"status": "fail", "output": error.message, "checks": checks}
         return JSONResponse(body, 503, {"Cache-Control": "no-store"}, "application/health+json")
     body = verdict(products, work) | {"streams": len(request.app.state.hub.subscribers)}
     return JSONResponse(body, 200, {"Cache-Control": "no-store"}, "application/health+json")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ class Mark:
 
 
 def mark(reading: Reading) -> Mark:
+    """The mark of one reading."""
     before, age_s, after = phrase(reading)
     provenance = reading.provenance or {}
     return Mark(
@@ -70,7 +72,7 @@ def phrase(reading: Reading) -> tuple[str, float | None, str]:
     doing = activity(reading)
     age = reading.age_s
     if reading.state == "missing":
-        return doing or "not asked for yet", None, ""
+        return waiting(reading, doing)
     if reading.state == "empty":
         return "nothing known", None, ""
     if reading.state == "fallback":
@@ -83,15 +85,25 @@ def phrase(reading: Reading) -> tuple[str, float | None, str]:
     return ("expired " if reading.state == "expired" else "stale "), since, tail
 
 
+def waiting(reading: Reading, doing: str) -> tuple[str, float | None, str]:
+    """Before the first value: the step, and for how long it has been waited for."""
+    job = reading.job
+    if job is None:
+        return doing or "not asked for yet", None, ""
+    step = f" ({job.progress})" if job.progress and job.state == "running" else ""
+    return f"{doing}{step}, for ", max(0.0, (reading.now - job.queued_at).total_seconds()), ""
+
+
 def activity(reading: Reading) -> str:
     """What is being done about it, in a few words; empty when nothing is."""
     job, setback = reading.job, reading.setback
     if job is not None and job.state == "running":
         return "fetching"
+    if job is not None and reading.blockage is not None:
+        return f"waiting for {reading.blockage.reason}, {words.clock(reading.blockage.until, reading.now)}"
     if setback is not None:
-        retry = f", next try {words.clock(setback.retry_at, reading.now)}" if setback.retry_at else ""
-        return f"{setback.code.replace('_', ' ')}{retry}"
-    if job is not None and job.state == "parked" and job.run_at:
+        return f"{setback.code.replace('_', ' ')}, next try {words.clock(setback.retry_at, reading.now)}"
+    if job is not None and job.state == "parked":
         return f"waiting, {words.clock(job.run_at, reading.now)}"
     return WAITING.get(job.state, "") if job is not None else ""
 
@@ -125,6 +137,7 @@ def facts(reading: Reading) -> list[tuple[str, str]]:
 
 
 def work(reading: Reading) -> str:
+    """The live job, if there is one."""
     job = reading.job
     if job is None:
         return "none under way"
@@ -134,7 +147,8 @@ def work(reading: Reading) -> str:
     return f"{name}, attempt {job.attempt}" if job.attempt else name
 
 
-def source(provenance: dict[str, object]) -> str:
+def source(provenance: Mapping[str, object]) -> str:
+    """Who was asked, by the name people know."""
     provider = str(provenance.get("provider") or "")
     return SOURCES.get(provider, provider)
 
@@ -151,4 +165,5 @@ def market(readings: list[Reading]) -> str:
 
 
 def iso_day(text: str) -> str:
+    """`2012-06-01` -> `1 Jun 2012`."""
     return words.day(datetime.fromisoformat(text).replace(tzinfo=UTC).date())

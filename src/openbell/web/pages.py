@@ -26,13 +26,16 @@ from openbell.web.stream import Hub, Subscriber
 
 router = APIRouter(include_in_schema=False)
 
-ROW_PRODUCTS = ("quote", "eod-prices")
+ROW_PRODUCTS = ("quote", "eod-prices", "profile")
 SYMBOL_PRODUCTS = ("quote", "eod-prices", "profile")
 SEARCH = "symbol-search"
 COOKIE_AGE_S = 365 * 86_400
 ASK_S = 30.0  # demand of a form: as long as a lease, since nobody holds a stream open
 SUGGEST_S, SUGGEST_WAIT_S = 5.0, 1.0
-BAD_SYMBOL = "That is no symbol: up to 15 letters, digits, dots and dashes, such as BRK-B. Search finds the symbol of a company."
+BAD_SYMBOL = (
+    "That is no symbol: up to 15 letters, digits, dots and dashes, such as BRK-B. Search finds the symbol of a company."
+)
+ACTIONS = ("reset", "remove", "up", "down", "add")
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -43,10 +46,13 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 
 
 def stream_address(keys: Sequence[Watch], form: str) -> str:
-    return "/api/v1/stream?" + urlencode([("as", form)] + [("watch", f"{product}:{key}") for product, key in keys], safe=":")
+    """Where the script of the page listens."""
+    watches = [("watch", f"{product}:{key}") for product, key in keys]
+    return "/api/v1/stream?" + urlencode([("as", form), *watches], safe=":")
 
 
 def keys_of(symbols: Sequence[str], products: Sequence[str]) -> list[Watch]:
+    """Every product of every symbol."""
     return [(product, symbol) for symbol in symbols for product in products]
 
 
@@ -58,17 +64,19 @@ async def home(request: Request) -> Response:
 
 
 async def show_watchlist(request: Request, symbols: list[str], *, status: int = 200, notice: str = "") -> HTMLResponse:
+    """Draw the watchlist, with a sentence above it when something was refused."""
     readings: list[Reading] = []
-    closes: dict[str, list[float]] = {}
+    asides: dict[str, views.Aside] = {}
     async with database(request).use() as db:
         if symbols:
             readings = await read_many(db, keys_of(symbols, ["quote"]))
-            closes = {row["key"]: row["closes"] for row in await db.fetch(SQL.get("read_closes"), symbols)}
+            rows = await db.fetch(SQL.get("read_asides"), symbols)
+            asides = {row["symbol"]: views.Aside(tuple(row["closes"]), row["currency"]) for row in rows}
     return page(
         request,
         "watchlist.html",
         status,
-        rows=[views.row(reading, closes.get(reading.key, ())) for reading in readings],
+        rows=[views.row(reading, asides[reading.key]) for reading in readings],
         editing="edit" in request.query_params,
         notice=notice,
         first_visit=watchlist.FIRST_VISIT,
@@ -82,7 +90,7 @@ async def change_watchlist(request: Request) -> Response:
     """Add, remove or move one symbol; the answer sets the cookie and shows the list."""
     symbols = watchlist.decode(request.cookies.get(watchlist.COOKIE))
     form = await request.form()
-    action, symbol = next(((n, str(form[n])) for n in ("reset", "remove", "up", "down", "add") if form.get(n)), ("", ""))
+    action, symbol = next(((n, str(form[n])) for n in ACTIONS if form.get(n)), ("", ""))
     if action == "reset":
         return keep(request, list(watchlist.FIRST_VISIT))
     try:
@@ -148,16 +156,18 @@ async def symbol_page(request: Request, symbol: str) -> Response:
         return RedirectResponse(f"/symbol/{url_quote(canonical)}", 308)
     keys = keys_of([symbol], SYMBOL_PRODUCTS)
     async with database(request).use() as db:
-        quote, about = await read_many(db, [("quote", symbol), ("profile", symbol)])
-        daily = await read(db, "eod-prices", symbol)
+        quote, daily, about = await read_many(db, keys)
+    aside = views.aside_of([daily, about])
+    known = quote.state != "empty" or quote.version > 0
     return page(
         request,
         "symbol.html",
-        404 if quote.state == "empty" and not quote.version else 200,
+        200 if known else 404,
+        known=known,
         symbol=symbol,
-        head=views.row(quote),
+        head=views.row(quote, aside),
         about=views.profile(about),
-        daily=views.prices(daily, chosen_range(request)),
+        daily=views.prices(daily, aside, chosen_range(request)),
         chosen=chosen_range(request),
         ranges=views.RANGE_NAMES,
         range_days=views.RANGES,
@@ -173,20 +183,22 @@ async def prices_page(request: Request, symbol: str) -> Response:
     """The figures of the chart as a table."""
     canonical = registry(request).get("eod-prices").parse_key(symbol)
     async with database(request).use() as db:
-        daily = await read(db, "eod-prices", canonical)
+        daily, about = await read_many(db, keys_of([canonical], ["eod-prices", "profile"]))
     return page(
         request,
         "prices.html",
         symbol=canonical,
-        daily=views.prices(daily, chosen_range(request), rows=True),
+        daily=views.prices(daily, views.aside_of([about]), chosen_range(request), rows=True),
         ranges=views.RANGE_NAMES,
     )
 
 
 def chosen_range(request: Request) -> str:
+    """The range in the address. Raises Malformed."""
     chosen = request.query_params.get("range", views.DEFAULT_RANGE)
     if chosen not in views.RANGES:
-        raise Malformed(f"{chosen[:20]!r} is no range.", code="malformed_range", next=f"Choose one of {', '.join(views.RANGES)}.")
+        choices = ", ".join(views.RANGES)
+        raise Malformed(f"{chosen[:20]!r} is no range.", code="malformed_range", todo=f"Choose one of {choices}.")
     return chosen
 
 
@@ -215,7 +227,13 @@ async def search_page(request: Request) -> Response:
     symbol = text.upper()
     direct = symbol if watchlist.SYMBOL.fullmatch(symbol) and symbol not in {m.symbol for m in found} else ""
     return page(
-        request, "search.html", query=key, found=found, mark=mark(reading), direct=direct, stream=stream_address([(SEARCH, key)], "card")
+        request,
+        "search.html",
+        query=key,
+        found=found,
+        mark=mark(reading),
+        direct=direct,
+        stream=stream_address([(SEARCH, key)], "card"),
     )
 
 

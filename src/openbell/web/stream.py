@@ -1,8 +1,8 @@
 """Publication to open streams: the current state of each watched key, and each change of it, once.
 
-Level-triggered: a hint only says *look*. What a stream sends is the row as it is now, so lost, doubled or reordered hints
-change nothing but latency, and a slow reader skips states instead of queueing them. A key is read once per change and
-process; its encoded frame is shared by all who watch it. Memory is bounded by keys watched, not by events.
+Level-triggered: a hint only says *look*. What a stream sends is the row as it is now, so lost, doubled or reordered
+hints change nothing but latency, and a slow reader skips states instead of queueing them. A key is read once per change
+and process; its encoded frame is shared by all who watch it. Memory is bounded by keys watched, not by events.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ POLL_S = 3.0
 PING_S = 15.0
 READ_MAX = 200  # keys in one statement
 GOODBYE_S = (1.0, 5.0)
+ASIDE_OF = {"eod-prices": ("quote",), "profile": ("quote", "eod-prices")}  # who is drawn with figures of whom
 PING = b": ping\n\n"
 
 
@@ -96,7 +97,7 @@ class Hub(Duty):
         self.poll_s = poll_s
         self.topics: dict[Watch, Topic] = {}
         self.subscribers: set[Subscriber] = set()
-        self.closes: dict[str, list[float]] = {}  # of symbols watched as rows
+        self.asides: dict[str, views.Aside] = {}  # what the quotes on pages are drawn with, by symbol
         self.reads = 0
         self._dirty: set[Watch] = set()
         self._poll_at = 0.0
@@ -136,14 +137,12 @@ class Hub(Duty):
             topic.watchers.discard(subscriber)
             if not topic.watchers:
                 del self.topics[key]
-                if key[0] == "eod-prices":
-                    self.closes.pop(key[1], None)
+                if key[0] == "quote":
+                    self.asides.pop(key[1], None)
 
     async def watch(self, keys: Sequence[Watch]) -> None:
         """Register interest: before anything is read, so that what is stale is already on its way."""
-        if self.database is None:
-            raise DatabaseUnavailable()
-        await self.database.watch(keys)
+        await self._database().watch(keys)
 
     async def unwatch(self, keys: Sequence[Watch]) -> None:
         """End the interest, also when the task that asks for it is being cancelled."""
@@ -174,10 +173,14 @@ class Hub(Duty):
         turns = min((topic.turns_at for topic in self.topics.values()), default=float("inf"))
         return max(0.0, min(self._poll_at, turns) - time.monotonic())
 
+    def _database(self) -> Database:
+        if self.database is None:
+            raise DatabaseUnavailable
+        return self.database
+
     async def _poll(self) -> None:
         """Compare the heads of all watched keys with what was seen last: hints may be lost, this is the truth."""
-        assert self.database is not None
-        async with self.database.use() as db:
+        async with self._database().use() as db:
             heads = await read_heads(db, list(self.topics))
         for key, head in heads.items():
             topic = self.topics.get(key)
@@ -186,26 +189,28 @@ class Hub(Duty):
                 self._dirty.add(key)
 
     async def _read(self, keys: Collection[Watch]) -> None:
-        assert self.database is not None
-        async with self.database.use() as db:
+        async with self._database().use() as db:
             readings = await read_many(db, list(keys))
         self.reads += 1
-        self._keep_closes(readings)
+        self._keep_asides(readings)
         for reading in readings:
             self._publish(reading)
 
-    def _keep_closes(self, readings: list[Reading]) -> None:
-        """A row's sparkline comes from another product: keep its few numbers, and redraw the row when they change."""
+    def _keep_asides(self, readings: list[Reading]) -> None:
+        """A quote on a page is drawn with figures of other products: keep those few, and redraw it when they change."""
         for reading in readings:
-            if reading.product == "eod-prices":
-                fresh = views.closes(reading)
-                if fresh != self.closes.get(reading.key):
-                    self.closes[reading.key] = fresh
-                    self._redraw(("quote", reading.key))
+            if reading.product not in ASIDE_OF:
+                continue
+            before = self.asides.get(reading.key, views.NO_ASIDE)
+            after = views.aside_of([reading], before)
+            if after != before:
+                self.asides[reading.key] = after
+                for product in ASIDE_OF[reading.product]:
+                    self._redraw((product, reading.key))
 
     def _redraw(self, key: Watch) -> None:
         topic = self.topics.get(key)
-        if topic is not None and "row" in topic.frames:
+        if topic is not None and topic.frames.keys() - {"json"}:
             topic.etag = ""
             self.look([key])
 
@@ -229,13 +234,12 @@ class Hub(Duty):
     def _encode(self, reading: Reading, form: str) -> bytes:
         if form == "json":
             return frame("artifact", reading, reading.as_json())
-        if form == "row":
-            html = fragments.row(reading, self.closes.get(reading.key, [])) if reading.product == "quote" else None
-        else:
-            html = fragments.card(reading)
+        draw = fragments.row if form == "row" else fragments.card
+        html = draw(reading, self.asides.get(reading.key, views.NO_ASIDE))
         if html is None:
             return b""  # nothing on the page stands for this key alone
-        return frame("fragment", reading, {"key": f"{reading.product}:{reading.key}", "version": reading.version, "html": html})
+        name = f"{reading.product}:{reading.key}"
+        return frame("fragment", reading, {"key": name, "version": reading.version, "html": html})
 
 
 def frame(event: str, reading: Reading, data: object) -> bytes:
@@ -246,9 +250,8 @@ def frame(event: str, reading: Reading, data: object) -> bytes:
 
 def next_turn_s(reading: Reading) -> float:
     """Seconds until time alone changes the state; infinite when it does not."""
-    ahead = [
-        (at - reading.now).total_seconds() for at in (reading.fresh_until, reading.stale_until) if at and at > reading.now
-    ]
+    times = (reading.fresh_until, reading.stale_until)
+    ahead = [(at - reading.now).total_seconds() for at in times if at and at > reading.now]
     return min(ahead, default=float("inf")) + 0.05
 
 
@@ -264,6 +267,7 @@ class EventStream(StreamingResponse):
         self.hub, self.subscriber = hub, subscriber
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the reader goes or the process stops."""
         self.hub.join(self.subscriber)
         try:
             await super().__call__(scope, receive, send)

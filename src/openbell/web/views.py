@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,17 @@ CLOSES_SHOWN = 30
 RANGES = {"3m": 92, "1y": 366, "5y": 1_827, "all": None}
 RANGE_NAMES = {"3m": "3 months", "1y": "1 year", "5y": "5 years", "all": "All"}
 DEFAULT_RANGE = "1y"
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a quote is drawn with besides itself: the newest closes, oldest first, and the currency of the listing."""
+
+    closes: tuple[float, ...] = ()
+    currency: str = ""
+
+
+NO_ASIDE = Aside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +62,8 @@ class Row:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
-def row(reading: Reading, closes: Sequence[float] = ()) -> Row:
-    """`closes` are the newest closes, oldest first, for the sparkline."""
+def row(reading: Reading, aside: Aside = NO_ASIDE) -> Row:
+    """A quote as one line."""
     value = reading.value if isinstance(reading.value, dict) else {}
     last = value.get("price")
     low, high = value.get("day_low"), value.get("day_high")
@@ -62,13 +73,13 @@ def row(reading: Reading, closes: Sequence[float] = ()) -> Row:
         known=bool(value),
         name=str(value.get("name") or ""),
         price=words.price(last),
-        currency=str(value.get("currency") or "USD") if value else "",
+        currency=aside.currency if value else "",
         move=moved(value),
         low=words.price(low),
         high=words.price(high),
         place=between(last, low, high),
         volume=words.compact(value.get("volume")),
-        spark=sparkline(closes[-CLOSES_SHOWN:], last if words.is_number(last) else None) if value else None,
+        spark=sparkline(aside.closes, last if words.is_number(last) else None) if value else None,
         mark=mark(reading),
         market=market([reading]),
         live=live_candle(value),
@@ -77,11 +88,13 @@ def row(reading: Reading, closes: Sequence[float] = ()) -> Row:
 
 
 def moved(value: dict[str, Any]) -> Move:
+    """The change since the previous close."""
     change = value.get("change")
     return Move(words.direction(change), words.signed(change), words.percent(value.get("change_percent")))
 
 
 def between(last: Any, low: Any, high: Any) -> float | None:
+    """Where `last` stands from `low` (0) to `high` (1); None when that says nothing."""
     if not (words.is_number(last) and words.is_number(low) and words.is_number(high)) or high <= low:
         return None
     return min(max((last - low) / (high - low), 0.0), 1.0)
@@ -102,6 +115,7 @@ def live_candle(value: dict[str, Any]) -> dict[str, str]:
 
 
 def quote_facts(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures under the price."""
     if not value:
         return []
     return [
@@ -116,6 +130,8 @@ def quote_facts(value: dict[str, Any]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """What a company is, as lines to show."""
+
     symbol: str
     known: bool
     version: int
@@ -126,6 +142,7 @@ class Profile:
 
 
 def profile(reading: Reading) -> Profile:
+    """A profile as lines; what the source left out is left out."""
     value = reading.value if isinstance(reading.value, dict) else {}
     site = str(value.get("website") or "")
     return Profile(
@@ -140,6 +157,8 @@ def profile(reading: Reading) -> Profile:
 
 
 def profile_facts(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and text of every line, empty where nothing is known."""
+
     def text(name: str) -> str:
         return str(value.get(name) or "")
 
@@ -178,7 +197,7 @@ class Prices:
     mark: Mark
 
 
-def prices(reading: Reading, chosen: str = DEFAULT_RANGE, *, rows: bool = False) -> Prices:
+def prices(reading: Reading, aside: Aside = NO_ASIDE, chosen: str = DEFAULT_RANGE, *, rows: bool = False) -> Prices:
     """Without `rows` only the head is made: the chart loads the figures by the API."""
     value = reading.value if isinstance(reading.value, dict) else {}
     shown = cut(value.get("rows") or [], chosen)
@@ -188,7 +207,7 @@ def prices(reading: Reading, chosen: str = DEFAULT_RANGE, *, rows: bool = False)
         symbol=reading.key,
         known=bool(value.get("rows")),
         version=reading.version,
-        currency=str(value.get("currency") or "USD"),
+        currency=aside.currency,
         adjusted=str(value.get("adjusted") or ""),
         chosen=chosen,
         span=span,
@@ -207,22 +226,33 @@ def cut(rows: list[list[Any]], chosen: str) -> list[list[Any]]:
 
 
 def price_row(row: list[Any]) -> tuple[str, ...]:
+    """One session of the table."""
     opened, high, low, close, volume = row[1:6]
     return (iso(row[0]), *(words.price(v) for v in (opened, high, low, close)), words.number(volume, 0))
 
 
 def iso(text: Any) -> str:
+    """An ISO date as people read it."""
     return words.day(date.fromisoformat(str(text)[:10]))
 
 
-def closes(reading: Reading) -> list[float]:
-    """The newest closes of an eod-prices reading, oldest first."""
-    value = reading.value if isinstance(reading.value, dict) else {}
-    return [float(r[4]) for r in (value.get("rows") or [])[-CLOSES_SHOWN:] if words.is_number(r[4])]
+def aside_of(readings: Iterable[Reading], before: Aside = NO_ASIDE) -> Aside:
+    """The aside of one symbol, brought up to the prices and the profile among `readings`."""
+    aside = before
+    for reading in readings:
+        value = reading.value if isinstance(reading.value, dict) else {}
+        if reading.product == "eod-prices":
+            newest = (value.get("rows") or [])[-CLOSES_SHOWN:]
+            aside = replace(aside, closes=tuple(float(r[4]) for r in newest if words.is_number(r[4])))
+        elif reading.product == "profile":
+            aside = replace(aside, currency=str(value.get("currency") or ""))
+    return aside
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
+    """One listing that a search found."""
+
     symbol: str
     name: str
     exchange: str
@@ -230,8 +260,7 @@ class Match:
 
 
 def matches(reading: Reading, limit: int = 10) -> list[Match]:
+    """What a search found."""
     value = reading.value if isinstance(reading.value, dict) else {}
     found = value.get("matches") or []
-    return [
-        Match(*(str(m.get(k) or "") for k in ("symbol", "name", "exchange", "currency"))) for m in found[:limit]
-    ]
+    return [Match(*(str(m.get(k) or "") for k in ("symbol", "name", "exchange", "currency"))) for m in found[:limit]]

@@ -22,6 +22,7 @@ def decode(cookie: str | None) -> list[str]:
 
 
 def encode(symbols: Sequence[str]) -> str:
+    """The cookie of a list."""
     return SEPARATOR.join(symbols) or EMPTY
 
 
@@ -31,6 +32,7 @@ def add(symbols: Sequence[str], symbol: str) -> list[str]:
 
 
 def remove(symbols: Sequence[str], symbol: str) -> list[str]:
+    """The list without the symbol."""
     return [s for s in symbols if s != symbol]
 
 

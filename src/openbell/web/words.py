@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime
 from functools import cache
+from typing import TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MINUS = "\u2212"
@@ -20,7 +21,6 @@ def number(value: float | None, digits: int = 2) -> str:
     """`1234.5` -> `1,234.50`; a missing value is an en dash."""
     if not is_number(value):
         return DASH
-    assert value is not None
     text = f"{abs(value):,.{digits}f}"
     negative = value < 0 and any(c in "123456789" for c in text)
     return MINUS + text if negative else text
@@ -28,14 +28,14 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def price(value: float | None) -> str:
     """Two digits, four below one unit of currency, where two would hide the move."""
-    small = is_number(value) and value is not None and 0 < abs(value) < 1
+    small = is_number(value) and 0 < abs(value) < 1
     return number(value, 4 if small else 2)
 
 
 def signed(value: float | None, digits: int = 2) -> str:
     """`3.1` -> `+3.10`; the sign is always written, a zero has none."""
     text = number(value, digits)
-    plus = is_number(value) and value is not None and value > 0 and any(c in "123456789" for c in text)
+    plus = is_number(value) and value > 0 and any(c in "123456789" for c in text)
     return "+" + text if plus else text
 
 
@@ -48,7 +48,6 @@ def compact(value: float | None) -> str:
     """`12873500` -> `12.9 m`: three digits are all that a volume means."""
     if not is_number(value):
         return DASH
-    assert value is not None
     for size, unit in UNITS:
         scaled = abs(value) / size
         if scaled >= 0.9995:
@@ -61,11 +60,11 @@ def direction(value: float | None) -> str:
     """`up`, `down`, `flat`, or an empty string when nothing is known."""
     if not is_number(value):
         return ""
-    assert value is not None
     return "up" if value > 0 else "down" if value < 0 else "flat"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """A finite number; what a source writes instead of one is none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -94,6 +93,7 @@ def exchange_time(moment: datetime) -> str:
 
 
 def day(value: date) -> str:
+    """`1 Jun 2012`."""
     return f"{value.day} {value:%b %Y}"
 
 

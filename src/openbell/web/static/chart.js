@@ -7,10 +7,11 @@
   const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
   const symbol = place.dataset.chart;
   const quiet = { lastValueVisible: false, priceLineVisible: false };
+  const waiting = place.querySelector("p");
   const chart = createChart(place, {
     autoSize: true,
     layout: { attributionLogo: true, background: { color: "transparent" } },
-    timeScale: { rightOffset: 2, minBarSpacing: 0.1 },
+    timeScale: { rightOffset: 2, minBarSpacing: 0.1, tickMarkFormatter: tick },
     handleScroll: { vertTouchDrag: false },
     localization: { locale: "en-GB", dateFormat: "d MMM yyyy" },
   });
@@ -19,6 +20,10 @@
   chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 }, visible: false });
   candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.22 } });
   let rows = [];
+  const date = (text, parts) => new Date(`${text}T00:00:00Z`).toLocaleDateString("en-GB", { timeZone: "UTC", ...parts });
+  function tick(time, type) {
+    return date(time, type === 0 ? { year: "numeric" } : type === 1 ? { month: "short" } : { day: "numeric", month: "short" });
+  }
 
   function dress() {
     const css = getComputedStyle(document.documentElement);
@@ -47,7 +52,7 @@
   const bar = ([time, open, high, low, close]) => ({ time, open, high, low, close });
   const say = (r) => {
     const f = (v) => v.toLocaleString("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    legend.textContent = r ? `${r[0]}: open ${f(r[1])}, high ${f(r[2])}, low ${f(r[3])}, close ${f(r[4])}, volume ${r[5].toLocaleString("en-GB")}` : "";
+    legend.textContent = r ? `${date(r[0], { weekday: "short", day: "numeric", month: "short", year: "numeric" })}: open ${f(r[1])}, high ${f(r[2])}, low ${f(r[3])}, close ${f(r[4])}, volume ${r[5].toLocaleString("en-GB")}` : "";
   };
   async function load() {
     const answer = await fetch(`/api/v1/artifacts/eod-prices/${encodeURIComponent(symbol)}`, { cache: "no-cache" }).catch(() => null);
@@ -55,6 +60,7 @@
     const { value } = await answer.json();
     if (!value?.rows?.length) return;
     const first = !rows.length;
+    waiting.hidden = true;
     rows = value.rows;
     candles.setData(rows.map(bar));
     volumes.setData(rows.map((r) => ({ time: r[0], value: r[5] })));

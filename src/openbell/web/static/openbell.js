@@ -5,17 +5,18 @@
   const $ = (q, from = document) => from.querySelector(q);
   const $$ = (q, from = document) => [...from.querySelectorAll(q)];
   const address = document.body.dataset.stream;
-  const button = $("[data-live]");
+  const live = $("[data-live]");
   const HIDDEN_MS = 60_000, SAY_MS = 10_000;
   let source = null, paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
   const changed = new Map();
 
   // The stream: presence is the open connection, so a hidden or paused page gives it up.
   const show = (state) => {
-    if (!button) return;
-    button.hidden = false;
-    button.classList.toggle("on", state === "Live");
-    button.textContent = paused ? "Paused: go live" : `${state}: pause`;
+    if (!live) return;
+    live.hidden = false;
+    live.classList.toggle("on", state === "Live");
+    $("span", live).textContent = state;
+    $("button", live).textContent = paused ? "Go live" : "Pause";
   };
   const close = (state) => { clearTimeout(retry); source?.close(); source = null; show(state); };
   const open = () => {
@@ -30,7 +31,10 @@
       retry = setTimeout(open, wait);
     };
   };
-  button?.addEventListener("click", () => { paused = !paused; paused ? close("Paused") : open(); });
+  live?.addEventListener("click", (e) => {
+    if (!e.target.closest("button")) return;
+    paused = !paused; paused ? close("Paused") : open();
+  });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(hidden);
     if (document.hidden) hidden = setTimeout(() => close("Hidden"), HIDDEN_MS);
