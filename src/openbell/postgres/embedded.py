@@ -116,7 +116,7 @@ class EmbeddedServer:
             await _ensure_database(postmaster)
         except BaseException as error:
             await self.stop()
-            if isinstance(error, PermissionError):
+            if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise FolderNotWritable(self.folder, str(error)) from error
             raise
         self._dsn = postmaster.dsn(USER, DATABASE)

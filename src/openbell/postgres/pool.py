@@ -15,7 +15,6 @@ direct address.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -126,8 +125,7 @@ async def _keep_session(connection: Any) -> None:
 
 
 _UNREACHABLE = (
-    OSError,
-    asyncio.TimeoutError,
+    OSError,  # also a TimeoutError
     asyncpg.CannotConnectNowError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
