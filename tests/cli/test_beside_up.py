@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,37 @@ def test_without_waiting(home: House) -> None:
     assert json.loads(first.stdout)["state"] == "missing"
     assert home.json("get", "quote", "GOOG")["state"] == "fresh"
     assert home.run("get", "quote", "GOOG", "--wait", "0").returncode == 0
+
+
+def test_what_cannot_be_made_is_1(home: House) -> None:
+    """Step 1, bad input: a symbol outside the plan ends with exit 1 at once, and the reason is printed."""
+    misbehave(home, path="historical-price-eod/*", symbol="GOOG", kind="premium_symbol", times=1)
+    done = home.run("get", "eod-prices", "GOOG")
+    assert done.returncode == 1, done.stdout
+    assert "The last attempt failed" in done.stdout
+    assert "plan" in done.stdout
+
+
+def test_what_takes_too_long_is_4(home: House) -> None:
+    """Step 1, bad input: a provider that is down ends the wait with exit 4, the reason, and progress on stderr only."""
+    misbehave(home, path="profile", symbol="GOOG", kind="html502")
+    done = home.run("get", "profile", "GOOG", "--wait", "2.5", "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["state"] == "missing"
+    assert "Waiting" in json.loads(done.stdout)["reason"]
+    assert done.stderr.startswith("Waiting for profile GOOG")
+    job = json.loads(done.stdout)["job"]["id"]
+    assert home.json("jobs", "cancel", str(job))["id"] == job
+
+
+def misbehave(home: House, **fault: object) -> None:
+    """Script a fault of the sandbox."""
+    run = json.loads((home.cwd / ".openbell/sandbox/run.json").read_text())
+    body = json.dumps(fault).encode()
+    request = urllib.request.Request(
+        f"{run['fmp_base_url']}/_control/faults", body, {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=5).close()
 
 
 def test_jobs(home: House) -> None:

@@ -106,8 +106,25 @@ async def test_whatever_dies_is_started_again(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_what_does_not_stay_up_is_said(tmp_path: Path) -> None:
     """A part that cannot start ends `up` with a sentence that names it and its log, exit 1, and nothing left."""
-    house.start(tmp_path).end()
     state = tmp_path / ".openbell/sandbox/sandbox.json"
+    state.parent.mkdir(parents=True)
     state.write_text("this is no state")
     with pytest.raises(AssertionError, match="The sandbox process does not stay up: it ended 5 times"):
         house.start(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("presses", "code", "limit_s"), [(1, 0, STOP_S), (2, 130, 1.5)])
+async def test_a_part_that_hangs_is_killed(tmp_path: Path, presses: int, code: int, limit_s: float) -> None:
+    """Done when: everything ends within 5 seconds, also what does not listen; a second Ctrl-C does not wait for it."""
+    home = house.start(tmp_path)
+    tree = home.tree()
+    for name in ("web", "worker"):
+        home.child(name).suspend()
+    began = time.monotonic()
+    for _ in range(presses):
+        home.process.send_signal(signal.SIGINT)
+        await eventually(lambda: "Stopping." in home.said)
+    assert home.process.wait(10) == code
+    assert time.monotonic() - began < limit_s
+    assert gone(tree)

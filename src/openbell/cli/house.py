@@ -71,9 +71,8 @@ class House:
         if self._stop.is_set():
             self._hurry.set()
         else:
-            click.echo(
-                "Stopping; Ctrl-C again ends everything at once." if sys.stderr.isatty() else "Stopping.", err=True
-            )
+            # \r: over the ^C that the terminal shows
+            _tell("\rStopping; Ctrl-C again ends everything at once." if sys.stderr.isatty() else "Stopping.")
             self._stop.set()
 
     async def _live(self) -> None:

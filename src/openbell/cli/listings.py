@@ -96,22 +96,6 @@ def jobs_stats(data: Path | None, as_json: bool) -> None:
     _show(_ask(data, read).as_json(), as_json)
 
 
-@jobs.command("retry")
-@click.argument("job_id", metavar="ID", type=click.IntRange(1))
-@data_option
-@json_option
-def jobs_retry(job_id: int, data: Path | None, as_json: bool) -> None:
-    """Try a waiting or failed job again now."""
-
-    async def change(connection: asyncpg.Connection) -> Any:
-        from openbell.engine import jobs as engine_jobs
-
-        return await engine_jobs.retry(connection, job_id, actor=ACTOR)
-
-    _ask(data, change)
-    _confirm({"job": job_id, "action": "retry"}, f"Job {job_id} is tried again.", as_json)
-
-
 @jobs.command("cancel")
 @click.argument("job_id", metavar="ID", type=click.IntRange(1))
 @data_option
@@ -119,13 +103,16 @@ def jobs_retry(job_id: int, data: Path | None, as_json: bool) -> None:
 def jobs_cancel(job_id: int, data: Path | None, as_json: bool) -> None:
     """Cancel a live job; a running one stops at its next step."""
 
-    async def change(connection: asyncpg.Connection) -> Any:
+    async def change(connection: asyncpg.Connection) -> str:
         from openbell.engine import jobs as engine_jobs
 
         return await engine_jobs.cancel(connection, job_id, actor=ACTOR)
 
-    _ask(data, change)
-    _confirm({"job": job_id, "action": "cancel"}, f"Job {job_id} is cancelled.", as_json)
+    state = _ask(data, change)
+    if as_json:
+        print_json({"id": job_id, "state": state})
+    else:
+        click.echo(f"Job {job_id} is {'cancelled' if state == 'cancelled' else 'being cancelled'}.")
 
 
 @click.group()
@@ -208,13 +195,6 @@ def _ask(data: Path | None, question: Callable[[asyncpg.Connection], Awaitable[T
             return await question(connection)
 
     return reach.run_async(ask())
-
-
-def _confirm(as_data: dict[str, Any], sentence: str, as_json: bool) -> None:
-    if as_json:
-        print_json(as_data)
-    else:
-        click.echo(sentence)
 
 
 def _show(facts: dict[str, Any], as_json: bool) -> None:
