@@ -15,7 +15,7 @@ from openbell.engine.errors import UnknownJob
 from openbell.engine.registry import Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
-from openbell.web.schemas import Artifact, Demand, DemandTaken, Problem, ProductList, Wanted
+from openbell.web.schemas import Artifact, Cancelled, Demand, DemandTaken, Problem, ProductList, Wanted
 from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,14 @@ async def job(request: Request, job_id: int) -> dict[str, Any]:
     if found is None:
         raise UnknownJob(job_id)
     return found.as_json()
+
+
+@router.post("/jobs/{job_id}/cancel", response_model=Cancelled)
+async def cancel(request: Request, job_id: int) -> dict[str, Any]:
+    """End a live job: at once while it waits, at its next boundary while it runs. Audited."""
+    actor = f"api:{request.client.host if request.client else 'unknown'}"
+    async with database(request).use() as db:
+        return {"id": job_id, "state": await jobs.cancel(db, in_range(job_id), actor=actor)}
 
 
 def in_range(job_id: int) -> int:

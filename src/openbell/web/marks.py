@@ -91,7 +91,7 @@ def waiting(reading: Reading, doing: str) -> tuple[str, float | None, str]:
     if job is None:
         return doing or "not asked for yet", None, ""
     step = f" ({job.progress})" if job.progress and job.state == "running" else ""
-    return f"{doing}{step}, for ", max(0.0, (reading.now - job.queued_at).total_seconds()), ""
+    return f"{doing}{step} for ", max(0.0, (reading.now - job.queued_at).total_seconds()), ""
 
 
 def activity(reading: Reading) -> str:
@@ -103,7 +103,7 @@ def activity(reading: Reading) -> str:
         return f"waiting for {reading.blockage.reason}, {words.clock(reading.blockage.until, reading.now)}"
     if setback is not None:
         return f"{setback.code.replace('_', ' ')}, next try {words.clock(setback.retry_at, reading.now)}"
-    if job is not None and job.state == "parked":
+    if job is not None and job.state == "parked" and job.run_at:
         return f"waiting, {words.clock(job.run_at, reading.now)}"
     return WAITING.get(job.state, "") if job is not None else ""
 

@@ -33,7 +33,7 @@ class Job(BaseModel):
     id: int
     state: Literal["waiting", "parked", "running"]
     queued_at: datetime
-    run_at: datetime
+    run_at: datetime | None
     attempt: int
     reason: str | None
     progress: str | None
@@ -111,6 +111,13 @@ class DemandTaken(BaseModel):
 
     items: list[Wanted]
     seconds: float
+
+
+class Cancelled(BaseModel):
+    """What became of a job that was to be cancelled."""
+
+    id: int
+    state: Literal["cancelled", "cancelling"]
 
 
 class Ready(BaseModel):

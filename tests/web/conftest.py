@@ -1,0 +1,148 @@
+"""A web process on a real socket over a fresh database; no worker runs, so that only what a test publishes is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+import uvicorn
+
+from openbell.products import registry
+from openbell.web import WebConfig, create_app
+from tests.support import eventually
+
+SYNTHETIC = "synthetic; replay of real daily prices, market day 2012-06-01"
+QUOTE: dict[str, Any] = {
+    "symbol": "AAPL",
+    "name": "Apple Inc.",
+    "price": 562.95,
+    "change": -14.78,
+    "change_percent": -2.5583,
+    "previous_close": 577.73,
+    "open": 569.16,
+    "day_low": 560.52,
+    "day_high": 572.65,
+    "year_low": 310.5,
+    "year_high": 644.0,
+    "volume": 18_606_700,
+    "market_cap": None,
+    "exchange": "NASDAQ",
+    "source_time": "2012-06-01T15:42:00-04:00",
+}
+ROWS = [["2012-05-30", 569.2, 579.99, 566.56, 579.17, 18_908_200], ["2012-05-31", 580.74, 581.5, 571.46, 577.73, 17_559_800]]
+PRICES = {"symbol": "AAPL", "unit": "per share", "adjusted": "splits", "rows": ROWS}
+PROFILE = {"symbol": "AAPL", "name": "Apple Inc.", "currency": "USD", "website": "javascript:alert(1)", "description": "<b>Makes</b> phones."}
+
+
+@dataclass
+class Site:
+    """A running web process and a client for it."""
+
+    app: Any
+    address: str
+    http: httpx.AsyncClient
+    server: uvicorn.Server
+    pool: asyncpg.Pool
+
+    async def ready(self) -> None:
+        """Wait until it has found its database and hears hints."""
+        database = self.app.state.database
+        await eventually(lambda: database.pool is not None and database.hints.listening.is_set())
+
+    async def publish(
+        self, product: str, key: str, value: Any, *, version: int = 1, fresh: str = "1 hour", hint: bool = True, **more: Any
+    ) -> None:
+        """Store a result as if a worker had made it."""
+        state = more.get("state", "value")
+        await self.pool.execute(
+            f"""insert into openbell.artifact (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
+                values ($1, $2, $3, '{state}', openbell.now(), case when $3 > 0 then openbell.now() end, $4,
+                    openbell.now() + interval '{fresh}', openbell.now() + interval '{fresh}' + interval '1 day')
+                on conflict (product, key) do update set version = excluded.version, state = excluded.state,
+                    checked_at = excluded.checked_at, changed_at = excluded.changed_at, source_time = excluded.source_time,
+                    fresh_until = excluded.fresh_until, stale_until = excluded.stale_until""",
+            product, key, version, datetime(2012, 6, 1, 19, 42, tzinfo=UTC),
+        )  # fmt: skip
+        if version:
+            provenance = {"provider": "fmp", "operation": product, "host": "127.0.0.1", "synthetic": SYNTHETIC}
+            await self.pool.execute(
+                """insert into openbell.version (product, key, version, created_at, value, provenance, producer_version,
+                       licence, cost_micro, job_id)
+                   values ($1, $2, $3, openbell.now(), $4, $5, 1, 'personal', 0, 1) on conflict do nothing""",
+                product, key, version, value, provenance,
+            )  # fmt: skip
+        if hint:
+            await self.pool.execute("select pg_notify('openbell', $1)", json.dumps(["artifact", [[product, key]]]))
+
+    async def count(self, table: str) -> int:
+        """Rows of one table."""
+        found: int = await self.pool.fetchval(f"select count(*) from openbell.{table}")
+        return found
+
+    @asynccontextmanager
+    async def watch(self, *keys: str, form: str = "json") -> AsyncIterator[Stream]:
+        """An open stream."""
+        query = [("as", form), *(("watch", key) for key in keys)]
+        async with self.http.stream("GET", "/api/v1/stream", params=query, timeout=20) as answer:
+            stream = Stream(answer)
+            reading = asyncio.create_task(stream.read())
+            try:
+                yield stream
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+
+@dataclass
+class Stream:
+    """The events of one stream, as they come."""
+
+    answer: httpx.Response
+    events: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    async def read(self) -> None:
+        """Collect until it ends."""
+        async for line in self.answer.aiter_lines():
+            self.lines.append(line)
+            if line.startswith("data: "):
+                self.events.append(json.loads(line[6:]))
+        self.ended = True
+
+
+@asynccontextmanager
+async def serve(dsn: str, pool: asyncpg.Pool, **config: Any) -> AsyncIterator[Site]:
+    """A web process on a free port."""
+    app = create_app(WebConfig(**({"dsn": dsn, "registry": registry(), "direct_dsn": dsn} | config)))
+    door = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    serving = asyncio.create_task(server.serve(sockets=[door]))
+    address = f"http://127.0.0.1:{door.getsockname()[1]}"
+    try:
+        async with httpx.AsyncClient(base_url=address) as http:
+            await eventually(lambda: server.started)
+            yield Site(app, address, http, server, pool)
+    finally:
+        app.state.stopping.set()
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
+        door.close()
+
+
+@pytest.fixture
+async def site(dsn: str, pool: asyncpg.Pool) -> AsyncIterator[Site]:
+    """A web process whose database is there."""
+    await registry().seed(pool)
+    async with serve(dsn, pool) as running:
+        await running.ready()
+        yield running

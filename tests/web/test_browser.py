@@ -1,0 +1,161 @@
+"""The pages in a real Chromium, over the real set that `openbell up` brings: database, sandbox, worker, web."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright, expect
+
+from tests.cli import house
+
+ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PRICE = ".watch tr[data-symbol=AAPL] [data-figure]"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium found in PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[house.House]:
+    """A running `openbell up`."""
+    running = house.start(tmp_path_factory.mktemp("house"))
+    yield running
+    running.end()
+
+
+@asynccontextmanager
+async def browser(**options: object) -> AsyncIterator[tuple[BrowserContext, Page, list[str]]]:
+    """A fresh browser, one page, and every complaint of its console."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        page = await context.new_page()
+        complaints: list[str] = []
+
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                complaints.append(message.text)
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        try:
+            yield context, page, complaints
+        finally:
+            await chromium.close()
+
+
+async def shot(page: Page, name: str) -> None:
+    """A picture for people to look at."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+async def fits(page: Page) -> bool:
+    """Nothing to scroll sideways."""
+    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+async def test_a_stranger_watches_prices_move(up: house.House) -> None:
+    """Issue 2: one command, and the watchlist is live: prices come, move, are added and removed, and tell their age."""
+    async with browser() as (_, page, complaints):
+        await page.goto(up.address)
+        await expect(page.locator(PRICE)).to_have_text(re.compile(r"^\d+\.\d\d"), timeout=15_000)
+        await expect(page.locator("[data-live]")).to_contain_text("Live")
+        await expect(page.locator(".watch .label").first).to_have_text("synthetic")
+        await expect(page.locator("[data-market]")).to_contain_text("Replayed market day")
+
+        await page.locator(".watch tr[data-symbol=AAPL] summary").click()
+        await expect(page.locator(".watch tr[data-symbol=AAPL] .panel")).to_contain_text("Fresh until")
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".watch tr[data-symbol=AAPL] .panel")).to_be_hidden()
+
+        await page.locator("#add").fill("orcl")
+        await page.locator("#edit button:not([name])").last.click()
+        await expect(page.locator(".watch tr[data-symbol=ORCL]")).to_be_visible()
+        await page.goto(f"{up.address}/?edit=1")
+        await page.get_by_role("button", name="Remove ORCL").click()
+        await expect(page.locator(".watch tr[data-symbol=ORCL]")).to_have_count(0)
+
+        await page.goto(up.address)
+        await expect(page.locator(PRICE)).to_be_visible()
+        before = await page.locator(PRICE).inner_text()
+        await expect(page.locator(PRICE)).not_to_have_text(before, timeout=90_000)
+        await expect(page.locator(".watch svg.spark")).to_have_count(5, timeout=15_000)
+        await shot(page, "watchlist-light")
+        assert complaints == []
+
+
+async def test_keys_work(up: house.House) -> None:
+    """LOOK: search is a keystroke away, lists move with j and k, Escape closes."""
+    async with browser() as (_, page, complaints):
+        await page.goto(up.address)
+        await page.keyboard.press("j")
+        await page.keyboard.press("j")
+        await page.keyboard.press("k")
+        await expect(page.locator(".watch tr.selected")).to_have_attribute("data-symbol", "AAPL")
+        await page.keyboard.press("/")
+        await expect(page.locator("#q")).to_be_focused()
+        await page.keyboard.type("ibm")
+        await expect(page.locator(".suggest li").first).to_contain_text("IBM", timeout=10_000)
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile(r"/symbol/IBM$"))
+        assert complaints == []
+
+
+async def test_a_symbol_page_draws_its_chart(up: house.House) -> None:
+    """Issue 2: candlesticks and profile, in both themes and on a phone, without a complaint of the console."""
+    for name, options in (
+        ("light", {}),
+        ("dark", {"color_scheme": "dark"}),
+        ("phone", {"viewport": {"width": 390, "height": 844}}),
+    ):
+        async with browser(**options) as (_, page, complaints):
+            await page.goto(f"{up.address}/symbol/AAPL")
+            await expect(page.locator(".canvas canvas").first).to_be_visible(timeout=15_000)
+            await expect(page.locator("[data-legend]")).to_contain_text("close", timeout=15_000)
+            await page.get_by_role("link", name="3 months").click()
+            await expect(page).to_have_url(re.compile("range=3m"))
+            assert await fits(page)
+            await shot(page, f"symbol-{name}")
+            await page.goto(up.address)
+            await expect(page.locator(PRICE)).to_be_visible(timeout=15_000)
+            assert await fits(page)
+            await shot(page, f"watchlist-{name}")
+            assert complaints == []
+
+
+async def test_a_paused_page_asks_for_nothing(up: house.House) -> None:
+    """Pause is shown, gives the stream up, and takes it again."""
+    async with browser() as (_, page, _complaints):
+        await page.goto(up.address)
+        await expect(page.locator("[data-live]")).to_contain_text("Live")
+        await page.locator("[data-live] button").click()
+        await expect(page.locator("[data-live] span")).to_have_text("Paused")
+        await page.locator("[data-live] button").click()
+        await expect(page.locator("[data-live] span")).to_have_text("Live")
+
+
+async def test_without_javascript_everything_but_the_movement_is_there(up: house.House) -> None:
+    """Platform G: works without JavaScript except live updates."""
+    async with browser(java_script_enabled=False) as (_, page, _complaints):
+        await page.goto(up.address)
+        await page.get_by_role("button", name="Fetch what is stale and reload").click()
+        await expect(page.locator(PRICE)).to_be_visible()
+        await page.locator("#add").fill("NVDA")
+        await page.get_by_role("button", name="Add", exact=True).click()
+        await expect(page.locator(".watch tr[data-symbol=NVDA]")).to_be_visible()
+        await page.locator("#q").fill("micro")
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(re.compile("q=micro"))

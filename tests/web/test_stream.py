@@ -1,0 +1,154 @@
+"""The stream: presence, publication, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from openbell.products import registry
+from openbell.web.stream import Hub, Subscriber
+from tests.support import eventually
+from tests.web.conftest import PRICES, PROFILE, QUOTE, Site, serve
+
+
+async def test_an_open_stream_is_the_demand_and_its_end_ends_it(site: Site) -> None:
+    """MD-9, MD-10: a view of a stale key queues it within a second; the stream ends, the demand ends."""
+    began = time.monotonic()
+    async with site.watch("quote:AAPL", "quote:AAPL", "profile:AAPL"):
+        await eventually(lambda: _is(site.count("job"), 2))
+        assert time.monotonic() - began < 1
+        assert await site.count("demand") == 2
+    await eventually(lambda: _is(site.count("demand"), 0))
+
+
+async def test_interest_comes_before_the_first_state(site: Site) -> None:
+    """A stream registers interest first: the state that it sends first already shows the queued job."""
+    async with site.watch("quote:AAPL") as stream:
+        await eventually(lambda: stream.events)
+        assert stream.events[0]["state"] == "missing"
+        assert stream.events[0]["job"] is not None
+
+
+async def test_ten_viewers_are_one_lease(site: Site) -> None:
+    """MD-13: viewers of one process share a row and a job, and the first to leave takes nothing from the others."""
+    async with site.watch("quote:AAPL") as first, site.watch("quote:AAPL"):
+        async with site.watch("quote:AAPL"):
+            await eventually(lambda: first.events)
+            assert (await site.count("demand"), await site.count("job")) == (1, 1)
+        assert await site.count("demand") == 1
+
+
+async def test_a_change_reaches_the_stream_at_once(site: Site) -> None:
+    """MD-24: a stored change reaches viewers by its hint, long before the next poll."""
+    site.app.state.hub.poll_s = 60
+    await site.publish("quote", "AAPL", QUOTE)
+    async with site.watch("quote:AAPL") as stream:
+        await eventually(lambda: stream.events)
+        began = time.monotonic()
+        await site.publish("quote", "AAPL", QUOTE | {"price": 563.5}, version=2)
+        await eventually(lambda: stream.events[-1]["version"] == 2)
+        assert time.monotonic() - began < 1
+        assert stream.events[-1]["value"]["price"] == 563.5
+
+
+async def test_a_lost_hint_costs_a_poll_and_nothing_else(dsn: str, pool: object) -> None:
+    """Publication is level-triggered: with no hint at all, a change arrives by polling."""
+    await registry().seed(pool)  # type: ignore[arg-type]
+    async with serve(dsn, pool, direct_dsn=None, poll_s=0.2) as site:  # type: ignore[arg-type]
+        await eventually(lambda: site.app.state.database.pool is not None)
+        await site.publish("quote", "AAPL", QUOTE, hint=False)
+        async with site.watch("quote:AAPL") as stream:
+            await eventually(lambda: stream.events)
+            await site.publish("quote", "AAPL", QUOTE | {"price": 563.5}, version=2, hint=False)
+            await eventually(lambda: stream.events[-1]["version"] == 2)
+
+
+async def test_time_alone_changes_a_state(site: Site) -> None:
+    """What turns stale is shown as stale, although nothing was written."""
+    await site.publish("quote", "AAPL", QUOTE, fresh="1 second")
+    async with site.watch("quote:AAPL") as stream:
+        await eventually(lambda: stream.events and stream.events[-1]["state"] == "stale")
+
+
+async def test_one_change_is_read_once_for_all(site: Site) -> None:
+    """A process reads a change once and shares the bytes: a hundred streams cost what one costs."""
+    site.app.state.hub.poll_s = 60
+    await site.publish("quote", "AAPL", QUOTE)
+    streams = [site.watch("quote:AAPL") for _ in range(100)]
+    opened = await asyncio.gather(*(stream.__aenter__() for stream in streams))
+    await eventually(lambda: all(stream.events for stream in opened), 10)
+    reads = site.app.state.hub.reads
+    await site.publish("quote", "AAPL", QUOTE | {"price": 563.5}, version=2)
+    await eventually(lambda: all(stream.events[-1]["version"] == 2 for stream in opened), 10)
+    assert site.app.state.hub.reads == reads + 1
+    await asyncio.gather(*(stream.__aexit__(None, None, None) for stream in streams))
+    await eventually(lambda: not site.app.state.hub.topics)
+
+
+async def test_a_fragment_is_what_the_page_draws(site: Site) -> None:
+    """One template for the first page and every later change, sparkline and currency included."""
+    await site.publish("quote", "AAPL", QUOTE)
+    await site.publish("eod-prices", "AAPL", PRICES)
+    await site.publish("profile", "AAPL", PROFILE)
+    async with site.watch("quote:AAPL", "eod-prices:AAPL", "profile:AAPL", form="row") as stream:
+        await eventually(lambda: stream.events and "<polyline" in stream.events[-1]["html"])
+        html = stream.events[-1]["html"]
+    page = (await site.http.get("/", headers={"Cookie": "openbell_watchlist=AAPL"})).text
+    assert _settle(html) in _settle(page)
+
+
+async def test_a_slow_reader_misses_states_but_never_the_last(site: Site) -> None:
+    """Only the newest state of each key waits for a reader; memory does not grow with events."""
+    subscriber = Subscriber([("quote", "AAPL")], "json")
+    for n in range(1_000):
+        subscriber.offer(("quote", "AAPL"), b"%d;" % n)
+    assert await subscriber.take(1) == b"999;"
+
+
+async def test_silence_is_a_ping(site: Site) -> None:
+    """A comment keeps the connection through proxies and finds readers that are gone."""
+    assert await Subscriber([], "json").take(0.01) == b": ping\n\n"
+
+
+async def test_open_streams_end_at_once_when_asked(site: Site) -> None:
+    """SIGTERM with open streams: each gets a time to come back, ends, and takes its demand along."""
+    async with site.watch("quote:AAPL") as stream:
+        await eventually(lambda: stream.events)
+        began = time.monotonic()
+        site.app.state.stopping.set()
+        await eventually(lambda: stream.ended)
+        assert time.monotonic() - began < 1
+        retry = [line for line in stream.lines if line.startswith("retry: ")]
+        assert len(retry) == 1
+        assert 1_000 <= int(retry[0][7:]) <= 5_000
+    await eventually(lambda: _is(site.count("demand"), 0))
+
+
+@pytest.mark.parametrize("keys", [201])
+async def test_a_stream_watches_a_bounded_number_of_keys(site: Site, keys: int) -> None:
+    """A named limit on every payload."""
+    query = [("watch", f"quote:A{n}") for n in range(keys)]
+    answer = await site.http.get("/api/v1/stream", params=query)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_request")
+    assert await site.count("demand") == 0
+
+
+async def test_nothing_is_read_when_nobody_watches(site: Site) -> None:
+    """An idle process polls nothing."""
+    hub: Hub = site.app.state.hub
+    assert await hub.beat() == 60.0
+    assert hub.reads == 0
+
+
+async def _is(count: object, wanted: int) -> bool:
+    return await count == wanted  # type: ignore[misc]
+
+
+def _settle(html: str) -> str:
+    """Without what differs between two moments: ages."""
+    import re
+
+    html = re.sub(r'data-age="[^"]*">[^<]*<', 'data-age=""><', html)
+    return re.sub(r"\s+", " ", html)
