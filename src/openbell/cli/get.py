@@ -73,7 +73,7 @@ async def _get(product: str, key_text: str, wait_s: float, data: Path | None, as
     if as_json:
         print_json(reading.as_json())
     else:
-        _print(reading, list(declared.model.model_fields))
+        _print(reading, list(declared.model.model_fields) if declared.model else [])
     return _exit_code(reading, waited=wait_s > 0)
 
 
@@ -117,9 +117,9 @@ def _exit_code(reading: Reading, *, waited: bool) -> int:
 
 
 def _print(reading: Reading, order: list[str]) -> None:
-    """The value in the order in which its model declares the fields, then what one should know about it."""
+    """The value in the order of its model's fields (JSON in the database keeps none), then what one should know of it."""
     if isinstance(reading.value, dict):
-        fields = {name: reading.value[name] for name in order if name in reading.value}
+        fields = {name: reading.value[name] for name in order if name in reading.value} | reading.value
         whole = {name: int(fields[name]) for name in WHOLE & fields.keys() if isinstance(fields[name], float)}
         print_pairs(flatten(fields | whole))
         click.echo()
