@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from openbell.engine.database import SQL
 from openbell.engine.errors import Fenced
 from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
-from openbell.engine.spends import Ledger, Settlement, Spends
+from openbell.engine.spends import Ledger, Settlement, Spends, as_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +31,19 @@ class Claim:
     queued_at: datetime
     now: datetime
     timeout: timedelta
-    ttl: timedelta
-    stale_ttl: timedelta
-    empty_ttl: timedelta
+    ttl: timedelta | None
+    stale_ttl: timedelta | None
+    empty_ttl: timedelta | None
     retry_ttl: timedelta
+    args: Any
+    wanted: bool
     fresh_until: datetime | None
 
     @property
-    def policy(self) -> Policy:
-        """The freshness policy that was in force at the claim."""
+    def policy(self) -> Policy | None:
+        """The freshness policy that was in force at the claim; None for a task."""
+        if self.ttl is None or self.stale_ttl is None or self.empty_ttl is None:
+            return None
         return Policy(self.ttl, self.stale_ttl, self.empty_ttl, self.retry_ttl)
 
     @property
@@ -58,6 +63,7 @@ class Attempt:
     sources: list[dict[str, Any]] = field(default_factory=list)
     _spends: dict[str, Spends] = field(default_factory=dict)
     _memo: dict[str, Any] | None = None
+    _steps: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
     def spends(self, provider: str) -> Spends:
         """The gate to ``provider`` for this attempt."""
@@ -68,10 +74,22 @@ class Attempt:
             )
         return self._spends[provider]
 
+    def take_ended(self) -> list[Settlement]:
+        """The outside calls that have ended and are not written yet; whoever takes them writes them."""
+        taken = [settlement for spends in self._spends.values() for settlement in spends.ended]
+        for spends in self._spends.values():
+            spends.ended = []
+        return taken
+
+    def give_back(self, settlements: Sequence[Settlement]) -> None:
+        """They could not be written; whoever ends the attempt writes them."""
+        for settlement in settlements:
+            next(iter(self._spends.values())).ended.append(settlement)
+
     @property
-    def ended(self) -> list[Settlement]:
-        """The outside calls that have ended and are to be written with whatever they were made for."""
-        return [settlement for spends in self._spends.values() for settlement in spends.ended]
+    def has_ended_calls(self) -> bool:
+        """Whether there are outside calls to be written with the end of the attempt."""
+        return any(spends.ended for spends in self._spends.values())
 
     def cite(self, **source: Any) -> None:
         """Where a part of the result is from: provider, operation, host, and ``synthetic`` where the data is not real."""
@@ -83,20 +101,37 @@ class Attempt:
         return {**self.sources[0], "calls": len(self.sources)} if self.sources else {}
 
     async def step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of ``work``, from the memo when an earlier attempt has finished it.
+        """The result of ``work``, from the memo when an earlier attempt has finished it. Steps may run side by side.
 
-        The result must be JSON. It is written under the attempt's token; raises :class:`Fenced` when that is outdated.
+        The result must be JSON. It is written under the attempt's token, together with the spends that have ended;
+        raises :class:`Fenced` when the token is outdated or the job was cancelled.
         """
+        if name not in self._steps:
+            self._steps[name] = asyncio.create_task(self._step(name, work))
+        return await self._steps[name]
+
+    async def _step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         if self._memo is None:
             rows = await self.pool.fetch(SQL.get("load_steps"), self.claim.id)
             self._memo = {row["name"]: row["value"] for row in rows}
         if name in self._memo:
             return self._memo[name]
         result = await work()
-        if await self.pool.fetchval(SQL.get("save_step"), self.claim.id, self.claim.token, name, result) is None:
+        ended = self.take_ended()
+        saved = await self.pool.fetchval(
+            SQL.get("save_step"), self.claim.id, self.claim.token, name, result, *as_columns(ended)
+        )
+        if not saved:
             raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
         self._memo[name] = result
         return result
+
+    async def close(self) -> None:
+        """End the steps that the producer has left running."""
+        left = [step for step in self._steps.values() if not step.done()]
+        for step in left:
+            step.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def progress(self, words: str) -> None:
         """Say what is being done, for whoever waits. Raises :class:`Fenced` when the token is outdated."""

@@ -42,6 +42,8 @@ class Combiner(Generic[Request, Answer]):
     async def _answer(self, batch: list[tuple[Request, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._run([request for request, _ in batch])
+            if len(answers) != len(batch):
+                raise RuntimeError(f"{len(batch)} requests got {len(answers)} answers")
         except Exception as error:  # handed on to every caller
             for _, future in batch:
                 if not future.done():

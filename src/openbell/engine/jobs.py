@@ -12,7 +12,7 @@ from openbell.engine.errors import UnknownJob
 from openbell.engine.registry import CLASSES
 
 LIVE = ("waiting", "parked", "running")
-ENDED = ("done", "unchanged", "empty", "outdated", "failed", "cancelled")
+ENDED = ("done", "unchanged", "empty", "outdated", "superseded", "failed", "expired", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +206,14 @@ async def cancel(db: Db, job_id: int, *, actor: str) -> str:
     if state is None:
         raise UnknownJob(job_id)
     return state
+
+
+async def retry(db: Db, job_id: int, *, actor: str) -> int:
+    """Queue a job again by hand, forgetting its key's last failure. Returns the id of the live job.
+
+    Raises :class:`UnknownJob`.
+    """
+    live: int | None = await db.fetchval(SQL.get("retry_job"), job_id, actor)
+    if live is None:
+        raise UnknownJob(job_id)
+    return live

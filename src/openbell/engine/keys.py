@@ -11,7 +11,7 @@ class Key(str):
 
     __slots__ = ()
 
-    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+    pattern: ClassVar[re.Pattern[str]] = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,200}")
     shape: ClassVar[str] = "1 to 200 printable characters"
 
     @classmethod

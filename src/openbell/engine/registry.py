@@ -7,6 +7,7 @@ seeds a row per product; afterwards the row is the policy, and what an operator 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +26,11 @@ CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30,
 Effect = Literal["repeat", "resend", "lookup", "never"]
 """What recovery does with an outside call whose outcome is unknown (DC-1)."""
 
-Producer = Callable[..., Awaitable[BaseModel]]
+Producer = Callable[..., Awaitable[BaseModel | None]]
+
+PATIENCE = timedelta(days=1)
+MOST_BYTES = 64 * 1024 * 1024
+MOST_BUNDLE = 5_000
 
 
 def seconds(n: float) -> timedelta:
@@ -63,18 +68,26 @@ class Product:
     name: str
     key: type[Key]
     version: int
-    policy: Policy
+    policy: Policy | None
+    retry_for: timedelta
     keep_for: timedelta
     timeout: timedelta
+    patience: timedelta
     job_class: str
     max_attempts: int
     max_bytes: int
+    bundle: int
     provider: str
     estimate: Calls
     licence: str
     source_time: str | None
-    model: type[BaseModel]
+    model: type[BaseModel] | None
     producer: Producer = field(repr=False)
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it leaves no artifact."""
+        return self.policy is None
 
     def parse_key(self, text: str) -> str:
         """The canonical key that ``text`` stands for. Raises :class:`InvalidKey`."""
@@ -86,17 +99,20 @@ class Product:
     def seed(self) -> dict[str, Any]:
         """The row that this declaration stands for, by column."""
         return {
+            "kind": "task" if self.is_task else "artifact",
             "version": self.version,
             "provider": self.provider,
             "job_class": CLASSES[self.job_class],
-            "ttl": self.policy.ttl,
-            "stale_ttl": self.policy.stale_ttl,
-            "empty_ttl": self.policy.empty_ttl,
-            "retry_ttl": self.policy.retry_ttl,
+            "ttl": self.policy and self.policy.ttl,
+            "stale_ttl": self.policy and self.policy.stale_ttl,
+            "empty_ttl": self.policy and self.policy.empty_ttl,
+            "retry_ttl": self.retry_for,
             "keep_for": self.keep_for,
             "timeout": self.timeout,
+            "patience": self.patience,
             "max_attempts": self.max_attempts,
             "max_bytes": self.max_bytes,
+            "bundle": self.bundle,
             "calls": self.estimate.calls,
             "bytes": self.estimate.bytes,
             "licence": self.licence,
@@ -108,17 +124,20 @@ class ProductRow:
     """The policy of a product as it is in force."""
 
     name: str
+    kind: str
     version: int
     provider: str
     job_class: int
-    ttl: timedelta
-    stale_ttl: timedelta
-    empty_ttl: timedelta
+    ttl: timedelta | None
+    stale_ttl: timedelta | None
+    empty_ttl: timedelta | None
     retry_ttl: timedelta
     keep_for: timedelta
     timeout: timedelta
+    patience: timedelta
     max_attempts: int
     max_bytes: int
+    bundle: int
     calls: int
     bytes: int
     licence: str
@@ -126,26 +145,24 @@ class ProductRow:
     changed_at: datetime
     changed: Sequence[str]
 
-    @property
-    def policy(self) -> Policy:
-        """Its freshness policy."""
-        return Policy(self.ttl, self.stale_ttl, self.empty_ttl, self.retry_ttl)
-
     def as_json(self) -> dict[str, Any]:
         """For programs; durations in seconds, sizes in bytes. ``changed`` names what an operator has set."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "version": self.version,
             "provider": self.provider,
             "class": next(name for name, number in CLASSES.items() if number == self.job_class),
-            "ttl_s": self.ttl.total_seconds(),
-            "stale_ttl_s": self.stale_ttl.total_seconds(),
-            "empty_ttl_s": self.empty_ttl.total_seconds(),
+            "ttl_s": self.ttl and self.ttl.total_seconds(),
+            "stale_ttl_s": self.stale_ttl and self.stale_ttl.total_seconds(),
+            "empty_ttl_s": self.empty_ttl and self.empty_ttl.total_seconds(),
             "retry_ttl_s": self.retry_ttl.total_seconds(),
             "keep_for_s": self.keep_for.total_seconds(),
             "timeout_s": self.timeout.total_seconds(),
+            "patience_s": self.patience.total_seconds(),
             "max_attempts": self.max_attempts,
             "max_bytes": self.max_bytes,
+            "bundle": self.bundle,
             "calls": self.calls,
             "bytes": self.bytes,
             "licence": self.licence,
@@ -215,6 +232,7 @@ def product(
     job_class: str = "interactive",
     max_attempts: int = 5,
     max_bytes: int = 1_000_000,
+    patience: timedelta = PATIENCE,
     source_time: str | None = None,
 ) -> Callable[[Producer], Product]:
     """Declare the decorated coroutine function as the producer of the product ``name``.
@@ -228,6 +246,7 @@ def product(
     ``keep``         how long a version is kept after a newer one has replaced it
     ``timeout``      of one attempt
     ``spends``       the provider that it calls, and the estimate of one refresh
+    ``patience``     how long a job of it may wait before it is given up
     ``licence``      who may see the value: ``personal``, ``display``, ``public-domain``, ``cc0``
     ``source_time``  the field of the value that says how old the source's data is
 
@@ -240,10 +259,11 @@ def product(
             raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
         if len(spends) != 1:
             raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
-        if job_class not in CLASSES:
-            raise InvalidDeclaration(f"{name!r} has job_class {job_class!r}; it must be one of {', '.join(CLASSES)}.")
-        if not timedelta(0) < ttl <= stale or min(empty, retry, timeout) <= timedelta(0):
-            raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, and empty, retry and timeout above 0.")
+        if not timedelta(0) < ttl <= stale or empty <= timedelta(0) or keep < timedelta(0):
+            raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, empty above 0, and keep from 0.")
+        if not licence or not 1 <= max_bytes <= MOST_BYTES:
+            raise InvalidDeclaration(f"{name!r} needs a licence, and max_bytes from 1 to {MOST_BYTES:,}.")
+        _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends)
         if source_time is not None and source_time not in model.model_fields:
             raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
         ((provider, estimate),) = spends.items()
@@ -252,16 +272,92 @@ def product(
             key=key,
             version=version,
             policy=Policy(ttl, stale, empty, retry),
+            retry_for=retry,
             keep_for=keep,
             timeout=timeout,
+            patience=patience,
             job_class=job_class,
             max_attempts=max_attempts,
             max_bytes=max_bytes,
+            bundle=1,
             provider=provider,
             estimate=estimate,
             licence=licence,
             source_time=source_time,
             model=model,
+            producer=producer,
+        )
+
+    return declare
+
+
+def _check_common(
+    name: str,
+    key: type[Key],
+    version: int,
+    job_class: str,
+    max_attempts: int,
+    spans: tuple[timedelta, ...],
+    spends: Mapping[str, Calls],
+) -> None:
+    """What products and tasks must have in common. Raises :class:`InvalidDeclaration`."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
+        raise InvalidDeclaration(f"{name!r} is no name; it takes lower-case letters, digits and hyphens, up to 63.")
+    if not issubclass(key, Key):
+        raise InvalidDeclaration(f"{name!r} needs a type of key.")
+    if job_class not in CLASSES:
+        raise InvalidDeclaration(f"{name!r} has job_class {job_class!r}; it must be one of {', '.join(CLASSES)}.")
+    if version < 1 or not 1 <= max_attempts <= 100 or min(spans) <= timedelta(0):
+        raise InvalidDeclaration(
+            f"{name!r} needs a version from 1, 1 to 100 attempts, and retry, timeout, patience above 0."
+        )
+    if any(estimate.calls < 0 or estimate.bytes < 0 for estimate in spends.values()):
+        raise InvalidDeclaration(f"{name!r} has an estimate below 0.")
+
+
+def task(
+    name: str,
+    *,
+    version: int,
+    timeout: timedelta,
+    retry: timedelta,
+    key: type[Key] = Key,
+    job_class: str = "background",
+    max_attempts: int = 5,
+    patience: timedelta = PATIENCE,
+    bundle: int = 1,
+    spends: Mapping[str, Calls] | None = None,
+) -> Callable[[Producer], Product]:
+    """Declare the decorated coroutine function as a task: work that leaves no artifact, such as a mail or a clean-up.
+
+    It runs under the same rules as a product: one live job a key, tokens, attempts, spends. It takes a key and a context
+    and returns nothing. With ``bundle`` above 1 a slot claims that many jobs at once and runs them one after another;
+    that is for small tasks in large numbers. Raises :class:`InvalidDeclaration`.
+    """
+
+    def declare(producer: Producer) -> Product:
+        if not 1 <= bundle <= MOST_BUNDLE or len(spends or {}) > 1:
+            raise InvalidDeclaration(f"{name!r} needs 1 to {MOST_BUNDLE:,} jobs a bundle, and at most one provider.")
+        _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends or {})
+        provider, estimate = next(iter((spends or {"": Calls(0)}).items()))
+        return Product(
+            name=name,
+            key=key,
+            version=version,
+            policy=None,
+            retry_for=retry,
+            keep_for=timedelta(0),
+            timeout=timeout,
+            patience=patience,
+            job_class=job_class,
+            max_attempts=max_attempts,
+            max_bytes=1,
+            bundle=bundle,
+            provider=provider,
+            estimate=estimate,
+            licence="internal",
+            source_time=None,
+            model=None,
             producer=producer,
         )
 

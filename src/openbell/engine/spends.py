@@ -11,6 +11,7 @@ the end of the attempt. A process that dies in between leaves the spend open, an
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -86,10 +87,27 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._combiner: Combiner[Intent, Verdict] = Combiner(self._reserve)
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def reserve(self, intent: Intent) -> Verdict:
         """Commit the intent and hold all its accounts, or say why not."""
         return await self._combiner.ask(intent)
+
+    async def reserve_or_abandon(self, intent: Intent) -> Verdict:
+        """As :meth:`reserve`; when the caller is cancelled meanwhile, what was held for it is released."""
+        asked = asyncio.create_task(self.reserve(intent))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            abandoned = asyncio.create_task(self._abandon(asked))
+            self._abandoned.add(abandoned)
+            abandoned.add_done_callback(self._abandoned.discard)
+            raise
+
+    async def _abandon(self, asked: asyncio.Task[Verdict]) -> None:
+        verdict = await asked
+        if verdict.spend_id is not None:
+            await self.settle([Settlement(verdict.spend_id, "released", "the attempt ended before the call")])
 
     async def _reserve(self, intents: list[Intent]) -> list[Verdict]:
         all_legs = [(n, account, amount) for n, intent in enumerate(intents, 1) for account, amount in intent.legs]
@@ -183,9 +201,9 @@ class Spends:
             timeout,
             legs(self.accounts, {"calls": calls, "bytes": bytes, "usd_micro": cost_micro}),
         )
-        verdict = await self.ledger.reserve(intent)
+        verdict = await self.ledger.reserve_or_abandon(intent)
         if verdict.spend_id is None:
-            await self._refused(verdict)
+            await self._refused(intent, verdict)
         assert verdict.spend_id is not None
         call = Call(verdict.spend_id, operation, idempotency_key)
         try:
@@ -206,13 +224,18 @@ class Spends:
                 )
             )
 
-    async def _refused(self, verdict: Verdict) -> None:
+    async def _refused(self, intent: Intent, verdict: Verdict) -> None:
         if verdict.word == "fenced":
             raise Fenced(f"The attempt at {self.product} {self.key} is no longer this worker's.")
         if verdict.word == "missing":
             raise Permanent(
                 f"{self.provider} has no account for this call, and a missing limit blocks; set its limits.",
                 code="limit_missing",
+            )
+        if verdict.word == "too_big":
+            raise Permanent(
+                f"{self.provider} {intent.operation} needs more than its limits ever allow; raise the limit.",
+                code="limit_too_small",
             )
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
         name = account.name if account else self.provider

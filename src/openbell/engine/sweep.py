@@ -72,4 +72,5 @@ class Pruner(Duty):
         if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
             for statement in ("prune_demand", "prune_workers", "prune_versions"):
                 await self._pool.execute(SQL.get(statement))
+            await self._pool.execute(SQL.get("recover_spends"), timedelta(seconds=10))
         return self._every_s

@@ -17,8 +17,8 @@ class Symbol(Key):
 
     @classmethod
     def canonical(cls, text: str) -> str:
-        """Upper case, without blanks around it."""
-        return text.strip().upper()
+        """Upper case, without blanks around it. Letters beyond ASCII stay as they are, and are refused."""
+        return text.strip().upper() if text.isascii() else text
 
 
 class Query(Key):
@@ -26,7 +26,7 @@ class Query(Key):
 
     __slots__ = ()
 
-    pattern = re.compile(r"[^\x00-\x1f\x7f]{1,40}")
+    pattern = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,40}")
     shape = "1 to 40 characters"
 
     @classmethod

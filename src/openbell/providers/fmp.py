@@ -25,6 +25,7 @@ from openbell.engine.errors import (
     Transient,
 )
 from openbell.engine.ledger import Limit
+from openbell.engine.spends import Call
 
 TIMEOUT_S = 10.0
 MOST_BYTES = 32 * 1024 * 1024
@@ -78,7 +79,7 @@ class Fmp:
 
     async def quote(self, symbol: str) -> Row:
         """The current quote of one symbol."""
-        return (await self.get("quote", {"symbol": symbol}, about=2_000))[0]
+        return _of(symbol, await self.get("quote", {"symbol": symbol}, about=2_000))[0]
 
     async def batch_quote(self, symbols: list[str]) -> list[Row]:
         """Current quotes of many symbols in one call; symbols that the service does not know are left out. Needs a paid plan."""
@@ -86,12 +87,12 @@ class Fmp:
 
     async def profile(self, symbol: str) -> Row:
         """What the company is."""
-        return (await self.get("profile", {"symbol": symbol}, about=5_000))[0]
+        return _of(symbol, await self.get("profile", {"symbol": symbol}, about=5_000))[0]
 
     async def end_of_day(self, symbol: str, *, since: date | None = None) -> list[Row]:
         """Daily prices, adjusted for splits, newest first."""
         params = {"symbol": symbol} | ({"from": since.isoformat()} if since else {})
-        return await self.get("historical-price-eod/full", params, about=600_000)
+        return _of(symbol, await self.get("historical-price-eod/full", params, about=600_000))
 
     async def search(self, query: str, *, limit: int = 10) -> list[Row]:
         """Symbols that match ``query``."""
@@ -109,7 +110,7 @@ class Fmp:
         timeout = timedelta(seconds=TIMEOUT_S + 5)
         async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
             try:
-                status, body, headers = await self._fetch(path, params)
+                status, body, headers = await self._fetch(path, params, call)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
                 call.never_sent(type(error).__name__)
                 raise Transient(
@@ -119,7 +120,6 @@ class Fmp:
                 raise Transient(f"FMP did not answer within {TIMEOUT_S:g} s", code="timeout") from error
             except httpx.HTTPError as error:
                 raise Transient(f"the connection to FMP broke: {type(error).__name__}", code="broken") from error
-            call.took(bytes=len(body))
             answer = read_answer(status, body)
             if isinstance(answer, ProducerError):
                 raise answer
@@ -129,16 +129,25 @@ class Fmp:
             raise NothingKnown(f"FMP has nothing for {', '.join(params.values())}")
         return answer
 
-    async def _fetch(self, path: str, params: Mapping[str, str]) -> tuple[int, bytes, httpx.Headers]:
+    async def _fetch(self, path: str, params: Mapping[str, str], call: Call) -> tuple[int, bytes, httpx.Headers]:
         async with self._http.stream("GET", path, params=dict(params)) as response:
             body = bytearray()
+            call.took(bytes=0)
             async for chunk in response.aiter_raw():
                 body += chunk
+                call.took(bytes=len(body))
                 if len(body) > MOST_BYTES:
                     raise Permanent(
                         f"the answer of FMP to {path} is larger than {MOST_BYTES:,} bytes", code="too_large"
                     )
             return response.status_code, bytes(body), response.headers
+
+
+def _of(symbol: str, rows: list[Row]) -> list[Row]:
+    """The rows, if they are all of ``symbol``: figures of the wrong company are worse than none."""
+    if other := next((row.get("symbol") for row in rows if row.get("symbol") != symbol), None):
+        raise Permanent(f"FMP answered with {str(other)[:20]!r} when asked for {symbol}", code="wrong_symbol")
+    return rows
 
 
 def synthetic(headers: Mapping[str, str]) -> str | None:

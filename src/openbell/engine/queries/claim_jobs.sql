@@ -5,7 +5,7 @@ with clock as materialized (
 ), claim as materialized (
     select nextval('openbell.token') as token
 ), open_product as materialized (
-    select p.name, p.timeout, p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl
+    select p.name, p.timeout, p.kind, p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl
     from openbell.product p, clock
     where p.name = any ($1::text[]) and p.enabled
         and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > clock.t)
@@ -22,5 +22,7 @@ set attempt = j.attempt + 1, worker = $3, token = claim.token, started_at = cloc
 from picked, clock, claim, open_product p
 where j.id = picked.id and p.name = j.product
 returning j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, j.queued_at, clock.t as now, p.timeout,
-    p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl,
+    p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl, j.args,
+    p.kind = 'task' or exists (
+        select 1 from openbell.demand d where d.product = j.product and d.key = j.key and d.expires_at > clock.t) as wanted,
     (select a.fresh_until from openbell.artifact a where a.product = j.product and a.key = j.key) as fresh_until

@@ -1,4 +1,4 @@
-select a.id, a.subject, a.resource, a.period, a.closes::text as closes, a.span, a.granted,
+select a.id, a.subject, a.resource, a.period, a.closes::text as closes, a.span, least(a.granted, a.lowered_to) as granted,
     (a.held - coalesce(g.gone, 0))::bigint as held, a.spent, a.overrun,
     case when a.blocked_until > openbell.now() then a.blocked_until end as blocked_until,
     case when a.blocked_until > openbell.now() then a.blocked_reason end as blocked_reason,

@@ -1,7 +1,1 @@
--- Only under the token of the attempt; the first result of a step stays.
-insert into openbell.step (job_id, name, token, value)
-select j.id, $3, j.token, $4::jsonb from openbell.job j
-where j.id = $1 and j.token = $2 and j.cancelled_by is null
-for update of j
-on conflict (job_id, name) do nothing
-returning true
+select openbell.save_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -8,6 +8,7 @@ with old as (
         retry_ttl = coalesce(($2::jsonb ->> 'retry_ttl')::interval, p.retry_ttl),
         keep_for = coalesce(($2::jsonb ->> 'keep_for')::interval, p.keep_for),
         timeout = coalesce(($2::jsonb ->> 'timeout')::interval, p.timeout),
+        patience = coalesce(($2::jsonb ->> 'patience')::interval, p.patience),
         max_attempts = coalesce(($2::jsonb ->> 'max_attempts')::smallint, p.max_attempts),
         max_bytes = coalesce(($2::jsonb ->> 'max_bytes')::integer, p.max_bytes),
         calls = coalesce(($2::jsonb ->> 'calls')::integer, p.calls),

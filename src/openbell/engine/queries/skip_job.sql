@@ -1,1 +1,1 @@
-select openbell.skip_job($1, $2)
+select openbell.skip_job($1, $2, $3, $4)

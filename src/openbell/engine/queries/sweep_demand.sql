@@ -1,5 +1,5 @@
 -- Demand × staleness → jobs. For all demanded keys, or only for the keys in $1, $2. Nothing else queues refreshes.
--- A key that waits already is lifted, never lowered; one that runs is left alone.
+-- In one order, so that two sweeps never wait for each other. A key that waits already is lifted, never lowered; one that runs is left alone.
 with clock as materialized (
     select openbell.now() as t
 ), wanted as (
@@ -16,7 +16,7 @@ with clock as materialized (
     left join openbell.cooldown c on c.product = w.product and c.key = w.key
     where (a.fresh_until is null or a.fresh_until <= clock.t)
         and (c.retry_at is null or c.retry_at <= clock.t)
-    order by w.job_class, w.number desc, w.product, w.key
+    order by w.product, w.key
 )
 insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at)
 select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t from due

@@ -31,25 +31,31 @@ create table openbell.meta (
 );
 
 -- The registry. A declaration in code seeds a row; from then on the row is the policy, and an operator may change it.
+-- An artifact has a freshness policy; a task leaves no artifact and has none. `bundle` is how many jobs of it one slot
+-- may claim at once; `patience` is how long a job may wait before it is given up.
 create table openbell.product (
     name         text        primary key check (name ~ '^[a-z][a-z0-9-]{0,62}$'),
+    kind         text        not null check (kind in ('artifact', 'task')),
     version      integer     not null check (version > 0),
     provider     text        not null,
     job_class    smallint    not null check (job_class between 0 and 99),
-    ttl          interval    not null check (ttl > interval '0'),
-    stale_ttl    interval    not null check (stale_ttl >= ttl),
-    empty_ttl    interval    not null check (empty_ttl > interval '0'),
+    ttl          interval    check (ttl > interval '0'),
+    stale_ttl    interval    check (stale_ttl >= ttl),
+    empty_ttl    interval    check (empty_ttl > interval '0'),
     retry_ttl    interval    not null check (retry_ttl > interval '0'),
     keep_for     interval    not null check (keep_for >= interval '0'),
     timeout      interval    not null check (timeout > interval '0'),
+    patience     interval    not null check (patience > interval '0'),
     max_attempts smallint    not null check (max_attempts between 1 and 100),
     max_bytes    integer     not null check (max_bytes between 1 and 67108864),
+    bundle       integer     not null default 1 check (bundle between 1 and 5000),
     calls        integer     not null check (calls >= 0),
     bytes        bigint      not null check (bytes >= 0),
     licence      text        not null,
     enabled      boolean     not null default true,
     seeded       jsonb       not null,
-    changed_at   timestamptz not null default openbell.now()
+    changed_at   timestamptz not null default openbell.now(),
+    check (kind = 'task' or (ttl is not null and stale_ttl is not null and empty_ttl is not null))
 );
 
 create type openbell.artifact_state as enum ('value', 'empty', 'fallback');
@@ -117,7 +123,7 @@ create unlogged table openbell.demand (
 );
 
 create type openbell.job_state as enum ('waiting', 'parked', 'running');
-create type openbell.job_outcome as enum ('done', 'unchanged', 'empty', 'outdated', 'failed', 'cancelled');
+create type openbell.job_outcome as enum ('done', 'unchanged', 'empty', 'outdated', 'superseded', 'failed', 'expired', 'cancelled');
 
 create sequence openbell.token as bigint;
 
@@ -137,6 +143,8 @@ create table openbell.job (
     token        bigint,
     started_at   timestamptz,
     args         jsonb,
+    batch        bigint,
+    aged         smallint    not null default 0,
     reason       text,
     cancelled_by text,
     progress     text,
@@ -154,6 +162,42 @@ create unique index job_key on openbell.job (product, key);
 create index job_claim on openbell.job (job_class, (-number), id) where parked_until is null;
 create index job_parked on openbell.job (parked_until) where parked_until is not null;
 
+-- Jobs that were submitted together, and how many of them have ended how.
+create table openbell.batch (
+    id         bigint      generated always as identity primary key,
+    name       text        not null,
+    created_at timestamptz not null default openbell.now(),
+    total      integer     not null check (total >= 0),
+    done       integer     not null default 0,
+    failed     integer     not null default 0,
+    cancelled  integer     not null default 0,
+    check (done + failed + cancelled <= total)
+);
+
+-- What a parked job waits for: it is woken when the last of these artifacts has been published.
+create table openbell.need (
+    product text   not null,
+    key     text   not null,
+    job_id  bigint not null references openbell.job (id) on delete cascade,
+    primary key (product, key, job_id)
+);
+create index need_job on openbell.need (job_id);
+
+-- Limits on what runs at once, and the seats that running jobs take of them. `most` for all jobs ('total'), a class or a
+-- product; `least` is a floor that others leave free for a class while it has work waiting.
+create table openbell.seat_limit (
+    scope text    not null check (scope in ('total', 'class', 'product')),
+    name  text    not null,
+    most  integer not null check (most >= 0),
+    least integer not null default 0 check (least between 0 and most),
+    primary key (scope, name)
+);
+create table openbell.seat (
+    job_id    bigint   primary key,
+    product   text     not null,
+    job_class smallint not null
+);
+
 create table openbell.job_history (
     id          bigint      not null,
     product     text        not null,
@@ -166,6 +210,7 @@ create table openbell.job_history (
     finished_at timestamptz not null,
     worker      bigint,
     cost_micro  bigint      not null,
+    batch       bigint,
     version     integer,
     code        text,
     message     text,
@@ -207,6 +252,7 @@ create table openbell.step (
 --   age      it counts until `span` after the call has ended: an exact sliding window
 --   charge   it is posted with the true cost and stays spent
 --   release  it is given back when the call has ended
+-- A limit that is lowered below what is in use holds for new calls at once (lowered_to); `granted` follows as use ends.
 create type openbell.closing as enum ('age', 'charge', 'release');
 
 create table openbell.account (
@@ -218,6 +264,7 @@ create table openbell.account (
     span           interval check (span > interval '0'),
     grain          interval not null default interval '0',
     granted        bigint   not null check (granted >= 0),
+    lowered_to     bigint   check (lowered_to >= 0),
     held           bigint   not null default 0 check (held >= 0),
     spent          bigint   not null default 0 check (spent >= 0),
     overrun        bigint   not null default 0 check (overrun >= 0),

@@ -8,8 +8,10 @@
 -- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
 --   fenced   the job is no longer held under this token
 --   missing  an account does not exist; a missing limit blocks
+--   too_big  it is more than an account ever grants
 --   paused   an account is paused until frees_at
---   full     an account has no room; frees_at says when there is enough again
+--   full     an account has no room; frees_at says when there is enough again, and is null where only the other
+--            requests of this batch are in the way
 -- Two statements on purpose: the sums must be read under a snapshot that is taken after the locks.
 create function openbell.reserve(
     p_job bigint[], p_token bigint[], p_product text[], p_key text[], p_provider text[], p_operation text[],
@@ -29,26 +31,32 @@ begin
         select u.* from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_effect, p_idempotency_key, p_timeout)
             with ordinality as u (job, token, product, key, provider, operation, effect, idempotency_key, timeout, n)
     ), leg as (
-        select u.request as n, u.account, u.amount, a.id as found, a.blocked_until,
-            sum(u.amount) over (partition by u.account order by u.request rows unbounded preceding) as wanted,
-            a.granted - a.held - a.spent - a.overrun as free
+        select u.request as n, u.account, u.amount, a.id as found, a.blocked_until, least(a.granted, a.lowered_to) as granted,
+            least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as free
         from unnest(p_leg_request, p_leg_account, p_leg_amount) as u (request, account, amount)
         left join openbell.account a on a.id = u.account
-    ), judged as (
+    ), eligible as (
         select asked.n,
             case
                 when asked.job is not null and not exists (
-                    select 1 from openbell.job j
-                    where j.id = asked.job and j.token = asked.token and j.cancelled_by is null
+                    select 1 from openbell.job j where j.id = asked.job and j.token = asked.token and j.cancelled_by is null
                 ) then 'fenced'
                 when not coalesce(bool_and(leg.found is not null), false) then 'missing'
+                when bool_or(leg.amount > leg.granted) then 'too_big'
                 when bool_or(leg.blocked_until > v_now) then 'paused'
-                when bool_or(leg.wanted > leg.free) then 'full'
-                else 'ok'
-            end as verdict,
-            (array_agg(leg.account order by leg.blocked_until > v_now desc nulls last, leg.wanted - leg.free desc nulls first))[1] as account
+                when bool_or(leg.amount > leg.free) then 'full'
+            end as refusal,
+            (array_agg(leg.account order by leg.amount > leg.granted desc, leg.blocked_until desc nulls last, leg.amount - leg.free desc))[1] as account
         from asked left join leg on leg.n = asked.n
         group by asked.n, asked.job, asked.token
+    ), summed as (
+        select leg.n, sum(leg.amount) over (partition by leg.account order by leg.n rows unbounded preceding) > leg.free as over
+        from leg join eligible on eligible.n = leg.n where eligible.refusal is null
+    ), judged as (
+        select eligible.n, eligible.account, eligible.refusal is not null as alone,
+            coalesce(eligible.refusal, case when bool_or(summed.over) then 'full' else 'ok' end) as verdict
+        from eligible left join summed on summed.n = eligible.n
+        group by eligible.n, eligible.account, eligible.refusal
     ), numbered as (
         select judged.*, case when judged.verdict = 'ok' then nextval('openbell.spend_id_seq') end as sid from judged
     ), intent as (
@@ -71,11 +79,11 @@ begin
         where a.id = s.account
     )
     select numbered.n::integer, numbered.sid, numbered.verdict,
-        case when numbered.verdict in ('paused', 'full') then numbered.account end,
+        case when numbered.verdict in ('paused', 'full', 'too_big') then numbered.account end,
         case numbered.verdict
             when 'paused' then (select a.blocked_until from openbell.account a where a.id = numbered.account)
-            when 'full' then openbell.room_at(numbered.account,
-                (select (leg.wanted - leg.free)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now)
+            when 'full' then case when numbered.alone then openbell.room_at(numbered.account,
+                (select (leg.amount - leg.free)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now) end
         end
     from numbered order by numbered.n;
 end $$;
@@ -87,7 +95,10 @@ language sql as $$
         delete from openbell.aging g where g.account_id = any (p_accounts) and g.frees_at <= p_now
         returning g.account_id, g.amount, g.excess
     )
-    update openbell.account a set held = a.held - s.amount, overrun = a.overrun - s.excess
+    update openbell.account a
+    set held = a.held - s.amount, overrun = a.overrun - s.excess,
+        granted = least(a.granted, greatest(a.lowered_to, a.held - s.amount + a.spent)),
+        lowered_to = case when a.lowered_to < a.held - s.amount + a.spent then a.lowered_to end
     from (select account_id, sum(amount) as amount, sum(excess) as excess from gone group by account_id) s
     where a.id = s.account_id
 $$;
@@ -124,7 +135,10 @@ begin
 
     with ended as (
         update openbell.spend s
-        set state = u.state, outcome = u.outcome, bytes = u.bytes, cost_micro = coalesce(u.cost, 0), ended_at = v_now,
+        set state = u.state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
+            cost_micro = case when u.state = 'released' then 0 else coalesce(u.cost, (
+                select sum(h.amount) from openbell.hold h join openbell.account a on a.id = h.account_id
+                where h.spend_id = s.id and a.resource = 'usd_micro'), 0) end,
             provider_ref = coalesce(u.ref, s.provider_ref)
         from unnest(p_spend, p_state, p_outcome, p_bytes, p_cost_micro, p_provider_ref) as u (id, state, outcome, bytes, cost, ref)
         where s.id = u.id and s.ended_at is null
@@ -155,4 +169,23 @@ begin
         from closed c group by c.account_id
     ) s
     where a.id = s.account_id and (s.returned <> 0 or s.charged <> 0 or s.excess <> 0);
+end $$;
+
+-- Ends spends that no attempt will end any more: the call had its time, and the job is not running under that token.
+create function openbell.recover_spends(p_grace interval) returns integer
+language plpgsql as $$
+declare
+    v_lost bigint[];
+begin
+    select coalesce(array_agg(s.id), '{}') into v_lost from (
+        select t.id from openbell.spend t
+        where t.ended_at is null and t.intended_at + t.timeout + p_grace < openbell.now()
+            and not exists (select 1 from openbell.job j where j.id = t.job_id and j.token = t.token)
+        order by t.id limit 500
+    ) s;
+    perform openbell.settle(v_lost,
+        array_fill('unknown'::openbell.spend_state, array[cardinality(v_lost)]), array_fill('nobody ended it'::text, array[cardinality(v_lost)]),
+        array_fill(null::bigint, array[cardinality(v_lost)]), array_fill(null::bigint, array[cardinality(v_lost)]),
+        array_fill(null::text, array[cardinality(v_lost)]));
+    return cardinality(v_lost);
 end $$;

@@ -9,12 +9,29 @@ create function openbell.finish(
 ) returns void
 language sql as $$
     insert into openbell.job_history (
-        id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, version, code, message, trail)
+        id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, batch, version, code, message, trail)
     select p_job.id, p_job.product, p_job.key, p_job.job_class, p_outcome, p_job.attempt, p_job.queued_at, p_job.started_at, openbell.now(),
         p_job.worker, (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = p_job.id),
-        p_version, p_code, p_message, p_job.trail;
+        p_job.batch, p_version, p_code, p_message, p_job.trail;
     delete from openbell.step where job_id = p_job.id;
+    delete from openbell.seat where job_id = p_job.id;
     delete from openbell.job where id = p_job.id;
+    update openbell.batch b
+    set done = b.done + (p_outcome not in ('failed', 'expired', 'cancelled'))::integer,
+        failed = b.failed + (p_outcome in ('failed', 'expired'))::integer, cancelled = b.cancelled + (p_outcome = 'cancelled')::integer
+    where b.id = p_job.batch;
+$$;
+
+-- Wakes the parked jobs that waited for this artifact and for nothing else any more.
+create function openbell.meet_needs(p_product text, p_key text) returns void
+language sql as $$
+    with met as (
+        delete from openbell.need n where n.product = p_product and n.key = p_key returning n.job_id
+    )
+    update openbell.job j set parked_until = null, reason = null
+    from met
+    where j.id = met.job_id and j.token is null
+        and not exists (select 1 from openbell.need n where n.job_id = met.job_id and (n.product, n.key) <> (p_product, p_key));
 $$;
 
 -- Publishes the result of a job. The head moves; a version is added only when the value is a new one.
@@ -77,6 +94,9 @@ begin
     end if;
 
     delete from openbell.cooldown c where c.product = j.product and c.key = j.key;
+    if v_outcome in ('done', 'unchanged', 'empty') then
+        perform openbell.meet_needs(j.product, j.key);
+    end if;
     perform openbell.finish(j, v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer, null, null);
     return query select v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer;
 end $$;
@@ -102,6 +122,7 @@ begin
         return;
     end if;
     perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
 
     if j.cancelled_by is not null then
@@ -188,8 +209,9 @@ begin
     return 'cancelled';
 end $$;
 
--- Finishes a job that turned out not to be needed: its key was refreshed between the sweep and the claim.
-create function openbell.skip_job(p_job bigint, p_token bigint) returns boolean
+-- Finishes a job that turned out not to be needed: its key was refreshed between the sweep and the claim ('unchanged'),
+-- or nobody asks for it any more ('expired').
+create function openbell.skip_job(p_job bigint, p_token bigint, p_outcome openbell.job_outcome, p_message text) returns boolean
 language plpgsql as $$
 declare
     j openbell.job;
@@ -198,6 +220,128 @@ begin
     if not found then
         return false;
     end if;
-    perform openbell.finish(j, 'unchanged', null, 'fresh', 'it was fresh already');
+    perform openbell.finish(j, p_outcome, null, 'skipped', p_message);
     return true;
+end $$;
+
+-- Queues a job again by hand: the latest failure of its key is forgotten. Returns the id of the live job.
+create function openbell.retry_job(p_job bigint, p_actor text) returns bigint
+language plpgsql as $$
+declare
+    h openbell.job_history;
+    v_id bigint;
+begin
+    select t.id into v_id from openbell.job t where t.id = p_job;
+    if found then
+        update openbell.job t set parked_until = null, reason = null
+        where t.id = p_job and t.token is null and not exists (select 1 from openbell.need n where n.job_id = p_job);
+    else
+        select * into h from openbell.job_history t where t.id = p_job;
+        if not found then
+            return null;
+        end if;
+        delete from openbell.cooldown c where c.product = h.product and c.key = h.key;
+        insert into openbell.demand (source, product, key, weight, job_class, expires_at)
+        select 'operator', h.product, h.key, 1, h.job_class, openbell.now() + interval '1 hour'
+        from openbell.product p where p.name = h.product and p.kind = 'artifact'
+        on conflict (product, key, source) do update set expires_at = excluded.expires_at;
+        insert into openbell.job as t (product, key, job_class, max_attempts)
+        select h.product, h.key, h.job_class, p.max_attempts from openbell.product p where p.name = h.product
+        on conflict (product, key) do update set parked_until = null where t.token is null
+        returning t.id into v_id;
+        if v_id is null then
+            select t.id into v_id from openbell.job t where t.product = h.product and t.key = h.key;
+        end if;
+    end if;
+    insert into openbell.audit (actor, action, target, after) values (p_actor, 'job.retry', p_job::text, jsonb_build_object('job', v_id));
+    return v_id;
+end $$;
+
+-- Claims jobs one by one under the limits of openbell.seat_limit. Claims of limited work take turns, so the counts are exact.
+create function openbell.claim_seated(p_products text[], p_classes smallint[], p_worker bigint, p_most integer)
+returns setof openbell.job
+language plpgsql as $$
+declare
+    r openbell.job;
+    v_token bigint := nextval('openbell.token');
+    v_now timestamptz;
+    v_taken integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('openbell.seat'));
+    v_now := openbell.now();
+    for r in
+        select j.* from openbell.job j
+        where j.parked_until is null and j.token is null and j.job_class = any (p_classes) and j.product = any (p_products)
+        order by j.job_class, (-j.number), j.id
+        limit p_most * 20 for update skip locked
+    loop
+        exit when v_taken >= p_most;
+        continue when not openbell.has_seat(r.product, r.job_class);
+        insert into openbell.seat (job_id, product, job_class) values (r.id, r.product, r.job_class);
+        update openbell.job j set attempt = j.attempt + 1, worker = p_worker, token = v_token, started_at = v_now
+        where j.id = r.id returning * into r;
+        v_taken := v_taken + 1;
+        return next r;
+    end loop;
+end $$;
+
+-- Whether one more job of this product and class may run: below every limit that applies, and leaving to each other class
+-- the floor that it still needs for work that waits.
+create function openbell.has_seat(p_product text, p_class smallint) returns boolean
+language sql stable as $$
+    with taken as materialized (
+        select s.product, s.job_class, count(*) as n from openbell.seat s group by s.product, s.job_class
+    )
+    select not exists (
+        select 1 from openbell.seat_limit l
+        where case l.scope
+            when 'total' then (select coalesce(sum(n), 0) from taken) + coalesce((
+                select sum(greatest(f.least - (select coalesce(sum(t.n), 0) from taken t where t.job_class = f.name::smallint), 0))
+                from openbell.seat_limit f
+                where f.scope = 'class' and f.least > 0 and f.name::smallint <> p_class
+                    and exists (select 1 from openbell.job j
+                        where j.job_class = f.name::smallint and j.parked_until is null and j.token is null)), 0) >= l.most
+            when 'class' then l.name = p_class::text and (select coalesce(sum(t.n), 0) from taken t where t.job_class = p_class) >= l.most
+            else l.name = p_product and (select coalesce(sum(t.n), 0) from taken t where t.product = p_product) >= l.most
+        end)
+$$;
+
+-- Writes the memo of a finished step together with the spends that it made. False when the token is outdated or the job is
+-- cancelled; the first result of a step stays.
+create function openbell.save_step(
+    p_job bigint, p_token bigint, p_name text, p_value jsonb,
+    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+) returns boolean
+language plpgsql as $$
+begin
+    perform 1 from openbell.job j where j.id = p_job and j.token = p_token and j.cancelled_by is null for update;
+    if not found then
+        return false;
+    end if;
+    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    insert into openbell.step (job_id, name, token, value) values (p_job, p_name, p_token, coalesce(p_value, 'null'))
+    on conflict (job_id, name) do nothing;
+    return true;
+end $$;
+
+-- Finishes a task: work that leaves no artifact. Returns no row when the token is outdated.
+create function openbell.complete(
+    p_job bigint, p_token bigint,
+    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+) returns table (outcome openbell.job_outcome)
+language plpgsql as $$
+declare
+    j openbell.job;
+    v_outcome openbell.job_outcome;
+begin
+    select * into j from openbell.job where id = p_job and token = p_token for update;
+    if not found then
+        return;
+    end if;
+    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    v_outcome := case when j.cancelled_by is null then 'done' else 'cancelled' end;
+    perform openbell.finish(j, v_outcome, null, null, null);
+    return query select v_outcome;
 end $$;

@@ -1,0 +1,91 @@
+"""Queueing work by hand: tasks, one or many, within the caller's own transaction where he has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from openbell.engine.database import SQL, Db
+from openbell.engine.registry import CLASSES, Product
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A job that was queued (``created``) or that waited already and was lifted."""
+
+    id: int
+    key: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Jobs that were submitted together, and how far they are."""
+
+    id: int
+    name: str
+    created_at: datetime
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    running: int
+
+    @property
+    def waiting(self) -> int:
+        """Those that have neither begun nor ended."""
+        return self.total - self.done - self.failed - self.cancelled - self.running
+
+
+async def enqueue(
+    db: Db,
+    product: Product,
+    items: Sequence[tuple[str, Any]],
+    *,
+    job_class: str | None = None,
+    number: int = 1,
+    not_before: datetime | None = None,
+    needs: Sequence[tuple[str, str]] = (),
+    batch: int | None = None,
+) -> list[Enqueued]:
+    """Queue jobs of ``product``: (key, arguments as JSON) each, in one statement.
+
+    With a connection in a transaction they are queued when, and only when, that transaction commits. A key that waits
+    already is merged: its class and number are lifted, never lowered, and its arguments stay. ``needs`` are artifacts that
+    must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever wants them begun at once tells
+    the hint ``work`` after the commit.
+    """
+    rows = await db.fetch(
+        SQL.get("enqueue_jobs"),
+        product.name,
+        [key for key, _ in items],
+        [args for _, args in items],
+        CLASSES[job_class or product.job_class],
+        number,
+        batch,
+        not_before,
+    )
+    jobs = [Enqueued(**row) for row in rows]
+    if needs and jobs:
+        await _park(db, [job.id for job in jobs if job.created], needs)
+    return jobs
+
+
+async def _park(db: Db, ids: Sequence[int], needs: Sequence[tuple[str, str]]) -> None:
+    rows = await db.fetch(SQL.get("add_needs"), ids, [product for product, _ in needs], [key for _, key in needs])
+    reason = "waiting for " + ", ".join(f"{product} {key}" for product, key in needs[:3])
+    await db.execute(SQL.get("park_needy"), sorted({row["job_id"] for row in rows}), reason)
+
+
+async def add_batch(db: Db, name: str, total: int) -> int:
+    """A batch to be given to :func:`enqueue`; returns its id."""
+    batch_id: int = await db.fetchval(SQL.get("add_batch"), name, total)
+    return batch_id
+
+
+async def get_batch(db: Db, batch_id: int) -> Batch | None:
+    """How far a batch is."""
+    row = await db.fetchrow(SQL.get("get_batch"), batch_id)
+    return None if row is None else Batch(**row)

@@ -1,0 +1,1 @@
+insert into openbell.batch (name, total) values ($1, $2) returning id

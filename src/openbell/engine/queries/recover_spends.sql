@@ -1,0 +1,1 @@
+select openbell.recover_spends($1)

@@ -1,0 +1,1 @@
+select openbell.retry_job($1, $2)

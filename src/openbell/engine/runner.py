@@ -1,0 +1,251 @@
+"""Runs one claimed job: its producer, and the one write with which the attempt ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+
+from openbell.engine.attempt import Attempt, Claim
+from openbell.engine.backoff import exponential
+from openbell.engine.database import SQL
+from openbell.engine.errors import Fenced, NothingKnown, Permanent, ProducerError, ProviderStopped, RateLimited, Waiting
+from openbell.engine.hints import Hints
+from openbell.engine.ledger import Account
+from openbell.engine.persist import persist
+from openbell.engine.registry import Product, Registry
+from openbell.engine.spends import Ledger, as_columns
+
+log = logging.getLogger(__name__)
+
+STOPPED_PAUSE = timedelta(minutes=5)
+RATE_PAUSE = timedelta(seconds=60)
+CONFLICT_PAUSE = timedelta(milliseconds=250)
+ABANDON_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt without a result ends; ``kind`` is a word of the database function ``end_attempt``."""
+
+    kind: str
+    code: str
+    message: str
+    delay: timedelta = timedelta(0)
+    cooldown: timedelta | None = None
+
+
+class Runner:
+    """Everything that one attempt needs; shared by all attempts of a worker."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        registry: Registry,
+        hints: Hints,
+        context: Callable[[Attempt], Any],
+        wake_parked: Callable[[], None],
+    ) -> None:
+        self.pool, self.registry, self.hints = pool, registry, hints
+        self.ledger = Ledger(pool)
+        self.accounts: Mapping[str, Sequence[Account]] = {}
+        self.counters: Counter[str] = Counter()
+        self._context = context
+        self._wake_parked = wake_parked
+
+    def attempt(self, claim: Claim) -> Attempt:
+        """What the producer of this claim works with."""
+        return Attempt(claim, self.pool, self.ledger, self.accounts)
+
+    async def run(self, claim: Claim) -> None:
+        """One attempt, from the claim to its end in the database."""
+        if not claim.wanted:
+            await self._skip(claim, "expired", "nobody asks for it any more")
+            return
+        if not claim.needed:
+            await self._skip(claim, "unchanged", "it was fresh already")
+            return
+        product, attempt = self.registry.get(claim.product), self.attempt(claim)
+        try:
+            result = await self.produce(product, attempt)
+        except asyncio.CancelledError:
+            result = Ending("release", "released", "handed back by a worker that stops")
+        await asyncio.shield(self.finish(product, attempt, result))
+
+    async def finish(self, product: Product, attempt: Attempt, result: BaseModel | None | Ending) -> None:
+        """Write how the attempt ended. What the database refuses for its content ends as a failure of the job."""
+        try:
+            if isinstance(result, Ending):
+                await self._end(attempt, result)
+            elif product.is_task:
+                await self._complete(attempt)
+            else:
+                await self._publish(product, attempt, result)
+        except (asyncpg.DataError, ValueError) as error:
+            log.warning("job.refused id=%d error=%s: %s", attempt.claim.id, type(error).__name__, error)
+            await self._end(attempt, Ending("permanent", "invalid_answer", "the database cannot store the answer"))
+
+    async def produce(self, product: Product, attempt: Attempt) -> BaseModel | None | Ending:
+        """The producer's result, None for "nothing known" and for tasks, or how the attempt ends instead."""
+        claim = attempt.claim
+        try:
+            value = await _within(claim.timeout, self.call(product, attempt))
+            return None if product.is_task else _checked(product, value)
+        except Exception as error:
+            return await self.ending_of(product, claim, error)
+        finally:
+            await attempt.close()
+
+    def call(self, product: Product, attempt: Attempt) -> Awaitable[Any]:
+        """The producer at work."""
+        return product.producer(product.key(attempt.claim.key), self._context(attempt))
+
+    async def ending_of(self, product: Product, claim: Claim, error: Exception) -> None | Ending:
+        """What an error of a producer means for its attempt; None for "the source has nothing"."""
+        match error:
+            case NothingKnown():
+                return None
+            case ProducerError():
+                return await self._ending(product, claim, error)
+            case Fenced():
+                self.counters["fenced"] += 1
+                return Ending("release", error.code, str(error))
+            case ValidationError():
+                return Ending("permanent", "invalid_answer", _first_fault(product, error))
+            case TimeoutError():
+                return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s")
+            case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
+                return Ending("release", "database", f"the database was away ({type(error).__name__})", CONFLICT_PAUSE)
+        log.error("job.producer_failed id=%d product=%s key=%s", claim.id, claim.product, claim.key, exc_info=error)
+        return _retry(claim, "producer_failed", f"the producer failed with {type(error).__name__}")
+
+    async def _ending(self, product: Product, claim: Claim, error: ProducerError) -> Ending:
+        if isinstance(error, RateLimited | ProviderStopped):
+            pause = error.retry_after or (RATE_PAUSE if isinstance(error, RateLimited) else STOPPED_PAUSE)
+            reason = str(error).rstrip(".")
+            paused = await persist(
+                lambda: self.pool.fetchval(SQL.get("pause_provider"), product.provider, pause, reason)
+            )
+            return Ending("wait", error.code, str(error), timedelta(0) if paused else pause)
+        if isinstance(error, Waiting):
+            return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
+        if isinstance(error, Permanent):
+            return Ending("permanent", error.code, str(error), cooldown=error.retry_after)
+        return _retry(claim, error.code, str(error), error.retry_after)
+
+    async def _skip(self, claim: Claim, outcome: str, message: str) -> None:
+        await persist(lambda: self.pool.fetchval(SQL.get("skip_job"), claim.id, claim.token, outcome, message))
+        self.counters["skipped"] += 1
+
+    async def _publish(self, product: Product, attempt: Attempt, value: BaseModel | None) -> None:
+        claim, policy = attempt.claim, attempt.claim.policy
+        if policy is None:
+            raise ValueError(f"{product.name} has no freshness policy to publish under")
+        ended = attempt.take_ended()
+        arguments = (
+            claim.id,
+            claim.token,
+            "empty" if value is None else "value",
+            None if value is None else value.model_dump(mode="json"),
+            getattr(value, product.source_time) if value is not None and product.source_time else None,
+            policy.fresh_for(empty=value is None),
+            policy.stale_ttl,
+            policy.retry_ttl,
+            attempt.provenance,
+            product.version,
+            product.licence,
+            *as_columns(ended),
+        )
+        try:
+            row = await persist(lambda: self.pool.fetchrow(SQL.get("publish_artifact"), *arguments))
+        except Exception:
+            attempt.give_back(ended)
+            raise
+        self._note(claim, "done", None if row is None else row["outcome"])
+
+    async def _complete(self, attempt: Attempt) -> None:
+        claim, ended = attempt.claim, as_columns(attempt.take_ended())
+        outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, *ended))
+        self._note(claim, "done", outcome)
+
+    async def _end(self, attempt: Attempt, ending: Ending) -> None:
+        claim, ended = attempt.claim, as_columns(attempt.take_ended())
+        message = ending.message.replace("\x00", "")[:2_000]
+        cooldown = ending.cooldown or claim.retry_ttl
+        row = await persist(
+            lambda: self.pool.fetchrow(
+                SQL.get("end_attempt"),
+                claim.id,
+                claim.token,
+                ending.kind,
+                ending.code,
+                message,
+                ending.delay,
+                cooldown,
+                *ended,
+            )
+        )
+        state = None if row is None else row["state"]
+        self._note(claim, "failed" if state == "failed" else "waited", state, f"{ending.code}: {message}")
+        if row is not None and ending.delay > timedelta(0):
+            asyncio.get_running_loop().call_later(ending.delay.total_seconds() + 0.05, self._wake_parked)
+
+    def _note(self, claim: Claim, counter: str, state: str | None, detail: str = "") -> None:
+        self.counters["fenced" if state is None else counter] += 1
+        log.log(
+            logging.WARNING if state in (None, "failed") else logging.INFO,
+            "job.%s id=%d product=%s key=%s attempt=%d worker_token=%d %s",
+            state or "fenced",
+            claim.id,
+            claim.product,
+            claim.key,
+            claim.attempt,
+            claim.token,
+            detail,
+        )
+        self.hints.tell("artifact", claim.product, claim.key)
+
+
+async def _within(limit: timedelta, work: Any) -> Any:
+    """The result of ``work``, or TimeoutError. Work that swallows its cancellation is left behind, not waited for."""
+    running = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({running}, timeout=limit.total_seconds())
+        if done:
+            return running.result()
+        raise TimeoutError
+    finally:
+        if not running.done():
+            running.cancel()
+            await asyncio.wait({running}, timeout=ABANDON_S)
+            if running.done() and not running.cancelled():
+                running.exception()
+
+
+def _retry(claim: Claim, code: str, message: str, after: timedelta | None = None) -> Ending:
+    return Ending("retry", code, message, after or exponential(claim.attempt, random.random()))
+
+
+def _first_fault(product: Product, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the answer"
+    return f"the answer is not what {product.name} needs: {where}: {first['msg']}"
+
+
+def _checked(product: Product, value: Any) -> BaseModel:
+    """The value, if it is what the product declares. Raises :class:`Permanent`."""
+    if product.model is None or not isinstance(value, product.model):
+        raise Permanent(f"the producer returned {type(value).__name__}", code="invalid_result")
+    size = len(to_json(value))
+    if size > product.max_bytes:
+        raise Permanent(f"the value has {size:,} bytes; {product.name} allows {product.max_bytes:,}", code="too_large")
+    return value
