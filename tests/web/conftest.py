@@ -38,9 +38,18 @@ QUOTE: dict[str, Any] = {
     "exchange": "NASDAQ",
     "source_time": "2012-06-01T15:42:00-04:00",
 }
-ROWS = [["2012-05-30", 569.2, 579.99, 566.56, 579.17, 18_908_200], ["2012-05-31", 580.74, 581.5, 571.46, 577.73, 17_559_800]]
+ROWS = [
+    ["2012-05-30", 569.2, 579.99, 566.56, 579.17, 18_908_200],
+    ["2012-05-31", 580.74, 581.5, 571.46, 577.73, 17_559_800],
+]
 PRICES = {"symbol": "AAPL", "unit": "per share", "adjusted": "splits", "rows": ROWS}
-PROFILE = {"symbol": "AAPL", "name": "Apple Inc.", "currency": "USD", "website": "javascript:alert(1)", "description": "<b>Makes</b> phones."}
+PROFILE = {
+    "symbol": "AAPL",
+    "name": "Apple Inc.",
+    "currency": "USD",
+    "website": "javascript:alert(1)",
+    "description": "<b>Makes</b> phones.",
+}
 
 
 @dataclass
@@ -59,7 +68,15 @@ class Site:
         await eventually(lambda: database.pool is not None and database.hints.listening.is_set())
 
     async def publish(
-        self, product: str, key: str, value: Any, *, version: int = 1, fresh: str = "1 hour", hint: bool = True, **more: Any
+        self,
+        product: str,
+        key: str,
+        value: Any,
+        *,
+        version: int = 1,
+        fresh: str = "1 hour",
+        hint: bool = True,
+        **more: Any,
     ) -> None:
         """Store a result as if a worker had made it."""
         state = more.get("state", "value")

@@ -26,7 +26,9 @@ TABLES = ("demand", "job", "artifact", "version", "audit")
         ("GET", "/api/v1/stream?watch=quote:AAPL&as=xml", 400, "invalid_request"),
     ],
 )
-async def test_every_error_has_a_code_and_a_sentence(site: Site, method: str, path: str, status: int, code: str) -> None:
+async def test_every_error_has_a_code_and_a_sentence(
+    site: Site, method: str, path: str, status: int, code: str
+) -> None:
     """Bad input: an answer in JSON with a stable code and a sentence, and never a trace."""
     answer = await site.http.request(method, path)
     assert answer.status_code == status

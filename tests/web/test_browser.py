@@ -15,7 +15,9 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_pla
 from tests.cli import house
 
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PRICE = ".watch tr[data-symbol=AAPL] [data-figure]"
 

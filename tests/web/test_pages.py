@@ -110,7 +110,8 @@ async def test_an_unknown_symbol_says_so(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/nowhere", 404), ("/symbol/%21%21", 400), ("/symbol/AAPL?range=9y", 400), ("/static/none.css", 404)]
+    ("path", "status"),
+    [("/nowhere", 404), ("/symbol/%21%21", 400), ("/symbol/AAPL?range=9y", 400), ("/static/none.css", 404)],
 )
 async def test_errors_are_pages_with_an_id(site: Site, path: str, status: int) -> None:
     """LOOK: errors say what happened, to what, and what next, with an id."""
@@ -128,7 +129,10 @@ async def test_a_symbol_has_one_address(site: Site) -> None:
 
 async def test_search_without_javascript(site: Site) -> None:
     """A search is a form: it asks, and leads to an address that can be kept."""
-    found = {"query": "app", "matches": [{"symbol": "AAPL", "name": "Apple Inc.", "exchange": "NASDAQ", "currency": "USD"}]}
+    found = {
+        "query": "app",
+        "matches": [{"symbol": "AAPL", "name": "Apple Inc.", "exchange": "NASDAQ", "currency": "USD"}],
+    }
     await site.publish("symbol-search", "app", found)
     answer = await site.http.post("/search", data={"q": " APP "}, follow_redirects=True)
     assert answer.url.query == b"q=app"

@@ -87,6 +87,18 @@ async def test_one_change_is_read_once_for_all(site: Site) -> None:
     await eventually(lambda: not site.app.state.hub.topics)
 
 
+async def test_a_late_viewer_is_told_the_true_age(site: Site) -> None:
+    """Freshness is part of every figure: bytes made for an earlier viewer do not make a value look young."""
+    await site.publish("quote", "AAPL", QUOTE)
+    async with site.watch("quote:AAPL") as first:
+        await eventually(lambda: first.events)
+        await site.pool.execute("update openbell.clock set shift = interval '5 minutes'")
+        site.app.state.hub.topics["quote", "AAPL"].framed_at -= 60
+        async with site.watch("quote:AAPL") as late:
+            await eventually(lambda: late.events)
+            assert late.events[0]["age_s"] >= 300
+
+
 async def test_a_fragment_is_what_the_page_draws(site: Site) -> None:
     """One template for the first page and every later change, sparkline and currency included."""
     await site.publish("quote", "AAPL", QUOTE)

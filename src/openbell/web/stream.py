@@ -36,6 +36,7 @@ KEYS_MAX = 200
 STREAMS_MAX = 20_000
 POLL_S = 3.0
 PING_S = 15.0
+REUSE_S = 0.5
 READ_MAX = 200  # keys in one statement
 GOODBYE_S = (1.0, 5.0)
 ASIDE_OF = {"eod-prices": ("quote",), "profile": ("quote", "eod-prices")}  # who is drawn with figures of whom
@@ -47,10 +48,12 @@ class Topic:
     """One watched key: who watches, what was sent last in which form, and when time alone will change its state."""
 
     watchers: set[Subscriber] = field(default_factory=set)
+    newcomers: set[Subscriber] = field(default_factory=set)  # of the watchers: who has been told nothing yet
     etag: str = ""
     head: tuple[object, ...] | None = None
     turns_at: float = float("inf")  # monotonic: fresh turns stale, stale turns expired
     frames: dict[str, bytes] = field(default_factory=dict)
+    framed_at: float = float("-inf")  # monotonic: frames tell an age, so they are not good for long
 
 
 class Subscriber:
@@ -115,17 +118,18 @@ class Hub(Duty):
             self.wake()
 
     def join(self, subscriber: Subscriber) -> None:
-        """Watch: what is known goes out at once, the rest after one read."""
+        """Watch: what was read a moment ago goes out at once, the rest after one read for all who join meanwhile."""
         self.subscribers.add(subscriber)
+        recent = time.monotonic() - REUSE_S
         for key in subscriber.keys:
             topic = self.topics.setdefault(key, Topic())
             topic.watchers.add(subscriber)
-            frame = topic.frames.get(subscriber.form)
-            if frame is not None:
-                subscriber.offer(key, frame)
-            else:
-                topic.etag = ""  # so that the read counts as news
+            known = topic.frames.get(subscriber.form) if topic.framed_at > recent else None
+            if known is None:
+                topic.newcomers.add(subscriber)
                 self.look([key])
+            elif known:
+                subscriber.offer(key, known)
 
     def leave(self, subscriber: Subscriber) -> None:
         """Watch no more; the last watcher takes the topic along."""
@@ -135,6 +139,7 @@ class Hub(Duty):
             if topic is None:
                 continue
             topic.watchers.discard(subscriber)
+            topic.newcomers.discard(subscriber)
             if not topic.watchers:
                 del self.topics[key]
                 if key[0] == "quote":
@@ -220,16 +225,17 @@ class Hub(Duty):
         if topic is None:
             return
         topic.turns_at = time.monotonic() + next_turn_s(reading)
-        if topic.etag == reading.etag:
+        changed = topic.etag != reading.etag
+        audience = topic.watchers if changed else topic.newcomers
+        if not audience:
             return
         topic.etag = reading.etag
-        topic.frames = {}
-        for form in {subscriber.form for subscriber in topic.watchers}:
-            topic.frames[form] = self._encode(reading, form)
-        for subscriber in topic.watchers:
-            frame = topic.frames[subscriber.form]
-            if frame:
-                subscriber.offer(key, frame)
+        topic.frames = {form: self._encode(reading, form) for form in {subscriber.form for subscriber in audience}}
+        topic.framed_at = time.monotonic()
+        for subscriber in audience:
+            if topic.frames[subscriber.form]:
+                subscriber.offer(key, topic.frames[subscriber.form])
+        topic.newcomers.clear()
 
     def _encode(self, reading: Reading, form: str) -> bytes:
         if form == "json":
