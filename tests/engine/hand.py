@@ -107,6 +107,7 @@ class Hand:
     ) -> asyncpg.Record | None:
         """Publish a value, or None for "nothing known"; the outcome and the version, or no row when fenced."""
         policy = claim.policy
+        assert policy is not None
         return await (db or self.pool).fetchrow(
             SQL.get("publish_artifact"),
             claim.id,
@@ -166,7 +167,7 @@ async def ended(db: Db, key: str, name: str = "number") -> list[asyncpg.Record]:
     """How the jobs of a key have ended, oldest first."""
     return list(
         await db.fetch(
-            "select *, outcome::text as word from openbell.job_history where product = $1 and key = $2 order by finished_at, id",
+            "select *, outcome::text as word from openbell.job_history where product = $1 and key = $2 order by id",
             name,
             key,
         )

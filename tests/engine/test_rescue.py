@@ -1,0 +1,140 @@
+"""Recovery: what a lost worker leaves behind comes back, and nothing else is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from openbell.engine.spends import Call, Settlement
+from tests.engine.hand import Hand, account, declare, ended, job, per_minute, queue, rescue
+
+
+async def test_live_leases_are_never_touched(pool: asyncpg.Pool) -> None:
+    """PF-6: the pass takes from the worker whose lease has run out and from nobody else."""
+    dead, alive = [await Hand.hire(pool, declare()) for _ in range(2)]
+    await queue(pool, "a", "b")
+    (lost,) = await dead.claim()
+    (kept,) = await alive.claim()
+    assert await rescue(pool) == []
+    await dead.expire()
+    assert [row["job_id"] for row in await rescue(pool)] == [lost.id]
+    returned = await job(pool, lost.key)
+    assert returned is not None
+    assert (returned["state"], returned["attempt"]) == ("waiting", 1)
+    running = await job(pool, kept.key)
+    assert running is not None
+    assert (running["state"], running["token"]) == ("running", kept.token)
+
+
+async def test_the_attempt_is_counted_and_told(pool: asyncpg.Pool) -> None:
+    """PF-6: a lost attempt counts and stays in the job's trail; after the last one the job has failed."""
+    hand = await Hand.hire(pool, declare(max_attempts=2))
+    await queue(pool, "a")
+    for attempt in (1, 2):
+        await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 hour'")
+        (claim,) = await hand.claim()
+        assert claim.attempt == attempt
+        await hand.expire()
+        (row,) = await rescue(pool)
+    assert row["state"] == "failed"
+    (history,) = await ended(pool, "a")
+    assert (history["word"], history["code"], history["attempts"]) == ("failed", "process_gone", 2)
+    assert [entry["code"] for entry in history["trail"]] == ["process_gone", "process_gone"]
+
+
+async def test_a_held_row_is_skipped(pool: asyncpg.Pool) -> None:
+    """PF-6: a job whose row somebody holds, because its result is being written, is left to a later pass."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a", "b")
+    held, free = await hand.claim(2)
+    await hand.expire()
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute("select 1 from openbell.job where id = $1 for update", held.id)
+        assert [row["job_id"] for row in await rescue(pool)] == [free.id]
+    assert [row["job_id"] for row in await rescue(pool)] == [held.id]
+
+
+async def test_two_passes_rescue_once(pool: asyncpg.Pool, another_pool: asyncpg.Pool) -> None:
+    """PF-6: whoever comes second finds nothing left to do."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, *(f"k{n}" for n in range(30)))
+    await hand.claim(30)
+    await hand.expire()
+    passes = await asyncio.gather(*(rescue((pool, another_pool)[n % 2]) for n in range(6)))
+    assert sum(map(len, passes)) == 30
+    assert await pool.fetchval("select sum(attempt) from openbell.job") == 30
+
+
+async def states(pool: asyncpg.Pool) -> list[str]:
+    return [row["state"] for row in await pool.fetch("select state from openbell.job order by id")]
+
+
+async def lose_in_call(pool: asyncpg.Pool, effect: str) -> Hand:
+    """A worker that is lost after the intent of a call was committed."""
+    hand = await Hand.hire(pool, declare(), limits=[per_minute(10)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    context = hand.attempt(claim).spends("shop").call("buy", effect=effect)  # type: ignore[arg-type]
+    call: Call = await context.__aenter__()
+    assert call.spend_id
+    await hand.expire()
+    return hand
+
+
+async def test_a_lost_call_is_unknown_and_stays_spent(pool: asyncpg.Pool) -> None:
+    """PF-10, PF-21: a lost call is unknown, and counts for its time-out and a whole span after it."""
+    await lose_in_call(pool, "repeat")
+    await rescue(pool)
+    assert await states(pool) == ["waiting"]
+    spend = await pool.fetchrow("select *, state::text as word from openbell.spend")
+    assert (spend["word"], spend["bytes"]) == ("unknown", None)
+    assert (await account(pool))["held"] == 1
+    assert await pool.fetchval("select count(*) from openbell.hold") == 0
+    frees_at = await pool.fetchval("select frees_at from openbell.aging")
+    assert frees_at >= spend["intended_at"] + spend["timeout"] + timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("effect", ["resend", "lookup", "never"])
+async def test_what_must_not_be_repeated_is_not(pool: asyncpg.Pool, effect: str) -> None:
+    """DC-1, PF-10: with any effect but `repeat` the job ends and its key is left alone until somebody looks."""
+    await lose_in_call(pool, effect)
+    assert [row["state"] for row in await rescue(pool)] == ["failed"]
+    assert await job(pool, "a") is None
+    assert [row["code"] for row in await ended(pool, "a")] == ["outcome_unknown"]
+    assert await queue(pool, "a") == []
+
+
+async def test_a_call_that_has_ended_does_not_make_an_attempt_doubtful(pool: asyncpg.Pool) -> None:
+    """PF-9: a paid call whose outcome is written down does not keep the job from going on after a kill."""
+    hand = await Hand.hire(pool, declare(), limits=[per_minute(10)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    spends = hand.attempt(claim).spends("shop")
+    async with spends.call("buy", effect="never"):
+        pass
+    await hand.ledger.settle(spends.ended)
+    await hand.expire()
+    await rescue(pool)
+    assert await states(pool) == ["waiting"]
+
+
+async def test_a_drained_job_keeps_its_attempt(pool: asyncpg.Pool) -> None:
+    """PF-26: a job that is handed back has used no attempt and is there for the next one at once."""
+    hand = await Hand.hire(pool, declare(), limits=[per_minute(10)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    spends = hand.attempt(claim).spends("shop")
+    async with spends.call("buy"):
+        pass
+    await hand.end(claim, "release", settle=spends.ended)
+    (again,) = await hand.claim()
+    assert again.attempt == 1
+    assert await pool.fetchval("select state::text from openbell.spend") == "settled"
+
+
+def test_a_settlement_says_what_happened() -> None:
+    """PF-21: a settlement without figures leaves the decision to the hold."""
+    assert Settlement(1, "settled", "ok").bytes is None
