@@ -113,6 +113,7 @@ def test_what_takes_too_long_is_4(home: House) -> None:
     assert done.stderr.startswith("Waiting for profile GOOG")
     job = reading["job"]["id"]
     assert home.json("jobs", "cancel", str(job))["id"] == job
+    assert home.json("jobs", "retry", str(job))["retry_of"] == job
 
 
 def misbehave(home: House, **fault: object) -> None:
@@ -141,7 +142,7 @@ def test_jobs(home: House) -> None:
 
 def test_unknown_job_is_3(home: House) -> None:
     """Exit code 3 also for a job that there is not."""
-    for command in ("show", "cancel"):
+    for command in ("show", "cancel", "retry"):
         done = home.run("jobs", command, "999999999")
         assert done.returncode == 3, done.stderr
         assert "There is no job 999999999" in done.stderr

@@ -117,7 +117,7 @@ def _exit_code(reading: Reading, *, waited: bool) -> int:
 
 
 def _print(reading: Reading, order: list[str]) -> None:
-    """The value in the order of its model's fields (JSON in the database keeps none), then what one should know of it."""
+    """The value in the order of its model's fields (jsonb keeps none), then what one should know about it."""
     if isinstance(reading.value, dict):
         fields = {name: reading.value[name] for name in order if name in reading.value} | reading.value
         whole = {name: int(fields[name]) for name in WHOLE & fields.keys() if isinstance(fields[name], float)}

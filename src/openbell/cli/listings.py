@@ -96,6 +96,25 @@ def jobs_stats(data: Path | None, as_json: bool) -> None:
     _show(_ask(data, read).as_json(), as_json)
 
 
+@jobs.command("retry")
+@click.argument("job_id", metavar="ID", type=click.IntRange(1))
+@data_option
+@json_option
+def jobs_retry(job_id: int, data: Path | None, as_json: bool) -> None:
+    """Queue a job again now, also one that has ended; its key's last failure is forgotten."""
+
+    async def change(connection: asyncpg.Connection) -> int:
+        from openbell.engine import jobs as engine_jobs
+
+        return await engine_jobs.retry(connection, job_id, actor=ACTOR)
+
+    live = _ask(data, change)
+    if as_json:
+        print_json({"id": live, "retry_of": job_id})
+    else:
+        click.echo(f"Job {live} is queued.")
+
+
 @jobs.command("cancel")
 @click.argument("job_id", metavar="ID", type=click.IntRange(1))
 @data_option
