@@ -124,14 +124,18 @@ class House:
         return dsn, dsn
 
     async def _migrate(self, dsn: str, say: Callable[[str], None]) -> None:
-        from openbell.cli.mode import stamp_mode
+        from openbell.cli.mode import check_mode, stamp_mode
+        from openbell.cli.pace import set_pace
         from openbell.postgres.migrate import migrate
         from openbell.postgres.pool import connect
 
-        await migrate(dsn, on_step=lambda name: say(f"Applying {name}"))
         connection = await connect(dsn, name="up")
         try:
+            await check_mode(connection, self.plan.mode)
+            await migrate(dsn, on_step=lambda name: say(f"Applying {name}"))
             await stamp_mode(connection, self.plan.mode)
+            if not self.plan.live:
+                await set_pace(connection, self.plan.day_seconds)
         finally:
             await connection.close(timeout=2)
 

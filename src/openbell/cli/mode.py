@@ -31,7 +31,19 @@ async def stamp_mode(db: asyncpg.Connection | asyncpg.Pool, wanted: str) -> None
     """Stamp a new database; raises CliError when it was stamped with the other mode."""
     from openbell.postgres.queries import Queries
 
-    found: str = await db.fetchval(Queries("openbell.cli").get("stamp_mode"), wanted)
+    _refuse_other(await db.fetchval(Queries("openbell.cli").get("stamp_mode"), wanted), wanted)
+
+
+async def check_mode(db: asyncpg.Connection, wanted: str) -> None:
+    """Raise CliError when the database was stamped with the other mode; a new one passes. Changes nothing."""
+    from openbell.postgres.queries import Queries
+
+    queries = Queries("openbell.cli")
+    if await db.fetchval(queries.get("has_mode")):
+        _refuse_other(await db.fetchval(queries.get("read_mode")) or wanted, wanted)
+
+
+def _refuse_other(found: str, wanted: str) -> None:
     if found != wanted:
         mend = "add --live" if found == LIVE else "leave out --live"
         raise CliError(

@@ -37,7 +37,7 @@ class Claim:
     retry_ttl: timedelta
     args: Any
     wanted: bool
-    fresh_until: datetime | None
+    refresh_at: datetime | None
 
     @property
     def policy(self) -> Policy | None:
@@ -49,7 +49,7 @@ class Claim:
     @property
     def needed(self) -> bool:
         """Whether the key still wants refreshing; another job may have done it between the sweep and the claim."""
-        return self.fresh_until is None or self.fresh_until <= self.now
+        return self.refresh_at is None or self.refresh_at <= self.now
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class Attempt:
         The result must be JSON. It is written under the attempt's token, together with the spends that have ended;
         raises :class:`Fenced` when the token is outdated or the job was cancelled.
         """
-        if name not in self._steps:
+        if name not in self._steps or _has_failed(self._steps[name]):
             self._steps[name] = asyncio.create_task(self._step(name, work))
         return await self._steps[name]
 
@@ -118,11 +118,15 @@ class Attempt:
             return self._memo[name]
         result = await work()
         ended = self.take_ended()
-        saved = await self.pool.fetchval(
-            SQL.get("save_step"), self.claim.id, self.claim.token, name, result, *as_columns(ended)
-        )
-        if not saved:
-            raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+        try:
+            saved = await self.pool.fetchval(
+                SQL.get("save_step"), self.claim.id, self.claim.token, name, result, *as_columns(ended)
+            )
+            if not saved:
+                raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+        except BaseException:
+            self.give_back(ended)
+            raise
         self._memo[name] = result
         return result
 
@@ -137,3 +141,7 @@ class Attempt:
         """Say what is being done, for whoever waits. Raises :class:`Fenced` when the token is outdated."""
         if await self.pool.fetchval(SQL.get("set_progress"), self.claim.id, self.claim.token, words[:200]) is None:
             raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+
+
+def _has_failed(step: asyncio.Task[Any]) -> bool:
+    return step.done() and (step.cancelled() or step.exception() is not None)

@@ -186,9 +186,18 @@ def walk(seed: str, bar: Bar) -> array[float]:
             left = end - step
             noise = noise * left / (left + 1) + chance.gauss(0.0, NOISE_SHARE) * (bar.high - bar.low)
             line = from_price + (to_price - from_price) * (step - start) / (end - start)
-            path.append(min(bar.high, max(bar.low, round(line + noise, CENTS))))
+            path.append(_reflected(line + noise, bar))
         path.append(to_price)
     return path
+
+
+def _reflected(price: float, bar: Bar) -> float:
+    """The price, thrown back from the day's low and high instead of resting there."""
+    if price > bar.high:
+        price = 2 * bar.high - price
+    elif price < bar.low:
+        price = 2 * bar.low - price
+    return min(bar.high, max(bar.low, round(price, CENTS)))
 
 
 def _volume_by(step: int, volume: int) -> int:

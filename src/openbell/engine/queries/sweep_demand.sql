@@ -14,7 +14,7 @@ with clock as materialized (
     join openbell.product p on p.name = w.product and p.enabled
     left join openbell.artifact a on a.product = w.product and a.key = w.key
     left join openbell.cooldown c on c.product = w.product and c.key = w.key
-    where (a.fresh_until is null or a.fresh_until <= clock.t)
+    where (a.fresh_until is null or a.fresh_until <= clock.t + openbell.lead(p.ttl))
         and (c.retry_at is null or c.retry_at <= clock.t)
     order by w.product, w.key
 )

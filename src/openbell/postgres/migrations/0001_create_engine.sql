@@ -58,6 +58,11 @@ create table openbell.product (
     check (kind = 'task' or (ttl is not null and stale_ttl is not null and empty_ttl is not null))
 );
 
+-- How long before its end a value is refreshed while somebody looks, so that the new one is there when the old one ends.
+create function openbell.lead(p_ttl interval) returns interval
+    language sql immutable parallel safe
+    return least(p_ttl / 5, interval '1500 milliseconds');
+
 create type openbell.artifact_state as enum ('value', 'empty', 'fallback');
 
 create table openbell.artifact (

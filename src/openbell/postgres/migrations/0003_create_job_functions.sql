@@ -142,7 +142,7 @@ begin
             set parked_until = case when p_delay > interval '0' then v_now + p_delay end, reason = p_message, trail = j.trail,
                 worker = null, token = null
             where t.id = j.id;
-            return query select 'parked', v_now + p_delay;
+            return query select case when p_delay > interval '0' then 'parked' else 'waiting' end, v_now + p_delay;
         else
             insert into openbell.cooldown as c (product, key, code, message, at, retry_at, job_id)
             values (j.product, j.key, p_code, p_message, v_now, v_now + p_cooldown, j.id)
