@@ -97,7 +97,7 @@ language sql as $$
     )
     update openbell.account a
     set held = a.held - s.amount, overrun = a.overrun - s.excess,
-        granted = least(a.granted, greatest(a.lowered_to, a.held - s.amount + a.spent)),
+        granted = case when a.lowered_to is null then a.granted else greatest(a.lowered_to, a.held - s.amount + a.spent) end,
         lowered_to = case when a.lowered_to < a.held - s.amount + a.spent then a.lowered_to end
     from (select account_id, sum(amount) as amount, sum(excess) as excess from gone group by account_id) s
     where a.id = s.account_id
