@@ -26,6 +26,9 @@ LABELS = {
     "empty": "nothing known under this name",
     "fallback": "fallback",
 }
+GRACE_S = 2.0
+"""A value that has just become due is being fetched: pages call it stale when that takes longer than this."""
+
 WAITING = {"waiting": "queued", "parked": "waiting", "running": "fetching"}
 
 
@@ -51,9 +54,10 @@ def mark(reading: Reading) -> Mark:
     """The mark of one reading."""
     before, age_s, after = phrase(reading)
     provenance = reading.provenance or {}
+    state = shown_state(reading)
     return Mark(
-        state=reading.state,
-        label=LABELS.get(reading.state, reading.state),
+        state=state,
+        label=LABELS.get(state, state),
         before=before,
         age_s=age_s,
         age="" if age_s is None else words.duration(age_s),
@@ -65,6 +69,14 @@ def mark(reading: Reading) -> Mark:
         api=f"/api/v1/artifacts/{reading.product}/{url_quote(reading.key)}",
         working=reading.job is not None and reading.job.state == "running",
     )
+
+
+def shown_state(reading: Reading) -> str:
+    """The state for people: the moment of an ordinary refresh is not worth a flicker. Programs get the exact one."""
+    if reading.state != "stale" or reading.fresh_until is None or reading.setback or reading.blockage:
+        return reading.state
+    late_s = (reading.now - reading.fresh_until).total_seconds()
+    return "stale" if late_s > GRACE_S else "fresh"
 
 
 def phrase(reading: Reading) -> tuple[str, float | None, str]:
@@ -79,7 +91,7 @@ def phrase(reading: Reading) -> tuple[str, float | None, str]:
         edition = reading.source_time or reading.changed_at
         return f"edition of {words.day(edition.date())} (fallback)" if edition else "fallback", None, ""
     tail = f": {doing}" if doing else ""
-    if reading.state == "fresh" or reading.fresh_until is None:
+    if reading.fresh_until is None or shown_state(reading) == "fresh":
         return "", age, " ago"
     since = (reading.now - reading.fresh_until).total_seconds()
     return ("expired " if reading.state == "expired" else "stale "), since, tail

@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from fastapi.responses import StreamingResponse
@@ -23,6 +24,7 @@ from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
 from openbell.web import fragments, views
 from openbell.web.errors import DatabaseUnavailable
+from openbell.web.marks import GRACE_S, shown_state
 
 if TYPE_CHECKING:
     from openbell.engine.hints import Hint
@@ -225,11 +227,12 @@ class Hub(Duty):
         if topic is None:
             return
         topic.turns_at = time.monotonic() + next_turn_s(reading)
-        changed = topic.etag != reading.etag
+        etag = f"{reading.etag} {shown_state(reading)}"
+        changed = topic.etag != etag
         audience = topic.watchers if changed else topic.newcomers
         if not audience:
             return
-        topic.etag = reading.etag
+        topic.etag = etag
         topic.frames = {form: self._encode(reading, form) for form in {subscriber.form for subscriber in audience}}
         topic.framed_at = time.monotonic()
         for subscriber in audience:
@@ -256,9 +259,11 @@ def frame(event: str, reading: Reading, data: object) -> bytes:
 
 def next_turn_s(reading: Reading) -> float:
     """Seconds until time alone changes the state; infinite when it does not."""
-    times = (reading.fresh_until, reading.stale_until)
-    ahead = [(at - reading.now).total_seconds() for at in times if at and at > reading.now]
-    return min(ahead, default=float("inf")) + 0.05
+    if reading.fresh_until is None or reading.stale_until is None:
+        return float("inf")
+    late = reading.fresh_until + timedelta(seconds=GRACE_S)
+    ahead = [at for at in (reading.fresh_until, late, reading.stale_until) if at > reading.now]
+    return (min(ahead) - reading.now).total_seconds() + 0.05 if ahead else float("inf")
 
 
 class EventStream(StreamingResponse):
