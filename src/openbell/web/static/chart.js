@@ -6,6 +6,7 @@
   if (!place || !window.LightweightCharts) return;
   const { createChart, CandlestickSeries, HistogramSeries } = window.LightweightCharts;
   const symbol = place.dataset.chart;
+  const GAP_MS = 4 * 864e5;  // a long weekend
   const quiet = { lastValueVisible: false, priceLineVisible: false };
   const waiting = place.querySelector("p");
   const chart = createChart(place, {
@@ -68,11 +69,13 @@
     say(rows.at(-1));
     if (first) range(document.querySelector("[data-range][aria-current]"));
   }
-  // The live price belongs to the last candle, or to a new one after it; to an earlier day it says nothing.
+  // The live price belongs to the last candle or to the next one. It says nothing about an earlier day, and far beyond
+  // the last one it would hide the sessions between.
   function live(head) {
     const d = head?.dataset;
     if (!d?.day || !rows.length || d.day < rows.at(-1)[0]) return;
     const same = d.day === rows.at(-1)[0];
+    if (Date.parse(d.day) - Date.parse(rows.at(-1)[0]) > GAP_MS) return;
     const today = [d.day, +d.open, +d.high, +d.low, +d.close, +(d.volume ?? 0)];
     if (same) rows[rows.length - 1] = today; else rows = [...rows, today];
     candles.update(bar(today));
