@@ -81,11 +81,13 @@ class Site:
         """Store a result as if a worker had made it."""
         state = more.get("state", "value")
         await self.pool.execute(
-            f"""insert into openbell.artifact (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
+            f"""insert into openbell.artifact
+                    (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
                 values ($1, $2, $3, '{state}', openbell.now(), case when $3 > 0 then openbell.now() end, $4,
                     openbell.now() + interval '{fresh}', openbell.now() + interval '{fresh}' + interval '1 day')
                 on conflict (product, key) do update set version = excluded.version, state = excluded.state,
-                    checked_at = excluded.checked_at, changed_at = excluded.changed_at, source_time = excluded.source_time,
+                    checked_at = excluded.checked_at, changed_at = excluded.changed_at,
+                    source_time = excluded.source_time,
                     fresh_until = excluded.fresh_until, stale_until = excluded.stale_until""",
             product, key, version, datetime(2012, 6, 1, 19, 42, tzinfo=UTC),
         )  # fmt: skip

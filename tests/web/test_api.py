@@ -150,6 +150,7 @@ async def test_the_openapi_document_is_true(site: Site) -> None:
         "/api/v1/stream",
         "/api/v1/jobs/{job_id}",
         "/api/v1/jobs/{job_id}/cancel",
+        "/api/v1/jobs/{job_id}/retry",
     }
     for path, methods in document["paths"].items():
         if "{" not in path and "get" in methods and path != "/api/v1/stream":
@@ -166,6 +167,17 @@ async def test_a_waiting_job_can_be_cancelled(site: Site) -> None:
     assert await site.count("job") == 0
     assert (await site.http.get(f"/api/v1/jobs/{job}")).status_code == 200
     assert (await site.http.post(f"/api/v1/jobs/{job + 1000}/cancel")).status_code == 404
+
+
+async def test_an_ended_job_can_be_retried(site: Site) -> None:
+    """DESIGN 5: retry queues the key of an ended job again; the answer names the live job."""
+    wish = {"items": [{"product": "quote", "key": "AAPL"}]}
+    job = (await site.http.post("/api/v1/demand", json=wish)).json()["items"][0]["job"]
+    await site.http.post(f"/api/v1/jobs/{job}/cancel")
+    answer = await site.http.post(f"/api/v1/jobs/{job}/retry")
+    assert answer.status_code == 202
+    live = (await site.http.get(f"/api/v1/jobs/{answer.json()['live']}")).json()
+    assert (live["live"], live["key"]) == (True, "AAPL")
 
 
 @pytest.mark.parametrize(

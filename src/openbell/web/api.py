@@ -15,7 +15,7 @@ from openbell.engine.errors import UnknownJob
 from openbell.engine.registry import Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
-from openbell.web.schemas import Artifact, Cancelled, Demand, DemandTaken, Problem, ProductList, Wanted
+from openbell.web.schemas import Artifact, Cancelled, Demand, DemandTaken, Problem, ProductList, Retried, Wanted
 from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
 
 log = logging.getLogger(__name__)
@@ -163,6 +163,14 @@ async def cancel(request: Request, job_id: int) -> dict[str, Any]:
     actor = f"api:{request.client.host if request.client else 'unknown'}"
     async with database(request).use() as db:
         return {"id": job_id, "state": await jobs.cancel(db, in_range(job_id), actor=actor)}
+
+
+@router.post("/jobs/{job_id}/retry", status_code=202, response_model=Retried)
+async def retry(request: Request, job_id: int) -> dict[str, Any]:
+    """Queue a job again, forgetting its key's last failure; the answer names the live job. Audited."""
+    actor = f"api:{request.client.host if request.client else 'unknown'}"
+    async with database(request).use() as db:
+        return {"id": job_id, "live": await jobs.retry(db, in_range(job_id), actor=actor)}
 
 
 def in_range(job_id: int) -> int:

@@ -120,6 +120,13 @@ class Cancelled(BaseModel):
     state: Literal["cancelled", "cancelling"]
 
 
+class Retried(BaseModel):
+    """The live job that does the work of `id` again."""
+
+    id: int
+    live: int
+
+
 class Ready(BaseModel):
     """Whether this process can serve."""
 
