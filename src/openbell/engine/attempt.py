@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -17,8 +17,7 @@ from openbell.engine.ledger import Account
 from openbell.engine.spends import Ledger, Settlement, Spends, as_columns
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A claimed job: what to make, and the token that every later write must carry."""
 
     id: int
@@ -87,9 +86,9 @@ class Attempt:
             next(iter(self._spends.values())).ended.append(settlement)
 
     @property
-    def has_ended_calls(self) -> bool:
-        """Whether there are outside calls to be written with the end of the attempt."""
-        return any(spends.ended for spends in self._spends.values())
+    def is_plain(self) -> bool:
+        """Whether the end of the attempt is all that is to be written: it has made no outside calls and no steps."""
+        return not self._spends and self._memo is None and self.claim.attempt == 1
 
     def cite(self, **source: Any) -> None:
         """Where a part of the result is from: provider, operation, host, and ``synthetic`` where the data is not real."""

@@ -16,7 +16,7 @@ import asyncpg
 from openbell.engine.attempt import Attempt, Claim
 from openbell.engine.database import SQL
 from openbell.engine.persist import persist
-from openbell.engine.registry import Product
+from openbell.engine.registry import Product, ProductRow, list_products
 from openbell.engine.runner import Ending, Runner
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ START = (-1, -32_768, 0)
 
 LOOK_BACK_S = 0.5
 """How often the search begins at the start again: later arrivals before the mark wait no longer than this."""
+
+NO_SPENDS: list[Any] = [[]] * 6
+HANDED_BACK = Ending("release", "released", "handed back by a worker that stops")
 
 BREATH = 64
 """After how many jobs the event loop gets a turn, for the heartbeat."""
@@ -42,6 +45,7 @@ class Bundles:
         self._classes = list(classes)
         self._stopping = stopping
         self._size = max((one.bundle for one in products), default=1)
+        self._policies: dict[str, ProductRow] = {}
         self._mark = START
         self._looked_at = 0.0
         self.held: set[int] = set()
@@ -51,97 +55,95 @@ class Bundles:
 
     async def drain(self, worker: int) -> None:
         """Claim, run and finish bundles until none is left or the worker stops."""
+        policies = {row.name: row for row in await list_products(self._runner.pool)}
+        self._policies = {name: row for name, row in policies.items() if name in self._products and row.enabled}
         writing: asyncio.Task[None] | None = None
-        rows = await self._claim(worker)
-        while rows:
-            ahead = (
-                None if len(rows) < self._size or self._stopping.is_set() else asyncio.create_task(self._claim(worker))
-            )
-            done, failed = await self._run(rows)
+        claims = await self._claim(worker)
+        while claims:
+            more = len(claims) == self._size and not self._stopping.is_set()
+            ahead = asyncio.create_task(self._claim(worker)) if more else None
+            done, left = await self._run(claims)
             if writing is not None:
                 await writing
-            writing = asyncio.create_task(self._write(done, failed))
-            rows = await ahead if ahead is not None else []
+            writing = asyncio.create_task(self._write(done, left))
+            claims = await ahead if ahead is not None else []
         if writing is not None:
             await writing
 
-    async def _claim(self, worker: int) -> list[asyncpg.Record]:
+    async def _claim(self, worker: int) -> list[Claim]:
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > LOOK_BACK_S:
             self._mark, self._looked_at = START, now
-        rows: list[asyncpg.Record] = await self._runner.pool.fetch(
-            SQL.get("claim_bundle"), list(self._products), self._classes, worker, self._size, *self._mark
+        rows = await self._runner.pool.fetch(
+            SQL.get("claim_bundle"), list(self._policies), self._classes, worker, self._size, *self._mark
         )
-        if len(rows) == self._size:
-            self._mark = max((row["job_class"], row["rank"], row["id"]) for row in rows)
-        else:
-            self._mark = START
+        self._mark = (
+            max((row["job_class"], row["rank"], row["id"]) for row in rows) if len(rows) == self._size else START
+        )
         self.held.update(row["id"] for row in rows)
-        return rows
+        return [self._as_claim(row) for row in rows]
 
-    async def _run(self, rows: Sequence[asyncpg.Record]) -> tuple[list[tuple[int, int]], list[tuple[Claim, Ending]]]:
-        """Run each job; answers the (id, token) of those that are done, and which are handed back."""
-        loop, done, left = asyncio.get_running_loop(), [], list(reversed(rows))
+    def _as_claim(self, row: asyncpg.Record) -> Claim:
+        policy = self._policies[row["product"]]
+        return Claim(
+            row["id"], row["product"], row["key"], row["token"], row["attempt"], row["max_attempts"], row["job_class"],
+            row["queued_at"], row["now"], policy.timeout, None, None, None, policy.retry_ttl, row["args"], True, None,
+        )  # fmt: skip
+
+    async def _run(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
+        """Run one after another; answers those that are done but for their end, and those that were not begun."""
+        now, done, left = asyncio.get_running_loop().time, [], list(reversed(claims))
         while left and not self._stopping.is_set():
             try:
                 async with asyncio.timeout(None) as limit:
                     while left and not self._stopping.is_set():
                         if len(left) % BREATH == 0:
                             await asyncio.sleep(0)
-                        limit.reschedule(loop.time() + left[-1]["timeout"].total_seconds())
+                        limit.reschedule(now() + left[-1].timeout.total_seconds())
                         if await self._run_one(left[-1]):
-                            done.append((left[-1]["id"], left[-1]["token"]))
+                            done.append(left[-1])
                         left.pop()
             except TimeoutError as error:
                 await self._end(left.pop(), error)
-        released = Ending("release", "released", "handed back by a worker that stops")
-        return done, [(_claim(row), released) for row in left]
+        return done, left
 
-    async def _run_one(self, row: asyncpg.Record) -> bool:
+    async def _run_one(self, claim: Claim) -> bool:
         """Run one job; True when nothing but its end is left to write."""
-        product, attempt = self._products[row["product"]], self._runner.attempt(_claim(row))
+        product, attempt = self._products[claim.product], self._runner.attempt(claim)
         try:
             await self._runner.call(product, attempt)
         except Exception as error:
-            await self._end(row, error, attempt)
+            await self._end(claim, error, attempt)
             return False
-        if attempt.has_ended_calls:
-            await self._runner.finish(product, attempt, None)
-            self.held.discard(row["id"])
-            return False
-        return True
+        if attempt.is_plain:
+            return True
+        await self._runner.finish(product, attempt, None)
+        self.held.discard(claim.id)
+        return False
 
-    async def _end(self, row: asyncpg.Record, error: Exception, attempt: Attempt | None = None) -> None:
-        product, attempt = self._products[row["product"]], attempt or self._runner.attempt(_claim(row))
+    async def _end(self, claim: Claim, error: Exception, attempt: Attempt | None = None) -> None:
+        product, attempt = self._products[claim.product], attempt or self._runner.attempt(claim)
         await attempt.close()
-        await self._runner.finish(product, attempt, await self._runner.ending_of(product, attempt.claim, error))
-        self.held.discard(row["id"])
+        await self._runner.finish(product, attempt, await self._runner.ending_of(product, claim, error))
+        self.held.discard(claim.id)
 
-    async def _write(self, done: Sequence[tuple[int, int]], handed_back: Sequence[tuple[Claim, Ending]]) -> None:
-        ids, tokens = [i for i, _ in done], [t for _, t in done]
+    async def _write(self, done: Sequence[Claim], left: Sequence[Claim]) -> None:
         if done:
-            ours = await persist(lambda: self._runner.pool.fetchval(SQL.get("finish_tasks"), ids, tokens))
+            ids, token = [claim.id for claim in done], done[0].token  # one claim, one token
+            ours = await persist(lambda: self._runner.pool.fetchval(SQL.get("finish_tasks"), ids, token))
             self._runner.counters["done"] += ours
             if ours < len(done):
                 await self._finish_one_by_one(done)
-        for claim, ending in handed_back:
-            await self._runner.finish(self._products[claim.product], self._runner.attempt(claim), ending)
-        self.held.difference_update(ids, (claim.id for claim, _ in handed_back))
+        for claim in left:
+            await self._runner.finish(self._products[claim.product], self._runner.attempt(claim), HANDED_BACK)
+        self.held.difference_update(claim.id for claim in (*done, *left))
 
-    async def _finish_one_by_one(self, done: Sequence[tuple[int, int]]) -> None:
+    async def _finish_one_by_one(self, done: Sequence[Claim]) -> None:
         """What the statement for many has left over: cancelled jobs end as such, fenced ones change nothing."""
-        empty: list[Any] = [[]] * 6
-        for job_id, token in done:
+        for claim in done:
             outcome = await persist(
-                lambda job_id=job_id, token=token: self._runner.pool.fetchval(
-                    SQL.get("complete_task"), job_id, token, *empty
+                lambda claim=claim: self._runner.pool.fetchval(
+                    SQL.get("complete_task"), claim.id, claim.token, *NO_SPENDS
                 )  # type: ignore[misc]
             )
             self._runner.counters["fenced" if outcome is None else "cancelled"] += 1
-
-
-def _claim(row: asyncpg.Record) -> Claim:
-    return Claim(
-        row["id"], row["product"], row["key"], row["token"], row["attempt"], row["max_attempts"], row["job_class"],
-        row["queued_at"], row["now"], row["timeout"], None, None, None, row["retry_ttl"], row["args"], True, None,
-    )  # fmt: skip

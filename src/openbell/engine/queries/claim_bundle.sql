@@ -1,9 +1,10 @@
 -- Many small tasks at once. The search begins behind the place ($5, $6, $7) that the last claim has reached, so that it
--- need not pass again what was there; from time to time it begins at the start.
+-- need not pass again what was there; from time to time it begins at the start. Rows are found again by their place on
+-- the page: between the lock and the change nobody can move them.
 with claim as materialized (
     select nextval('openbell.token') as token, openbell.now() as t
 ), picked as (
-    select j.id
+    select j.ctid as place
     from openbell.job j
     where j.parked_until is null and j.token is null
         and (j.job_class, -j.number, j.id) > ($5::smallint, $6::smallint, $7::bigint)
@@ -13,6 +14,6 @@ with claim as materialized (
 )
 update openbell.job j
 set attempt = j.attempt + 1, worker = $3, token = claim.token, started_at = claim.t
-from picked, claim, openbell.product p
-where j.id = picked.id and p.name = j.product
-returning j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, -j.number as rank, j.queued_at, claim.t as now, p.timeout, p.retry_ttl, j.args
+from claim
+where j.ctid = any (array(select place from picked))
+returning j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, -j.number as rank, j.queued_at, claim.t as now, j.args

@@ -161,7 +161,7 @@ create table openbell.job (
     ) stored,
     check ((token is null) = (worker is null)),
     check (token is null or parked_until is null)
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+) with (fillfactor = 42, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 create unique index job_key on openbell.job (product, key);
 create index job_claim on openbell.job (job_class, (-number), id) where parked_until is null;
@@ -183,7 +183,7 @@ create table openbell.batch (
 create table openbell.need (
     product text   not null,
     key     text   not null,
-    job_id  bigint not null references openbell.job (id) on delete cascade,
+    job_id  bigint not null,
     primary key (product, key, job_id)
 );
 create index need_job on openbell.need (job_id);

@@ -15,6 +15,7 @@ language sql as $$
         p_job.batch, p_version, p_code, p_message, p_job.trail;
     delete from openbell.step where job_id = p_job.id;
     delete from openbell.seat where job_id = p_job.id;
+    delete from openbell.need where job_id = p_job.id;
     delete from openbell.job where id = p_job.id;
     update openbell.batch b
     set done = b.done + (p_outcome not in ('failed', 'expired', 'cancelled'))::integer,
