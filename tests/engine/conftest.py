@@ -29,7 +29,7 @@ async def another_pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture
 async def employ(dsn: str) -> AsyncIterator[Employ]:
-    """Start workers, each with a pool of its own; all are drained at the end."""
+    """Start workers, each with a pool of its own, and wait until they listen; all are drained at the end."""
     started: list[tuple[asyncpg.Pool, asyncio.Event, asyncio.Task[None]]] = []
 
     async def starter(
@@ -39,7 +39,7 @@ async def employ(dsn: str) -> AsyncIterator[Employ]:
         options.setdefault("context", lambda attempt: attempt)
         worker = Worker(pool, dsn, Registry(products), limits=limits, grace_s=grace_s, **options)
         started.append((pool, stop, asyncio.create_task(worker.run(stop))))
-        worker.stop_asked, worker.task = stop, started[-1][2]  # type: ignore[attr-defined]
+        await asyncio.wait_for(worker.hints.listening.wait(), 10)
         return worker
 
     yield starter

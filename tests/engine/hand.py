@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 from openbell.engine.attempt import Attempt, Claim
 from openbell.engine.database import SQL, Db
 from openbell.engine.demand import want
+from openbell.engine.hints import CHANNEL
 from openbell.engine.keys import Key
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.registry import CLASSES, Calls, Product, Registry, days, hours, minutes, product, seconds
@@ -151,11 +153,11 @@ async def wake(db: Db) -> None:
 
 
 async def queue(db: Db, *keys: str, name: str = "number", source: str = "test", **other: Any) -> list[int]:
-    """Want keys of a product for an hour; the ids of the jobs that this has queued, in the order of the keys."""
-    jobs = {
-        job.key: job.id for job in await want(db, [(name, key) for key in keys], source=source, seconds=3600, **other)
-    }
-    return [jobs[key] for key in keys if key in jobs]
+    """Want keys of a product for an hour, and tell the workers; the ids of the jobs that this has queued or lifted."""
+    wishes = [(name, key) for key in keys]
+    queued = {one.key: one.id for one in await want(db, wishes, source=source, seconds=3600, **other)}
+    await db.execute(SQL.get("notify"), CHANNEL, json.dumps(["work", None]))
+    return [queued[key] for key in keys if key in queued]
 
 
 async def job(db: Db, key: str, name: str = "number") -> asyncpg.Record | None:

@@ -75,3 +75,15 @@ async def test_a_caller_that_leaves_harms_nobody() -> None:
     assert await asks[2] == 4
     with pytest.raises(asyncio.CancelledError):
         await asks[0]
+
+
+async def test_a_wrong_number_of_answers_is_an_error() -> None:
+    """PF-35: when the answers do not match the requests, the callers hear of it instead of waiting for ever."""
+
+    async def short(requests: list[int]) -> list[int]:
+        return requests[:-1]
+
+    combiner: Combiner[int, int] = Combiner(short)
+    asks = [asyncio.create_task(combiner.ask(n)) for n in range(3)]
+    answers = await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), 1)
+    assert all(isinstance(answer, Exception) for answer in answers)

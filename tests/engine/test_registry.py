@@ -62,6 +62,13 @@ def test_a_product_without_a_part_of_its_policy_is_refused(part: str) -> None:
         {"spends": {"a": Calls(1), "b": Calls(1)}},
         {"job_class": "urgent"},
         {"source_time": "nowhere"},
+        {"keep": -days(1)},
+        {"version": 0},
+        {"licence": ""},
+        {"max_attempts": 0},
+        {"max_bytes": 0},
+        {"spends": {"shop": Calls(-1)}},
+        {"spends": {"shop": Calls(1, bytes=-1)}},
     ],
     ids=str,
 )
@@ -69,6 +76,13 @@ def test_an_impossible_policy_is_refused(wrong: dict[str, Any]) -> None:
     """PF-1, MD-2: what cannot be kept is refused when the process starts, not when it works."""
     with pytest.raises(InvalidDeclaration):
         declare("thing", **wrong)
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "9th", "a b", "a_b", "x" * 64, "käse"])
+def test_an_impossible_name_is_refused(name: str) -> None:
+    """PF-45: identifiers that come from the registry are validated."""
+    with pytest.raises(InvalidDeclaration):
+        declare(name)
 
 
 def test_a_producer_without_a_model_is_refused() -> None:
@@ -137,7 +151,7 @@ def test_a_key_has_one_spelling(text: str) -> None:
     assert 1 <= len(key) <= 200
 
 
-@pytest.mark.parametrize("text", ["", "   ", "a\x00b", "a\nb", "x" * 201])
+@pytest.mark.parametrize("text", ["", "   ", "a\x00b", "a\nb", "x" * 201, "\ud800"])
 def test_an_impossible_key_is_refused(text: str) -> None:
     """PF-48: a malformed key has a code and a reason, before any row."""
     with pytest.raises(InvalidKey) as caught:
