@@ -1,0 +1,58 @@
+"""A real worker process: ``python tests/engine/processes.py '{"dsn": …, "url": …}'``.
+
+    dsn, url      the database and the provider
+    granted       calls in any ``span_s`` seconds
+    slots         jobs at a time
+    grace_s       how long it may drain
+
+It says ``ready`` once it listens, drains on SIGTERM, and exits 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from datetime import timedelta
+
+from openbell.engine.ledger import Limit
+from openbell.engine.worker import Worker
+from openbell.postgres.pool import open_pool
+from openbell.products import registry
+from openbell.products.context import Connections
+from openbell.providers import fmp
+
+
+async def main(order: dict[str, object]) -> None:
+    """Work until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    pool = await open_pool(str(order["dsn"]), name="worker process")
+    connections = Connections(fmp=fmp.open_http(str(order["url"]), "sandbox"))
+    span = timedelta(seconds=float(str(order.get("span_s", 60))))
+    worker = Worker(
+        pool,
+        str(order["dsn"]),
+        registry(),
+        limits=[
+            Limit("fmp", "calls", "minute", int(str(order.get("granted", 1_000))), span=span),
+            Limit("fmp", "bytes", "day", 10**12, span=timedelta(days=1)),
+        ],
+        context=connections.context(),
+        slots=int(str(order.get("slots", 4))),
+        grace_s=float(str(order.get("grace_s", 2.0))),
+    )
+    running = asyncio.create_task(worker.run(stop))
+    listening = asyncio.create_task(worker.hints.listening.wait())
+    await asyncio.wait((running, listening), return_when=asyncio.FIRST_COMPLETED)
+    print("ready", flush=True)
+    await running
+    await connections.close()
+    pool.terminate()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    asyncio.run(main(json.loads(sys.argv[1])))
