@@ -67,6 +67,7 @@ class Reading:
     setback: Setback | None
     blockage: Blockage | None
     enabled: bool
+    demanded: bool
     now: datetime
 
     @property
@@ -210,6 +211,7 @@ def _reading(row: asyncpg.Record) -> Reading:
         else None,
         blockage=Blockage(row["blocked_until"], row["blocked_reason"]) if row["blocked_until"] is not None else None,
         enabled=row["enabled"] is not False,
+        demanded=row["demanded"],
         now=row["now"],
     )
 

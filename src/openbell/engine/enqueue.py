@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from openbell.engine.database import SQL, Db
+import asyncpg
+
+from openbell.engine.database import SQL, Db, savepoint
 from openbell.engine.registry import CLASSES, Product
 
 
@@ -71,6 +73,38 @@ async def enqueue(
     if needs and jobs:
         await _park(db, [job.id for job in jobs if job.created], needs)
     return jobs
+
+
+async def enqueue_many(
+    db: Db,
+    product: Product,
+    items: Sequence[tuple[str, Any]],
+    *,
+    job_class: str | None = None,
+    number: int = 1,
+    not_before: datetime | None = None,
+    batch: int | None = None,
+) -> int:
+    """As :func:`enqueue` for thousands at a time; answers how many are new instead of naming each.
+
+    Keys that are all new, the usual case, go in without a look at each; where one waits already, all are merged.
+    """
+    arguments = (
+        product.name,
+        [key for key, _ in items],
+        [args for _, args in items],
+        CLASSES[job_class or product.job_class],
+        number,
+        batch,
+        not_before,
+    )
+    try:
+        async with savepoint(db):
+            await db.execute(SQL.get("insert_jobs"), *arguments)
+        return len(items)
+    except asyncpg.UniqueViolationError:
+        added: int = await db.fetchval(SQL.get("merge_jobs"), *arguments)
+        return added
 
 
 async def _park(db: Db, ids: Sequence[int], needs: Sequence[tuple[str, str]]) -> None:

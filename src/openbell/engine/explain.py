@@ -40,6 +40,8 @@ def _next(r: Reading) -> str:
         return _job(r)
     if r.setback is not None and r.setback.retry_at > r.now:
         return f"The last attempt failed: {r.setback.message.rstrip('.')}. It is tried again after {clock(r.setback.retry_at, r.now)}."
+    if r.demanded:
+        return "It is about to be refreshed."
     if r.state in ("missing", "stale", "expired"):
         return "Nobody is asking for it at the moment; it is refreshed when somebody does."
     return ""

@@ -5,6 +5,7 @@ select u.product, u.key, openbell.now() as now, p.version as producer_version, p
     j.id as job_id, j.state::text as job_state, j.parked_until as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
     j.progress as job_progress, j.queued_at as job_queued_at,
     b.blocked_until, b.blocked_reason,
+    exists (select 1 from openbell.demand d where d.product = u.product and d.key = u.key and d.expires_at > openbell.now()) as demanded,
     c.code as setback_code, c.message as setback_message, c.at as setback_at, c.retry_at as setback_retry_at
 from unnest($1::text[], $2::text[]) with ordinality as u (product, key, n)
 left join openbell.product p on p.name = u.product
