@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
@@ -41,49 +41,58 @@ class Bundles:
     """Drains the bundled tasks of a worker; :meth:`drain` is run whenever there may be some."""
 
     def __init__(
-        self, runner: Runner, products: Sequence[Product], classes: Sequence[int], stopping: asyncio.Event
+        self, runner: Runner, products: Sequence[Product], classes: Sequence[int], must_stop: Callable[[], bool]
     ) -> None:
         self._runner = runner
         self._products = {one.name: one for one in products}
         self._classes = list(classes)
-        self._stopping = stopping
+        self._must_stop = must_stop
         self._size = max((one.bundle for one in products), default=1)
         self._policies: dict[str, ProductRow] = {}
         self._mark = START
-        self._looked_at = 0.0
-        self.held: set[int] = set()
+        self._looked_at = float("-inf")
+        self.held: set[tuple[int, int]] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self._products
 
     async def drain(self, worker: int) -> None:
-        """Claim, run and finish bundles until none is left or the worker stops."""
-        policies = {row.name: row for row in await list_products(self._runner.pool)}
-        self._policies = {name: row for name, row in policies.items() if name in self._products and row.enabled}
+        """Claim, run and finish bundles until none is left or the worker must stop."""
+        ahead: asyncio.Task[list[Claim]] | None = None
         writing: asyncio.Task[None] | None = None
-        claims = await self._claim(worker)
-        while claims:
-            more = len(claims) == self._size and not self._stopping.is_set()
-            ahead = asyncio.create_task(self._claim(worker)) if more else None
-            done, left = await self._run(claims)
+        try:
+            claims = await self._claim(worker)
+            while claims:
+                more = len(claims) == self._size and not self._must_stop()
+                ahead = asyncio.create_task(self._claim(worker)) if more else None
+                done, left = await self._run(claims)
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._write(done, left))
+                claims = await ahead if ahead is not None else []
             if writing is not None:
                 await writing
-            writing = asyncio.create_task(self._write(done, left))
-            claims = await ahead if ahead is not None else []
-        if writing is not None:
-            await writing
+        finally:
+            await asyncio.gather(*(task for task in (ahead, writing) if task is not None), return_exceptions=True)
+            self.held.clear()
 
     async def _claim(self, worker: int) -> list[Claim]:
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > LOOK_BACK_S:
             self._mark, self._looked_at = START, now
+            self._policies = {row.name: row for row in await list_products(self._runner.pool) if row.enabled}
         rows = await self._runner.pool.fetch(
-            SQL.get("claim_bundle"), list(self._policies), self._classes, worker, self._size, *self._mark
+            SQL.get("claim_bundle"),
+            [name for name in self._products if name in self._policies],
+            self._classes,
+            worker,
+            self._size,
+            *self._mark,
         )
         self._mark = (
             max((row["job_class"], row["rank"], row["id"]) for row in rows) if len(rows) == self._size else START
         )
-        self.held.update(row["id"] for row in rows)
+        self.held.update((row["id"], row["token"]) for row in rows)
         return [self._as_claim(row) for row in rows]
 
     def _as_claim(self, row: asyncpg.Record) -> Claim:
@@ -96,11 +105,11 @@ class Bundles:
     async def _run(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         """Run one after another; answers those that are done but for their end, and those that were not begun."""
         now, done, left = asyncio.get_running_loop().time, [], list(reversed(claims))
-        while left and not self._stopping.is_set():
+        while left and not self._must_stop():
             try:
                 async with asyncio.timeout(None) as limit:
                     product, set_until = "", 0.0
-                    while left and not self._stopping.is_set():
+                    while left and not self._must_stop():
                         claim, at = left[-1], now()
                         if at >= set_until or claim.product != product:
                             product, set_until = claim.product, at + SLACK_S
@@ -125,14 +134,14 @@ class Bundles:
         if attempt.is_plain:
             return True
         await self._runner.finish(product, attempt, None)
-        self.held.discard(claim.id)
+        self.held.discard((claim.id, claim.token))
         return False
 
     async def _end(self, claim: Claim, error: Exception, attempt: Attempt | None = None) -> None:
         product, attempt = self._products[claim.product], attempt or self._runner.attempt(claim)
         await attempt.close()
         await self._runner.finish(product, attempt, await self._runner.ending_of(product, claim, error))
-        self.held.discard(claim.id)
+        self.held.discard((claim.id, claim.token))
 
     async def _write(self, done: Sequence[Claim], left: Sequence[Claim]) -> None:
         if done:
@@ -143,7 +152,7 @@ class Bundles:
                 await self._finish_one_by_one(done)
         for claim in left:
             await self._runner.finish(self._products[claim.product], self._runner.attempt(claim), HANDED_BACK)
-        self.held.difference_update(claim.id for claim in (*done, *left))
+        self.held.difference_update((claim.id, claim.token) for claim in (*done, *left))
 
     async def _finish_one_by_one(self, done: Sequence[Claim]) -> None:
         """What the statement for many has left over: cancelled jobs end as such, fenced ones change nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -12,10 +12,12 @@ import asyncpg
 from openbell.engine.database import SQL, Db, savepoint
 from openbell.engine.registry import CLASSES, Product
 
+INFINITY = datetime.max.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """A job that was queued (``created``) or that waited already and was lifted."""
+    """A job that was queued (``created``), or one of the same key that waits or runs already."""
 
     id: int
     key: str
@@ -55,8 +57,8 @@ async def enqueue(
     """Queue jobs of ``product``: (key, arguments as JSON) each, in one statement.
 
     With a connection in a transaction they are queued when, and only when, that transaction commits. A key that waits
-    already is merged: its class and number are lifted, never lowered, and its arguments stay. ``needs`` are artifacts that
-    must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever wants them begun at once tells
+    already is merged: its class and number are lifted, never lowered, and its arguments stay; one that runs is joined.
+    ``needs`` are artifacts that must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever wants them begun at once tells
     the hint ``work`` after the commit.
     """
     rows = await db.fetch(
@@ -67,11 +69,17 @@ async def enqueue(
         CLASSES[job_class or product.job_class],
         number,
         batch,
-        not_before,
+        INFINITY if needs else not_before,
     )
     jobs = [Enqueued(**row) for row in rows]
-    if needs and jobs:
-        await _park(db, [job.id for job in jobs if job.created], needs)
+    created = [job.id for job in jobs if job.created]
+    if needs and created:
+        reason = "waiting for " + ", ".join(f"{product} {key}" for product, key in needs[:3])
+        await db.execute(SQL.get("add_needs"), created, [name for name, _ in needs], [key for _, key in needs], reason)
+    if batch is not None and created:
+        await db.execute(SQL.get("grow_batch"), batch, len(created))
+    if missing := {key for key, _ in items} - {job.key for job in jobs}:
+        jobs += [Enqueued(**row) for row in await db.fetch(SQL.get("find_jobs"), product.name, sorted(missing))]
     return jobs
 
 
@@ -101,21 +109,17 @@ async def enqueue_many(
     try:
         async with savepoint(db):
             await db.execute(SQL.get("insert_jobs"), *arguments)
-        return len(items)
+        added = len(items)
     except asyncpg.UniqueViolationError:
-        added: int = await db.fetchval(SQL.get("merge_jobs"), *arguments)
-        return added
+        added = await db.fetchval(SQL.get("merge_jobs"), *arguments)
+    if batch is not None:
+        await db.execute(SQL.get("grow_batch"), batch, added)
+    return added
 
 
-async def _park(db: Db, ids: Sequence[int], needs: Sequence[tuple[str, str]]) -> None:
-    rows = await db.fetch(SQL.get("add_needs"), ids, [product for product, _ in needs], [key for _, key in needs])
-    reason = "waiting for " + ", ".join(f"{product} {key}" for product, key in needs[:3])
-    await db.execute(SQL.get("park_needy"), sorted({row["job_id"] for row in rows}), reason)
-
-
-async def add_batch(db: Db, name: str, total: int) -> int:
-    """A batch to be given to :func:`enqueue`; returns its id."""
-    batch_id: int = await db.fetchval(SQL.get("add_batch"), name, total)
+async def add_batch(db: Db, name: str) -> int:
+    """An empty batch to be given to :func:`enqueue`; returns its id. Jobs that were there already do not join it."""
+    batch_id: int = await db.fetchval(SQL.get("add_batch"), name)
     return batch_id
 
 

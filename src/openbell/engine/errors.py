@@ -21,7 +21,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 
 class EngineError(Exception):
@@ -104,13 +104,13 @@ class Waiting(ProducerError):
 
 
 class AccountBlocked(Waiting):
-    """An account has no room for this call until ``until``."""
+    """An account has no room for this call; it may have some in ``opens_in``."""
 
     code = "account_full"
 
-    def __init__(self, message: str, *, until: datetime | None, retry_after: timedelta) -> None:
-        super().__init__(message, retry_after=retry_after)
-        self.until = until
+    def __init__(self, message: str, *, opens_in: timedelta) -> None:
+        super().__init__(message)
+        self.opens_in = opens_in
 
 
 class RateLimited(Waiting):

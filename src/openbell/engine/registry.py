@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from pydantic import BaseModel
 
@@ -19,6 +19,9 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.errors import InvalidDeclaration, InvalidKey, UnknownProduct
 from openbell.engine.freshness import Policy
 from openbell.engine.keys import Key
+
+if TYPE_CHECKING:
+    from openbell.engine.schedules import Schedule
 
 CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30, "ad-hoc": 50, "background": 90}
 """The job classes in the order in which they are served; the number is what the database stores."""
@@ -173,18 +176,27 @@ class ProductRow:
 
 
 class Registry:
-    """The products that this process knows, by name."""
+    """The products that this process knows, and the schedules by which they are made, by name."""
 
-    def __init__(self, products: Sequence[Product] = ()) -> None:
+    def __init__(self, products: Sequence[Product] = (), schedules: Sequence[Schedule] = ()) -> None:
         self.products: dict[str, Product] = {}
+        self.schedules: dict[str, Schedule] = {}
         for one in products:
             self.add(one)
+        for due in schedules:
+            self.add_schedule(due)
 
     def add(self, one: Product) -> None:
         """Register ``one``. Raises :class:`InvalidDeclaration` when the name is taken."""
         if one.name in self.products:
             raise InvalidDeclaration(f"Two products are called {one.name!r}; a result has one registered producer.")
         self.products[one.name] = one
+
+    def add_schedule(self, one: Schedule) -> None:
+        """Register ``one``. Raises :class:`InvalidDeclaration` when the name is taken."""
+        if one.name in self.schedules:
+            raise InvalidDeclaration(f"Two schedules are called {one.name!r}.")
+        self.schedules[one.name] = one
 
     def get(self, name: str) -> Product:
         """The product called ``name``. Raises :class:`UnknownProduct`."""
@@ -336,8 +348,10 @@ def task(
     """
 
     def declare(producer: Producer) -> Product:
-        if not 1 <= bundle <= MOST_BUNDLE or len(spends or {}) > 1:
-            raise InvalidDeclaration(f"{name!r} needs 1 to {MOST_BUNDLE:,} jobs a bundle, and at most one provider.")
+        if not 1 <= bundle <= MOST_BUNDLE or len(spends or {}) > (bundle == 1):
+            raise InvalidDeclaration(
+                f"{name!r} needs 1 to {MOST_BUNDLE:,} jobs a bundle, and at most one provider, without one where it bundles."
+            )
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends or {})
         provider, estimate = next(iter((spends or {"": Calls(0)}).items()))
         return Product(

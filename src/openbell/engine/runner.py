@@ -18,7 +18,16 @@ from pydantic_core import to_json
 from openbell.engine.attempt import Attempt, Claim
 from openbell.engine.backoff import exponential
 from openbell.engine.database import SQL
-from openbell.engine.errors import Fenced, NothingKnown, Permanent, ProducerError, ProviderStopped, RateLimited, Waiting
+from openbell.engine.errors import (
+    AccountBlocked,
+    Fenced,
+    NothingKnown,
+    Permanent,
+    ProducerError,
+    ProviderStopped,
+    RateLimited,
+    Waiting,
+)
 from openbell.engine.hints import Hints
 from openbell.engine.ledger import Account
 from openbell.engine.persist import persist
@@ -53,6 +62,8 @@ class Runner:
         registry: Registry,
         hints: Hints,
         context: Callable[[Attempt], Any],
+        *,
+        wake: Callable[[], None],
         wake_parked: Callable[[], None],
     ) -> None:
         self.pool, self.registry, self.hints = pool, registry, hints
@@ -60,7 +71,7 @@ class Runner:
         self.accounts: Mapping[str, Sequence[Account]] = {}
         self.counters: Counter[str] = Counter()
         self._context = context
-        self._wake_parked = wake_parked
+        self._wake, self._wake_parked = wake, wake_parked
 
     def attempt(self, claim: Claim) -> Attempt:
         """What the producer of this claim works with."""
@@ -136,6 +147,9 @@ class Runner:
                 lambda: self.pool.fetchval(SQL.get("pause_provider"), product.provider, pause, reason)
             )
             return Ending("wait", error.code, str(error), timedelta(0) if paused else pause)
+        if isinstance(error, AccountBlocked):
+            asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
+            return Ending("wait", error.code, str(error))
         if isinstance(error, Waiting):
             return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
         if isinstance(error, Permanent):

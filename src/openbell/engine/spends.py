@@ -16,13 +16,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Literal
 
 import asyncpg
 
 from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL
-from openbell.engine.errors import AccountBlocked, Fenced, Permanent
+from openbell.engine.errors import AccountBlocked, Fenced, Permanent, Waiting
 from openbell.engine.ledger import Account, legs
 from openbell.engine.registry import Effect
 
@@ -55,6 +56,7 @@ class Verdict:
     word: str
     account_id: int | None
     frees_at: datetime | None
+    opens_in: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Ledger:
             [account for _, account, _ in all_legs],
             [amount for _, _, amount in all_legs],
         )
-        return [Verdict(row["spend_id"], row["verdict"], row["account_id"], row["frees_at"]) for row in rows]
+        return [Verdict(*row.values()) for row in rows]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """End spends that belong to no job's end. Those of a job end with it."""
@@ -149,9 +151,19 @@ class Call:
     bytes: int | None = None
     cost_micro: int | None = None
     provider_ref: str | None = None
+    answered: bool = False
+    failed: bool = False
+
+    def settlement(self, effect: Effect) -> Settlement:
+        """How the spend ends. Where nobody answered and a repeat is not free, what happened is unknown."""
+        state: SpendEnd = "settled" if self.happened else "released"
+        if self.happened and self.failed and not self.answered and effect != "repeat":
+            state = "unknown"
+        return Settlement(self.spend_id, state, self.outcome, self.bytes, self.cost_micro, self.provider_ref)
 
     def took(self, *, bytes: int | None = None, cost_micro: int | None = None, outcome: str | None = None) -> None:
-        """What the call truly took, where it is known."""
+        """The provider has answered; what the call truly took, where it is known."""
+        self.answered = True
         self.bytes = bytes if bytes is not None else self.bytes
         self.cost_micro = cost_micro if cost_micro is not None else self.cost_micro
         self.outcome = outcome or self.outcome
@@ -201,28 +213,24 @@ class Spends:
             timeout,
             legs(self.accounts, {"calls": calls, "bytes": bytes, "usd_micro": cost_micro}),
         )
+        asked_at = monotonic()
         verdict = await self.ledger.reserve_or_abandon(intent)
         if verdict.spend_id is None:
             await self._refused(intent, verdict)
         assert verdict.spend_id is not None
         call = Call(verdict.spend_id, operation, idempotency_key)
         try:
+            if monotonic() - asked_at > timeout.total_seconds():
+                call.never_sent("the process stood still between hold and call")
+                raise Waiting("The process stood still for too long to make the call now.")
             yield call
         except BaseException as error:
             if call.outcome == "ok":
                 call.outcome = getattr(error, "code", None) or type(error).__name__
+            call.failed = True
             raise
         finally:
-            self.ended.append(
-                Settlement(
-                    call.spend_id,
-                    "settled" if call.happened else "released",
-                    call.outcome,
-                    call.bytes,
-                    call.cost_micro,
-                    call.provider_ref,
-                )
-            )
+            self.ended.append(call.settlement(effect))
 
     async def _refused(self, intent: Intent, verdict: Verdict) -> None:
         if verdict.word == "fenced":
@@ -242,4 +250,4 @@ class Spends:
         reason = f"the limit of {name} is used up"
         if verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
             await self.ledger.block(verdict.account_id, verdict.frees_at, reason)
-        raise AccountBlocked(f"Waiting: {reason}.", until=verdict.frees_at, retry_after=timedelta(0))
+        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in)

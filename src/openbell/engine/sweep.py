@@ -48,7 +48,7 @@ class Sweeper(Duty):
         if not await self._pool.fetchval(SQL.get("begin_duty"), "sweep", timedelta(seconds=BEAT_S * 0.9)):
             return BEAT_S
         queued = await sweep(self._pool)
-        woken = await self._pool.fetch(SQL.get("wake_parked"), 1_000)
+        woken = [*await self._pool.fetch(SQL.get("wake_parked"), 1_000), *await self._pool.fetch(SQL.get("wake_needy"))]
         for job in queued:
             if job.created:
                 self._hints.tell("work", job.product, job.key)

@@ -26,13 +26,16 @@ from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.persist import DATABASE_ERRORS, persist
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
+from openbell.engine.schedules import Scheduler, seed_schedules
 from openbell.engine.sweep import Pruner, Sweeper
+from openbell.engine.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
 BEAT = timedelta(seconds=3)
 LEASE = timedelta(seconds=10)
 POLL_S = 2.5
+DOUBT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,12 @@ class Heart(Duty):
         """One beat."""
         w = self._worker
         row = await w.pool.fetchrow(
-            SQL.get("beat_worker"), w.id, LEASE, w.draining, dict(w.runner.counters), list(w.running)
+            SQL.get("beat_worker"),
+            w.id,
+            LEASE,
+            w.draining,
+            dict(w.runner.counters),
+            [job_id for job_id, _ in w.running],
         )
         if row is None or not row["registered"]:
             await w.register()
@@ -71,7 +79,7 @@ class Heart(Duty):
             w.interrupt(job_id)
         if row["lost"]:
             await self._rescue()
-        if w.suspicious:
+        if w.in_doubt:
             await self._release_strays()
         return BEAT.total_seconds()
 
@@ -87,8 +95,9 @@ class Heart(Duty):
     async def _release_strays(self) -> None:
         """Hand back what the database thinks runs here and does not: an answer was lost with its connection."""
         w = self._worker
-        w.suspicious = False
-        for row in await w.pool.fetch(SQL.get("release_strays"), w.id, [*w.running, *w.bundles.held]):
+        held = [*w.running, *w.bundles.held]
+        ids, tokens = [job_id for job_id, _ in held], [token for _, token in held]
+        for row in await w.pool.fetch(SQL.get("release_strays"), w.id, ids, tokens):
             message = "the answer to its claim was lost"
             empty: list[Any] = [[]] * 6
             await w.pool.execute(
@@ -121,24 +130,25 @@ class Worker:
         self.hints = Hints(pool, dsn, name=f"worker {os.getpid()}")
         self.draining = False
         self.limited = bool(seats)
-        self.suspicious = False
+        self._doubt_until = 0.0
         self.id = 0
-        self.running: dict[int, asyncio.Task[None]] = {}
+        self.running: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._limits, self._seats = limits, seats
         self._classes = [CLASSES[name] for name in classes]
         self._grace_s = grace_s
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._sweeper = Sweeper(pool, self.hints)
-        self._duties: list[Duty] = [Heart(self), self._sweeper, Pruner(pool)]
-        self.runner = Runner(pool, registry, self.hints, context, self._sweeper.wake)
+        self._duties: list[Duty] = [Heart(self), self._sweeper, Pruner(pool), Scheduler(pool, self.hints), Upkeep(pool)]
+        self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
-        self.bundles = Bundles(self.runner, bundled, self._classes, self._stopping)
+        self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
         self._draining_bundles: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; then claim nothing more, finish or hand back what runs, and leave."""
         await self.registry.seed(self.pool)
+        await seed_schedules(self.pool, self.registry.schedules.values())
         self.runner.accounts = await ensure_accounts(self.pool, self._limits)
         for seat in self._seats:
             await self.pool.execute(SQL.get("set_seat_limit"), seat.scope, seat.name, seat.most, seat.least)
@@ -165,8 +175,18 @@ class Worker:
 
     def interrupt(self, job_id: int) -> None:
         """Cancel the attempt at ``job_id`` that runs here, if any."""
-        if task := self.running.get(job_id):
-            task.cancel()
+        for (running_id, _), task in self.running.items():
+            if running_id == job_id:
+                task.cancel()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an answer of the database was lost lately, so that it may think that more runs here than does."""
+        return asyncio.get_running_loop().time() < self._doubt_until
+
+    def doubt(self) -> None:
+        """An answer was lost: compare notes with the database for a while."""
+        self._doubt_until = asyncio.get_running_loop().time() + DOUBT_S
 
     def _hint(self, hint: Hint) -> None:
         if hint.kind == "work":
@@ -185,7 +205,8 @@ class Worker:
                 await self._claim()
             except DATABASE_ERRORS as error:
                 log.warning("worker.claim_failed error=%s: %s", type(error).__name__, error)
-                self.suspicious, pause_s = True, 0.5
+                pause_s = 0.5
+                self.doubt()
             try:
                 await asyncio.wait_for(self._wake.wait(), pause_s)
             except TimeoutError:
@@ -206,23 +227,22 @@ class Worker:
 
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(self.runner.run(claim), name=f"job {claim.id}")
-        self.running[claim.id] = task
-        task.add_done_callback(lambda done: self._ended(claim.id, done))
+        self.running[claim.id, claim.token] = task
+        task.add_done_callback(lambda done: self._ended(claim, done))
 
-    def _ended(self, job_id: int, task: asyncio.Task[None]) -> None:
-        self.running.pop(job_id, None)
+    def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
+        self.running.pop((claim.id, claim.token), None)
         if not task.cancelled() and (error := task.exception()):
-            log.error("job.end_lost id=%d", job_id, exc_info=error)
-            self.suspicious = True
+            log.error("job.end_lost id=%d", claim.id, exc_info=error)
+            self.doubt()
         self.wake()
 
     async def _drain_bundles(self) -> None:
         try:
             await self.bundles.drain(self.id)
-        except DATABASE_ERRORS as error:
+        except Exception as error:
             log.warning("worker.bundle_lost error=%s: %s", type(error).__name__, error)
-            self.bundles.held.clear()
-            self.suspicious = True
+            self.doubt()
         finally:
             self.wake()
 
@@ -243,4 +263,3 @@ class Worker:
             await persist(lambda: self.pool.execute(SQL.get("remove_worker"), self.id, timeout=1), within_s=1)
         except DATABASE_ERRORS as error:
             log.warning("worker.unregister_failed error=%s", error)
-

@@ -1,1 +1,1 @@
-insert into openbell.batch (name, total) values ($1, $2) returning id
+insert into openbell.batch (name, total) values ($1, 0) returning id

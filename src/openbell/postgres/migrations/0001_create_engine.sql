@@ -216,6 +216,7 @@ create table openbell.job_history (
     worker      bigint,
     cost_micro  bigint      not null,
     batch       bigint,
+    args        jsonb,
     version     integer,
     code        text,
     message     text,

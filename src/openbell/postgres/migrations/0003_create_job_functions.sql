@@ -9,10 +9,10 @@ create function openbell.finish(
 ) returns void
 language sql as $$
     insert into openbell.job_history (
-        id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, batch, version, code, message, trail)
+        id, product, key, job_class, outcome, attempts, queued_at, started_at, finished_at, worker, cost_micro, batch, args, version, code, message, trail)
     select p_job.id, p_job.product, p_job.key, p_job.job_class, p_outcome, p_job.attempt, p_job.queued_at, p_job.started_at, openbell.now(),
         p_job.worker, (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = p_job.id),
-        p_job.batch, p_version, p_code, p_message, p_job.trail;
+        p_job.batch, p_job.args, p_version, p_code, p_message, p_job.trail;
     delete from openbell.step where job_id = p_job.id;
     delete from openbell.seat where job_id = p_job.id;
     delete from openbell.need where job_id = p_job.id;
@@ -125,6 +125,12 @@ begin
     perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
     delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
+    if exists (select 1 from openbell.spend s
+        where s.job_id = j.id and s.token = j.token and s.state = 'unknown' and s.effect <> 'repeat') then
+        p_kind := 'permanent';
+        p_code := 'outcome_unknown';
+        p_message := 'a call that must not be repeated blindly may have happened; see the spend (' || p_message || ')';
+    end if;
 
     if j.cancelled_by is not null then
         perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || j.cancelled_by);
@@ -246,8 +252,8 @@ begin
         select 'operator', h.product, h.key, 1, h.job_class, openbell.now() + interval '1 hour'
         from openbell.product p where p.name = h.product and p.kind = 'artifact'
         on conflict (product, key, source) do update set expires_at = excluded.expires_at;
-        insert into openbell.job as t (product, key, job_class, max_attempts)
-        select h.product, h.key, h.job_class, p.max_attempts from openbell.product p where p.name = h.product
+        insert into openbell.job as t (product, key, args, job_class, max_attempts)
+        select h.product, h.key, h.args, h.job_class, p.max_attempts from openbell.product p where p.name = h.product
         on conflict (product, key) do update set parked_until = null where t.token is null
         returning t.id into v_id;
         if v_id is null then
@@ -258,7 +264,8 @@ begin
     return v_id;
 end $$;
 
--- Claims jobs one by one under the limits of openbell.seat_limit. Claims of limited work take turns, so the counts are exact.
+-- Claims jobs one by one under the limits of openbell.seat_limit. Claims of limited work take turns, so the counts are
+-- exact; a product or class that is full is left out of the search, so that it hides nobody behind it.
 create function openbell.claim_seated(p_products text[], p_classes smallint[], p_worker bigint, p_most integer)
 returns setof openbell.job
 language plpgsql as $$
@@ -266,45 +273,51 @@ declare
     r openbell.job;
     v_token bigint := nextval('openbell.token');
     v_now timestamptz;
-    v_taken integer := 0;
+    v_full text;
 begin
     perform pg_advisory_xact_lock(hashtext('openbell.seat'));
     v_now := openbell.now();
-    for r in
-        select j.* from openbell.job j
+    while p_most > 0 loop
+        select j.* into r from openbell.job j
         where j.parked_until is null and j.token is null and j.job_class = any (p_classes) and j.product = any (p_products)
         order by j.job_class, (-j.number), j.id
-        limit p_most * 20 for update skip locked
-    loop
-        exit when v_taken >= p_most;
-        continue when not openbell.has_seat(r.product, r.job_class);
-        insert into openbell.seat (job_id, product, job_class) values (r.id, r.product, r.job_class);
-        update openbell.job j set attempt = j.attempt + 1, worker = p_worker, token = v_token, started_at = v_now
-        where j.id = r.id returning * into r;
-        v_taken := v_taken + 1;
-        return next r;
+        limit 1 for update skip locked;
+        exit when not found;
+        v_full := openbell.full_limit(r.product, r.job_class);
+        if v_full = 'product' then
+            p_products := array_remove(p_products, r.product);
+        elsif v_full is not null then
+            p_classes := array_remove(p_classes, r.job_class);
+        else
+            insert into openbell.seat (job_id, product, job_class) values (r.id, r.product, r.job_class)
+            on conflict (job_id) do nothing;
+            update openbell.job j set attempt = j.attempt + 1, worker = p_worker, token = v_token, started_at = v_now
+            where j.id = r.id returning * into r;
+            p_most := p_most - 1;
+            return next r;
+        end if;
     end loop;
 end $$;
 
--- Whether one more job of this product and class may run: below every limit that applies, and leaving to each other class
--- the floor that it still needs for work that waits.
-create function openbell.has_seat(p_product text, p_class smallint) returns boolean
+-- The scope of a limit that leaves no room for one more job of this product and class, null where there is room. Each other
+-- class that has work waiting keeps the floor that it still needs.
+create function openbell.full_limit(p_product text, p_class smallint) returns text
 language sql stable as $$
     with taken as materialized (
         select s.product, s.job_class, count(*) as n from openbell.seat s group by s.product, s.job_class
     )
-    select not exists (
-        select 1 from openbell.seat_limit l
-        where case l.scope
-            when 'total' then (select coalesce(sum(n), 0) from taken) + coalesce((
-                select sum(greatest(f.least - (select coalesce(sum(t.n), 0) from taken t where t.job_class = f.name::smallint), 0))
-                from openbell.seat_limit f
-                where f.scope = 'class' and f.least > 0 and f.name::smallint <> p_class
-                    and exists (select 1 from openbell.job j
-                        where j.job_class = f.name::smallint and j.parked_until is null and j.token is null)), 0) >= l.most
-            when 'class' then l.name = p_class::text and (select coalesce(sum(t.n), 0) from taken t where t.job_class = p_class) >= l.most
-            else l.name = p_product and (select coalesce(sum(t.n), 0) from taken t where t.product = p_product) >= l.most
-        end)
+    select l.scope from openbell.seat_limit l
+    where case l.scope
+        when 'total' then (select coalesce(sum(n), 0) from taken) + coalesce((
+            select sum(greatest(f.least - (select coalesce(sum(t.n), 0) from taken t where t.job_class = f.name::smallint), 0))
+            from openbell.seat_limit f
+            where f.scope = 'class' and f.least > 0 and f.name::smallint <> p_class
+                and exists (select 1 from openbell.job j
+                    where j.job_class = f.name::smallint and j.parked_until is null and j.token is null)), 0) >= l.most
+        when 'class' then l.name = p_class::text and (select coalesce(sum(t.n), 0) from taken t where t.job_class = p_class) >= l.most
+        else l.name = p_product and (select coalesce(sum(t.n), 0) from taken t where t.product = p_product) >= l.most
+    end
+    order by l.scope = 'product' desc limit 1
 $$;
 
 -- Writes the memo of a finished step together with the spends that it made. False when the token is outdated or the job is

@@ -1,0 +1,1 @@
+select openbell.add_history_day((openbell.now() at time zone 'UTC')::date + $1::integer)

@@ -1,0 +1,1 @@
+update openbell.batch set total = total + $2 where id = $1
