@@ -7,10 +7,11 @@ import pkgutil
 
 import openbell.products.market as market
 from openbell.engine.registry import Product, Registry
+from openbell.engine.schedules import Schedule
 
 
 def registry() -> Registry:
-    """Every product declared in the packages of this floor, found by looking, so that adding one touches no other file."""
+    """Every product and schedule declared in the packages of this floor, found by looking, so that adding one touches no other file."""
     found = Registry()
     for package in (market,):
         for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -18,4 +19,6 @@ def registry() -> Registry:
             for one in vars(module).values():
                 if isinstance(one, Product):
                     found.add(one)
+                elif isinstance(one, Schedule):
+                    found.add_schedule(one)
     return found

@@ -1,0 +1,635 @@
+"""Schedules: every occurrence once, whatever the clocks and the other schedulers do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openbell.engine.cron import PUNCTUAL, InvalidCron, next_times, plan
+from openbell.engine.database import SQL, Db
+from openbell.engine.errors import InvalidDeclaration
+from openbell.engine.keys import Key
+from openbell.engine.registry import Product, Registry, days, hours, minutes, seconds, task
+from openbell.engine.schedules import (
+    Schedule,
+    Scheduler,
+    UnknownSchedule,
+    list_schedules,
+    run_now,
+    schedule,
+    seed_schedules,
+    set_schedule,
+)
+from openbell.engine.upkeep import Upkeep
+from openbell.postgres.pool import open_pool
+from tests.engine.hand import Hand, declare, ended, job, queue
+from tests.support import Clock, eventually
+
+NOON = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
+
+
+# The pure part.
+
+
+def local(cron: str, zone: str, after: datetime, count: int) -> list[str]:
+    """The next times as the wall shows them."""
+    return [f"{t.astimezone(ZoneInfo(zone)):%d %H:%M%z}" for t in islice(next_times(cron, zone, after), count)]
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "day", "expected"),
+    [
+        ("America/New_York", "30 2 * * *", (2026, 3, 7), ["07 02:30-0500", "08 03:00-0400", "09 02:30-0400"]),
+        ("America/New_York", "30 1 * * *", (2026, 10, 31), ["31 01:30-0400", "01 01:30-0400", "02 01:30-0500"]),
+        ("America/New_York", "*/30 2 * * *", (2026, 3, 8), ["08 03:00-0400", "09 02:00-0400", "09 02:30-0400"]),
+        ("Europe/Berlin", "15 2 * * *", (2026, 3, 28), ["28 02:15+0100", "29 03:00+0200", "30 02:15+0200"]),
+        ("Europe/Berlin", "15 2 * * *", (2026, 10, 24), ["24 02:15+0200", "25 02:15+0200", "26 02:15+0100"]),
+        ("Australia/Lord_Howe", "15 2 * * *", (2026, 10, 3), ["03 02:15+1030", "04 02:30+1100", "05 02:15+1100"]),
+        ("Australia/Lord_Howe", "45 1 * * *", (2026, 4, 4), ["04 01:45+1100", "05 01:45+1100", "06 01:45+1030"]),
+    ],
+)
+def test_a_time_of_day_fires_once_on_days_when_clocks_change(
+    zone: str, cron: str, day: tuple[int, int, int], expected: list[str]
+) -> None:
+    """PF-32: in a repeated hour it fires the first time, and a time that is skipped fires at the moment of the skip."""
+    assert local(cron, zone, datetime(*day, tzinfo=ZoneInfo(zone)), len(expected)) == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "after", "expected"),
+    [
+        ("America/New_York", "0 * * * *", (2026, 11, 1), ["00", "01", "01", "02"]),
+        ("America/New_York", "0 * * * *", (2026, 3, 8), ["00", "01", "03", "04"]),
+        ("Australia/Lord_Howe", "45 * * * *", (2026, 4, 5), ["00", "01", "01", "02"]),
+        ("Australia/Lord_Howe", "0 */2 * * *", (2026, 4, 5), ["00", "02", "04", "06"]),
+    ],
+)
+def test_an_interval_follows_the_time_that_passes(
+    zone: str, cron: str, after: tuple[int, int, int], expected: list[str]
+) -> None:
+    """PF-32: what fires every hour fires every hour, also when the clock shows the same time twice."""
+    begin = datetime(*after, tzinfo=ZoneInfo(zone)) - timedelta(seconds=1)
+    assert [time[3:5] for time in local(cron, zone, begin, len(expected))] == expected
+
+
+def changing_zones() -> dict[str, list[datetime]]:
+    """Every zone whose clocks change in 2024 to 2027, with the hours (in UTC) in which they do."""
+    found: dict[str, list[datetime]] = {}
+    first, last = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
+    for name in sorted(available_timezones()):
+        if name.startswith(("posix/", "right/")) or name in ("localtime", "posixrules", "Factory"):
+            continue
+        tz, at, changes = ZoneInfo(name), first, []
+        while at < last:
+            later = at + timedelta(days=7)
+            if at.astimezone(tz).utcoffset() != later.astimezone(tz).utcoffset():
+                hour = at
+                while hour.astimezone(tz).utcoffset() == at.astimezone(tz).utcoffset():
+                    hour += timedelta(hours=1)
+                changes.append(hour)
+            at = later
+        if changes:
+            found[name] = changes
+    return found
+
+
+CHANGES = changing_zones()
+
+
+@st.composite
+def days_of_change(draw: st.DrawFn) -> tuple[str, datetime, datetime]:
+    """A zone, and a window of up to two days with a change of its clocks in it; it may begin at any minute."""
+    zone = draw(st.sampled_from(sorted(CHANGES)))
+    change = draw(st.sampled_from(CHANGES[zone]))
+    begin = change - timedelta(minutes=draw(st.integers(-150, 1500)))
+    return zone, begin, begin + timedelta(minutes=draw(st.integers(1500, 2880)))
+
+
+minutes_of = st.lists(st.integers(0, 59), min_size=1, max_size=4, unique=True)
+hours_of = st.lists(st.integers(0, 23), min_size=1, max_size=5, unique=True)
+
+
+def walls(zone: str, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """Each minute later than ``begin``, and what the clock shows then."""
+    tz = ZoneInfo(zone)
+    span = int((end - begin).total_seconds() // 60)
+    times = [begin + timedelta(minutes=n) for n in range(1, span + 1)]
+    return [(time, time.astimezone(tz).replace(tzinfo=None, fold=0)) for time in times]
+
+
+def fired(cron: str, zone: str, begin: datetime, end: datetime) -> list[datetime]:
+    """What the code under test says."""
+    found = []
+    for time in next_times(cron, zone, begin):
+        if time > end:
+            break
+        found.append(time)
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(window=days_of_change(), minute=minutes_of, hour=hours_of)
+def test_each_time_of_day_fires_when_the_clock_first_reaches_it(
+    window: tuple[str, datetime, datetime], minute: list[int], hour: list[int]
+) -> None:
+    """PF-32: in every zone, a time of day fires once: when the clock first shows it or a later one."""
+    zone, begin, end = window
+    cron = f"{','.join(map(str, minute))} {','.join(map(str, hour))} * * *"
+    shown = walls(zone, begin - timedelta(days=2), end)
+    expected: set[datetime] = set()
+    latest = shown[0][1]
+    for time, wall in shown[1:]:
+        while latest < wall:
+            latest += timedelta(minutes=1)
+            if latest.minute in minute and latest.hour in hour:
+                expected.add(time)
+    found = fired(cron, zone, begin, end)
+    assert found == sorted(time for time in expected if time > begin)
+    names = [time.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0) for time in found]
+    assert len(set(names)) == len(names)
+
+
+@settings(max_examples=100, deadline=None)
+@given(window=days_of_change(), minute=minutes_of, step=st.integers(1, 6))
+def test_each_interval_fires_whenever_the_clock_shows_it(
+    window: tuple[str, datetime, datetime], minute: list[int], step: int
+) -> None:
+    """PF-32: in every zone, an interval fires at each minute at which the clock shows a matching time."""
+    zone, begin, end = window
+    cron = f"{','.join(map(str, minute))} */{step} * * *"
+    expected = [time for time, wall in walls(zone, begin, end) if wall.minute in minute and wall.hour % step == 0]
+    assert fired(cron, zone, begin, end) == expected
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone"),
+    [
+        ("", "UTC"),
+        ("* * * *", "UTC"),
+        ("0 0 0 * * *", "UTC"),
+        ("61 * * * *", "UTC"),
+        ("0 0 30 2 *", "UTC"),
+        ("*/0 * * * *", "UTC"),
+        ("0 0 * * *", "Berlin"),
+        ("0 0 * * *", "../etc/passwd"),
+        ("0 0 * * *", ""),
+    ],
+)
+def test_what_cannot_be_planned_is_refused(cron: str, zone: str) -> None:
+    """PF-32: a wrong expression or zone is refused when it is declared."""
+    with pytest.raises(InvalidCron):
+        list(islice(next_times(cron, zone, NOON), 1))
+    with pytest.raises(InvalidDeclaration):
+        schedule("wrong", declare(), "a", cron=cron, zone=zone, missed="late", max_late=hours(1))
+
+
+def test_of_the_missed_the_latest_runs_late() -> None:
+    """PF-32: after a standstill the latest missed occurrence runs, once; the others are recorded as skipped."""
+    made = plan("0 * * * *", "UTC", missed="late", max_late=hours(2), next_at=NOON, now=NOON + hours(5.5))
+    assert made.run == NOON + hours(5)
+    assert made.skipped == (NOON, NOON + hours(4))  # of those that are too late to run, the first stands for all
+    assert made.next_at == NOON + hours(6)
+
+
+def test_what_is_too_late_is_skipped() -> None:
+    """PF-32: an occurrence later than its bound does not run, nor one of a schedule that skips what it missed."""
+    late = plan("0 12 * * *", "UTC", missed="late", max_late=hours(2), next_at=NOON, now=NOON + hours(3))
+    assert (late.run, late.skipped, late.next_at) == (None, (NOON,), NOON + days(1))
+    for delay, run in ((PUNCTUAL, NOON), (PUNCTUAL + seconds(1), None)):
+        skip = plan("0 12 * * *", "UTC", missed="skip", max_late=hours(2), next_at=NOON, now=NOON + delay)
+        assert skip.run == run
+
+
+@given(
+    missed=st.sampled_from(["late", "skip"]),
+    hop=st.lists(st.integers(1, 400), min_size=1, max_size=30),
+    cron=st.sampled_from(["*/7 * * * *", "0 * * * *", "30 1,2 * * *", "5,35 */3 * * *"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_occurrence_is_taken_twice_or_forgotten(missed: str, hop: list[int], cron: str) -> None:
+    """PF-32: however long a scheduler sleeps between its looks, each time is run or skipped once, in order."""
+    now = datetime(2026, 10, 24, 20, tzinfo=UTC)
+    at = plan(cron, "Europe/Berlin", missed=missed, max_late=days(7), next_at=None, now=now).next_at
+    seen: list[datetime] = []
+    first = now
+    for pause in hop:
+        now += timedelta(minutes=pause)
+        made = plan(cron, "Europe/Berlin", missed=missed, max_late=days(7), next_at=at, now=now)
+        seen += [*made.skipped, *([made.run] if made.run else [])]
+        at = made.next_at
+    assert seen == fired(cron, "Europe/Berlin", first, now)
+
+
+# The part with a database.
+
+
+async def work(key: Key, ctx: Any) -> None:
+    """A task."""
+
+
+def chore(name: str = "chore", **other: Any) -> Product:
+    """A task that does nothing."""
+    policy: dict[str, Any] = {"version": 1, "timeout": seconds(10), "retry": seconds(30)}
+    return task(name, **(policy | other))(work)
+
+
+def every(name: str = "nightly", product: Product | None = None, *, key: str = "all", **other: Any) -> Schedule:
+    """A schedule for noon, UTC."""
+    policy: dict[str, Any] = {"cron": "0 12 * * *", "zone": "UTC", "missed": "late", "max_late": hours(2)}
+    return schedule(name, product or chore(), key, **(policy | other))
+
+
+async def set_up(db: Db, *products: Product, schedules: Sequence[Schedule]) -> None:
+    """Products and schedules as a worker enters them when it starts."""
+    await Registry(products).seed(db)
+    await seed_schedules(db, schedules)
+
+
+async def set_clock(db: Db, time: datetime) -> None:
+    """Everybody's time is ``time`` now."""
+    await db.execute("update openbell.clock set shift = $1::timestamptz - clock_timestamp()", time)
+
+
+async def occurrences(db: Db, name: str = "nightly") -> list[tuple[datetime, str]]:
+    """Every occurrence of a schedule with its state, in order."""
+    rows = await db.fetch("select due_at, state from openbell.occurrence where schedule = $1 order by due_at", name)
+    return [(row["due_at"], row["state"]) for row in rows]
+
+
+async def look(*schedulers: Scheduler) -> None:
+    """One look at the clock by each at the same time, and another until nothing is due."""
+    while 0.0 in await asyncio.gather(*(one.beat() for one in schedulers)):
+        pass
+
+
+@pytest.fixture
+async def pools(dsn: str) -> Any:
+    """Four processes, as far as the database can tell."""
+    made = [await open_pool(dsn, name=f"scheduler {n}", max_size=3) for n in range(4)]
+    yield made
+    await asyncio.gather(*(asyncio.wait_for(pool.close(), timeout=10) for pool in made))
+
+
+async def test_an_occurrence_queues_a_task_and_ends_with_it(pool: asyncpg.Pool) -> None:
+    """PF-31, PF-32: a schedule queues its task at its time, and reports when it last succeeded."""
+    made = chore()
+    hand = await Hand.hire(pool, made)
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made, args={"depth": 2})])
+    scheduler = Scheduler(pool)
+    await look(scheduler)
+    assert await occurrences(pool) == []
+    await set_clock(pool, NOON + seconds(1))
+    await look(scheduler)
+    assert await occurrences(pool) == [(NOON, "queued")]
+    (claim,) = await hand.claim()
+    assert (claim.product, claim.key, claim.args, claim.job_class) == ("chore", "all", {"depth": 2}, 10)
+    assert await scheduler.beat() <= 15
+    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, *[[]] * 6)
+    await scheduler.beat()
+    assert await occurrences(pool) == [(NOON, "done")]
+    (view,) = await list_schedules(pool)
+    assert view.last_due_at == NOON
+    assert view.last_success_at is not None
+    assert view.last_success_at >= NOON
+    assert view.next_at == NOON + days(1)
+    assert view.last_job == claim.id
+    assert not view.overdue
+
+
+async def test_a_failure_is_no_success(pool: asyncpg.Pool) -> None:
+    """PF-31: when the job of an occurrence fails, the schedule says so, and is overdue when its bound has passed."""
+    made = chore()
+    hand = await Hand.hire(pool, made)
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made)])
+    scheduler = Scheduler(pool)
+    await look(scheduler)
+    await set_clock(pool, NOON)
+    await look(scheduler)
+    (claim,) = await hand.claim()
+    await hand.end(claim, "permanent")
+    await scheduler.beat()
+    (view,) = await list_schedules(pool)
+    assert (view.last_state, view.last_note, view.last_success_at, view.overdue) == ("failed", "it broke", None, False)
+    await set_clock(pool, NOON + hours(2) + seconds(5))
+    (view,) = await list_schedules(pool)
+    assert view.overdue
+
+
+async def test_an_artifact_is_demanded_until_it_is_fresh(pool: asyncpg.Pool) -> None:
+    """MD-14: a schedule demands its key in class scheduled; once it is fresh, nothing is demanded any more."""
+    made = declare()
+    hand = await Hand.hire(pool, made)
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made)])
+    scheduler = Scheduler(pool)
+    await look(scheduler)
+    await set_clock(pool, NOON)
+    await look(scheduler)
+    row = await pool.fetchrow("select * from openbell.demand")
+    assert row is not None
+    assert (row["source"], row["key"], row["job_class"]) == ("schedule:nightly", "all", 10)
+    await pool.execute("truncate openbell.demand")  # as a crash of the server does
+    assert await scheduler.beat() == 2.0
+    assert await pool.fetchval("select count(*) from openbell.demand") == 1
+    (claim,) = await hand.claim()
+    assert claim.wanted
+    await hand.publish(claim, {"n": 1})
+    await scheduler.beat()
+    assert await occurrences(pool) == [(NOON, "done")]
+    assert await pool.fetchval("select count(*) from openbell.demand") == 0
+
+
+async def test_a_fresh_artifact_is_not_bought_again(pool: asyncpg.Pool) -> None:
+    """MD-14: scheduled types respect their TTL."""
+    made = declare(ttl=hours(2), stale=hours(3))
+    hand = await Hand.hire(pool, made)
+    await set_clock(pool, NOON - minutes(1))
+    await queue(pool, "all")
+    (claim,) = await hand.claim()
+    await hand.publish(claim, {"n": 1})
+    await pool.execute("truncate openbell.demand")
+    await set_up(pool, made, schedules=[every(product=made)])
+    await look(Scheduler(pool))
+    await set_clock(pool, NOON)
+    await look(Scheduler(pool))
+    await Scheduler(pool).beat()
+    assert await occurrences(pool) == [(NOON, "done")]
+    assert await job(pool, "all") is None
+    assert await pool.fetchval("select count(*) from openbell.demand") == 0
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "day", "count"),
+    [
+        ("America/New_York", "30 1 * * *", (2030, 11, 3), 1),
+        ("America/New_York", "30 2 * * *", (2030, 3, 10), 1),
+        ("Europe/Berlin", "30 2 * * *", (2030, 10, 27), 1),
+        ("Europe/Berlin", "30 2 * * *", (2030, 3, 31), 1),
+        ("Australia/Lord_Howe", "45 1 * * *", (2030, 4, 7), 1),
+        ("Australia/Lord_Howe", "15 2 * * *", (2030, 10, 6), 1),
+        ("America/New_York", "0 * * * *", (2030, 11, 3), 25),
+        ("America/New_York", "0 * * * *", (2030, 3, 10), 23),
+    ],
+)
+async def test_days_when_clocks_change(
+    pools: list[asyncpg.Pool], zone: str, cron: str, day: tuple[int, int, int], count: int
+) -> None:
+    """PF-32, PF-33: four schedulers that look every twenty minutes let each occurrence of such a day happen once."""
+    made, (first, *_) = chore(), pools
+    begin = datetime(*day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    end = (datetime(*day, tzinfo=ZoneInfo(zone)) + timedelta(days=1)).astimezone(UTC)
+    await set_clock(first, begin - minutes(1))
+    await set_up(first, made, schedules=[every(product=made, cron=cron, zone=zone)])
+    schedulers = [Scheduler(one) for one in pools]
+    await look(*schedulers)
+    time = begin
+    while time < end:
+        await set_clock(first, time)
+        await look(*schedulers)
+        time += timedelta(minutes=20)
+    happened = await occurrences(first)
+    assert len(happened) == count
+    assert {state for _, state in happened} == {"queued"}
+
+
+@pytest.mark.parametrize("missed", ["late", "skip"])
+async def test_after_a_standstill(pools: list[asyncpg.Pool], missed: str) -> None:
+    """PF-32: what was missed runs late, once, or is skipped, as declared; each missed time is on record."""
+    made, (first, *_) = chore(), pools
+    await set_clock(first, NOON - minutes(1))
+    await set_up(first, made, schedules=[every(product=made, cron="0 * * * *", missed=missed, max_late=hours(6))])
+    schedulers = [Scheduler(one) for one in pools]
+    await look(*schedulers)
+    await set_clock(first, NOON + hours(3.5))
+    assert (await list_schedules(first))[0].overdue is False
+    await look(*schedulers)
+    last = "queued" if missed == "late" else "skipped"
+    assert await occurrences(first) == [
+        (NOON, "skipped"), (NOON + hours(1), "skipped"), (NOON + hours(2), "skipped"), (NOON + hours(3), last)
+    ]  # fmt: skip
+    assert await first.fetchval("select count(*) from openbell.job") == (missed == "late")
+
+
+async def test_schedulers_at_the_same_time(pools: list[asyncpg.Pool]) -> None:
+    """PF-33: eight schedulers over forty schedules produce each occurrence and each job once."""
+    first, made = pools[0], chore()
+    await set_clock(first, NOON - minutes(1))
+    names = [f"s-{n}" for n in range(40)]
+    await Registry([made]).seed(first)
+    await seed_schedules(first, [every(name, made, key=name, cron="* * * * *") for name in names])
+    schedulers = [Scheduler(one) for one in pools * 2]
+    await look(*schedulers)
+    for n in range(5):
+        await set_clock(first, NOON + minutes(n))
+        await look(*schedulers)
+    assert await first.fetchval("select count(*) from openbell.occurrence where state = 'queued'") == 40 * 5
+    assert await first.fetchval("select count(distinct job_id) from openbell.occurrence") == 40
+    assert await first.fetchval("select count(*) from openbell.job") == 40
+
+
+async def test_a_scheduler_that_hangs_holds_nobody_up(pools: list[asyncpg.Pool]) -> None:
+    """PF-33: while one scheduler's transaction is held open, others take what it has not."""
+    first, second, made = pools[0], pools[1], chore()
+    await set_clock(first, NOON - minutes(1))
+    await Registry([made]).seed(first)
+    await seed_schedules(first, [every(name, made, key=name) for name in "ab"])
+    await look(Scheduler(first))
+    await set_clock(first, NOON)
+    async with first.acquire() as held:
+        frozen = held.transaction()
+        await frozen.start()
+        await held.fetch(SQL.get("lock_schedule"), "a")
+        assert await Scheduler(second).take_due() == 1
+        assert await Scheduler(second).beat() == 1.0
+        assert await occurrences(first, "b") == [(NOON, "queued")]
+        assert await occurrences(first, "a") == []
+        await frozen.rollback()
+    await look(Scheduler(second))
+    assert await occurrences(first, "a") == [(NOON, "queued")]
+
+
+async def test_a_scheduler_that_dies_midway_leaves_nothing(pools: list[asyncpg.Pool], monkeypatch: Any) -> None:
+    """PF-33: occurrence, job and next time are one transaction: cut anywhere, it happens once later."""
+    first, made = pools[0], chore()
+    await set_clock(first, NOON - minutes(1))
+    await set_up(first, made, schedules=[every(product=made)])
+    await look(Scheduler(first))
+    await set_clock(first, NOON)
+    for statement in ("add_occurrence", "enqueue_jobs", "note_occurrence", "plan_schedule"):
+        real = SQL.get
+
+        def cut(name: str, statement: str = statement, real: Callable[[str], str] = real) -> str:
+            return "select 1/0" if name == statement else real(name)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SQL, "get", cut)
+            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+                await Scheduler(first).take_due()
+        assert await occurrences(first) == []
+        assert await first.fetchval("select count(*) from openbell.job") == 0
+    await look(Scheduler(first))
+    assert await occurrences(first) == [(NOON, "queued")]
+
+
+PROCESS = """
+import asyncio, sys
+from openbell.engine.schedules import Scheduler
+from openbell.postgres.pool import open_pool
+
+async def main():
+    pool = await open_pool(sys.argv[1], name="scheduler")
+    scheduler = Scheduler(pool)
+    scheduler.start()
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await scheduler.stop()
+    await pool.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_two_real_processes(pool: asyncpg.Pool, dsn: str) -> None:
+    """PF-33: two processes whose schedulers sleep until the same second produce each occurrence once."""
+    made = chore()
+    names = [f"s-{n}" for n in range(30)]
+    await Registry([made]).seed(pool)
+    await seed_schedules(pool, [every(name, made, key=name, cron="* * * * *") for name in names])
+    await set_clock(pool, NOON - seconds(55))
+    await look(Scheduler(pool))
+    await set_clock(pool, NOON - seconds(2))
+    both = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROCESS, dsn, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    try:
+        for one in both:
+            assert one.stdout is not None
+            await asyncio.wait_for(one.stdout.readline(), 20)
+
+        async def all_there() -> bool:
+            return bool(await pool.fetchval("select count(distinct schedule) = 30 from openbell.occurrence"))
+
+        await eventually(all_there, timeout=20)
+    finally:
+        for one in both:
+            assert one.stdin is not None
+            one.stdin.close()
+        codes = await asyncio.gather(*(asyncio.wait_for(one.wait(), 20) for one in both))
+    assert codes == [0, 0]
+    doubled = await pool.fetchval(
+        "select count(*) from (select schedule, date_trunc('minute', queued_at) from openbell.occurrence"
+        " where state = 'queued' group by 1, 2 having count(*) > 1) d"
+    )
+    assert doubled == 0
+    assert await pool.fetchval("select count(*) from openbell.job") == 30
+
+
+async def test_what_an_operator_changed_stays(pool: asyncpg.Pool) -> None:
+    """PF-32: a changed row is what happens; a new declaration changes only what nobody has set. Changes are audited."""
+    made = chore()
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made)])
+    await look(Scheduler(pool))
+    view = await set_schedule(pool, "nightly", {"cron": "30 18 * * *", "missed": "skip"}, actor="ann")
+    assert (view.cron, view.next_at, view.changed) == ("30 18 * * *", None, ["cron", "missed"])
+    await look(Scheduler(pool))
+    await seed_schedules(pool, [every(product=made, cron="0 3 * * *", max_late=hours(1))])
+    (view,) = await list_schedules(pool)
+    assert (view.cron, view.missed, view.max_late) == ("30 18 * * *", "skip", hours(1))
+    await look(Scheduler(pool))
+    assert (await list_schedules(pool))[0].next_at == NOON + hours(6.5)
+    row = await pool.fetchrow("select actor, action, target from openbell.audit")
+    assert row is not None
+    assert tuple(row) == ("ann", "schedule.set", "nightly")
+    with pytest.raises(InvalidCron):
+        await set_schedule(pool, "nightly", {"cron": "never"}, actor="ann")
+    with pytest.raises(ValueError, match="cannot be set"):
+        await set_schedule(pool, "nightly", {"product": "x"}, actor="ann")
+    with pytest.raises(UnknownSchedule):
+        await set_schedule(pool, "weekly", {"enabled": False}, actor="ann")
+
+
+async def test_a_schedule_that_is_switched_off(pool: asyncpg.Pool) -> None:
+    """PF-32: what is switched off does not happen, and is not caught up when it is on again."""
+    made = chore()
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made)])
+    await look(Scheduler(pool))
+    await set_schedule(pool, "nightly", {"enabled": False}, actor="ann")
+    await set_clock(pool, NOON + minutes(5))
+    await look(Scheduler(pool))
+    await set_schedule(pool, "nightly", {"enabled": True}, actor="ann")
+    await look(Scheduler(pool))
+    assert await occurrences(pool) == []
+    assert (await list_schedules(pool))[0].next_at == NOON + days(1)
+
+
+async def test_a_broken_row_harms_only_itself(pool: asyncpg.Pool) -> None:
+    """PF-32: an expression that somebody broke in the table is named; the other schedules go on."""
+    made = chore()
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every("broken", made), every("whole", made)])
+    await pool.execute("update openbell.schedule set cron = 'never' where name = 'broken'")
+    await look(Scheduler(pool))
+    await set_clock(pool, NOON)
+    await look(Scheduler(pool))
+    broken, whole = await list_schedules(pool)
+    assert broken.problem is not None
+    assert "five fields" in broken.problem
+    assert broken.overdue
+    assert whole.last_state == "queued"
+
+
+async def test_run_now(pool: asyncpg.Pool) -> None:
+    """PF-32: an operator lets a schedule happen now; its times stay, and who did it is on record."""
+    made = chore()
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, made, schedules=[every(product=made)])
+    await look(Scheduler(pool))
+    async with pool.acquire() as conn:
+        job_id = await run_now(conn, "nightly", actor="ann")
+        assert await run_now(conn, "nightly", actor="ann") == job_id  # joins the job that is live
+        with pytest.raises(UnknownSchedule):
+            await run_now(conn, "weekly", actor="ann")
+    queued = await job(pool, "all", "chore")
+    assert queued is not None
+    assert queued["id"] == job_id
+    assert (await list_schedules(pool))[0].next_at == NOON
+    assert await pool.fetchval("select count(*) from openbell.audit where action = 'schedule.run'") == 2
+
+
+async def test_a_worker_keeps_the_times(pool: asyncpg.Pool, employ: Callable[..., Awaitable[Any]]) -> None:
+    """PF-32: a worker that runs lets its schedules happen and runs their work, without anything else."""
+    made = chore()
+    worker = await employ(made)
+    await eventually(lambda: pool.fetchval("select count(*) from openbell.worker"))
+    await seed_schedules(pool, [every(product=made, cron="* * * * *")])
+    await pool.execute("update openbell.schedule set next_at = openbell.now()")
+    for duty in worker._duties:
+        duty.wake()
+    await eventually(lambda: ended(pool, "all", "chore"), timeout=10)
+    assert any(isinstance(duty, Upkeep) for duty in worker._duties)
+
+
+async def test_an_idle_scheduler_rests(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-50: with nothing due a scheduler looks at the clock every 30 seconds, and no later than the next time."""
+    assert await Scheduler(pool).beat() == 30.0
+    await set_up(pool, chore(), schedules=[every()])
+    await set_clock(pool, NOON - seconds(10))
+    await look(Scheduler(pool))
+    assert 5 < await Scheduler(pool).beat() <= 10
