@@ -1,0 +1,1 @@
+delete from bench.ceiling where id = any ($1::bigint[])

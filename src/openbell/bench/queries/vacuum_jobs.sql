@@ -1,0 +1,1 @@
+vacuum (skip_database_stats) openbell.job

@@ -1,0 +1,47 @@
+"""What the figures must reach, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A figure's bound: at least, or at most, so much."""
+
+    sense: Literal["at least", "at most"]
+    bound: float
+    unit: str
+    what: str
+
+    def is_met(self, value: float) -> bool:
+        """Whether ``value`` keeps the bound."""
+        return value >= self.bound if self.sense == "at least" else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{self.sense} {self.bound:g} {self.unit}".strip()
+
+
+QUEUE = {
+    "drain_ratio": Target("at least", 0.45, "", "drain, one worker, of the SQL ceiling"),
+    "drain_ratio_two": Target("at least", 0.45, "", "drain, two workers, of two ceilings"),
+    "enqueue_ratio": Target("at least", 0.4, "", "bulk enqueue with unique keys, of COPY"),
+    "pickup_p50_ms": Target("at most", 1.5, "ms", "commit of an enqueue to start of its handler, median"),
+    "pickup_p99_ms": Target("at most", 4.0, "ms", "the same, 99th percentile"),
+    "held_snapshot_ratio": Target("at least", 0.9, "", "fourth drain over the first, with an old snapshot held"),
+    "wal_bytes_per_job": Target("at most", 1_300, "bytes", "WAL from enqueue to history"),
+    "idle_queries_per_s": Target("at most", 1.0, "/s", "transactions of an idle worker"),
+    "idle_core_percent": Target("at most", 1.0, "%", "of a core, for an idle worker"),
+    "backlog_ratio": Target("at most", 1.2, "", "claim and finish with a long queue, over a short one"),
+    "paid_ratio": Target("at least", 1.0, "", "paid jobs settled one by one, of one-at-a-time SQL on two connections"),
+}
+
+STREAM = {
+    "stream_p50_ms": Target("at most", 50, "ms", "commit of a new version to 100 browsers, median"),
+    "stream_p99_ms": Target("at most", 250, "ms", "the same, 99th percentile"),
+}
+
+IDLE = {
+    "idle_system_queries_per_s": Target("at most", 2.0, "/s", "transactions of the idle system"),
+}

@@ -1,0 +1,179 @@
+"""The processes of the benchmarks; :mod:`openbell.bench.actors` starts them.
+
+work      an engine worker with the products of :mod:`openbell.bench.tasks`
+enqueue   queues one job every so often through the engine, and notes each commit
+ceiling   claims, finishes, claims, … with plain SQL and no handler, until nothing is left
+listen    the least that picks a job up at once: LISTEN and one claiming statement
+post      queues one row every so often for ``listen``
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import uvloop
+
+from openbell.bench.tasks import EFFECTS, LIMITS, PRODUCTS, arguments, tick
+from openbell.engine.enqueue import enqueue
+from openbell.engine.hints import Hints
+from openbell.engine.registry import Registry
+from openbell.engine.worker import Worker
+from openbell.postgres.pool import open_pool
+from openbell.postgres.queries import Queries
+
+SQL = Queries("openbell.bench")
+LOOK_S = 0.002
+"""How often a worker's count is looked at: the error of the moment at which a drain has ended."""
+
+Options = dict[str, Any]
+
+
+def tell(**said: Any) -> None:
+    """One JSON line to whoever measures."""
+    sys.stdout.write(json.dumps(said) + "\n")
+    sys.stdout.flush()
+
+
+class Orders:
+    """What the measuring process says: ``go`` and ``stop``; its end means stop."""
+
+    def __init__(self) -> None:
+        self.go, self.stop = asyncio.Event(), asyncio.Event()
+
+    async def listen(self) -> None:
+        """Until the end of standard input."""
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            (self.go if line.strip() == b"go" else self.stop).set()
+        self.go.set()
+        self.stop.set()
+
+
+async def work(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
+    """An engine worker; says ``done`` and ``at`` whenever its count has changed."""
+    pool = await open_pool(dsn, name="bench worker", max_size=10)
+    worker = Worker(pool, dsn, Registry(PRODUCTS), limits=LIMITS, slots=options.get("slots", 8))
+    running = asyncio.create_task(worker.run(orders.stop))
+    listening = asyncio.create_task(worker.hints.listening.wait())
+    await asyncio.wait([running, listening], return_when=asyncio.FIRST_COMPLETED)
+    tell(ready=True)
+    counting = asyncio.create_task(_count(worker))
+    await running
+    counting.cancel()
+    pool.terminate()
+    return {"runs": EFFECTS.runs, "starts": EFFECTS.starts, "counters": dict(worker.runner.counters)}
+
+
+async def _count(worker: Worker) -> None:
+    seen, changed_at, told = 0, 0.0, 0
+    while True:
+        await asyncio.sleep(LOOK_S)
+        done = worker.runner.counters["done"]
+        if done != seen:
+            seen, changed_at = done, time.time()
+        elif seen != told:
+            told = seen
+            tell(done=told, at=changed_at)
+
+
+async def enqueue_steadily(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
+    """Queue ``jobs`` jobs, one every ``every_s``; answers when each was committed."""
+    pool = await open_pool(dsn, name="bench enqueue", max_size=2)
+    hints, commits = Hints(pool, None), {}
+    tell(ready=True)
+    await orders.go.wait()
+    for n in range(options["jobs"]):
+        key = f"{options['name']}-{n}"
+        await enqueue(pool, tick, [(key, arguments(n))])
+        commits[key] = time.time()
+        hints.tell("work", tick.name, key)
+        await asyncio.sleep(options["every_s"])
+    await hints.stop()
+    tell(finished=True)
+    await orders.stop.wait()
+    pool.terminate()
+    return {"commits": commits}
+
+
+async def ceiling(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
+    """Drain the plain table, ``batch`` rows a time."""
+    conn = await asyncpg.connect(dsn)
+    batch, done = options["batch"], 0
+    tell(ready=True)
+    await orders.go.wait()
+    began = time.time()
+    while rows := await conn.fetch(SQL.get("claim_ceiling"), batch):
+        await conn.execute(SQL.get("finish_ceiling"), [row["id"] for row in rows])
+        done += len(rows)
+    ended = time.time()
+    tell(done=done, began=began, at=ended)
+    await orders.stop.wait()
+    await conn.close()
+    return {"runs": done}
+
+
+async def listen(dsn: str, orders: Orders, _options: Options) -> dict[str, Any]:
+    """Pick up rows of the plain table as they come."""
+    conn, hearing = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    wake = asyncio.Event()
+    starts: dict[str, float] = {}
+    await hearing.add_listener("bench", lambda *_: wake.set())
+    tell(ready=True)
+    while not orders.stop.is_set():
+        wake.clear()
+        while rows := await conn.fetch(SQL.get("claim_ceiling"), 8):
+            starts.update((json.loads(row["args"])["key"], time.time()) for row in rows)
+            await conn.execute(SQL.get("finish_ceiling"), [row["id"] for row in rows])
+        waits = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(orders.stop.wait())]
+        await asyncio.wait(waits, timeout=2.5, return_when=asyncio.FIRST_COMPLETED)
+        for one in waits:
+            one.cancel()
+    await conn.close()
+    await hearing.close()
+    return {"runs": len(starts), "starts": starts}
+
+
+async def post(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
+    """Queue rows for :func:`listen`, with the notification in the same statement."""
+    conn, commits = await asyncpg.connect(dsn), {}
+    tell(ready=True)
+    await orders.go.wait()
+    for n in range(options["jobs"]):
+        key = f"{options['name']}-{n}"
+        await conn.execute(SQL.get("add_ceiling"), json.dumps({"key": key, **arguments(n)}))
+        commits[key] = time.time()
+        await asyncio.sleep(options["every_s"])
+    tell(finished=True)
+    await orders.stop.wait()
+    await conn.close()
+    return {"commits": commits}
+
+
+ROLES: dict[str, Callable[[str, Orders, Options], Awaitable[dict[str, Any]]]] = {
+    "work": work,
+    "enqueue": enqueue_steadily,
+    "ceiling": ceiling,
+    "listen": listen,
+    "post": post,
+}
+
+
+async def main(role: str, dsn: str, options: Options) -> None:
+    """Play a role to its end."""
+    orders = Orders()
+    hearing = asyncio.create_task(orders.listen())
+    tell(last=True, **await ROLES[role](dsn, orders, options))
+    hearing.cancel()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvloop.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))

@@ -1,0 +1,67 @@
+"""`openbell bench queue | stream | idle`: measure this machine, and say which targets are missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import BAD_INPUT, FAILED, CliError
+from openbell.cli.options import json_option
+from openbell.cli.output import print_table, progress
+
+if TYPE_CHECKING:
+    from openbell.bench.figures import Figures
+
+
+@click.group()
+def bench() -> None:
+    """Measure Openbell on this machine. Each run brings a database of its own and leaves nothing behind."""
+
+
+@bench.command()
+@click.option("--jobs", type=click.IntRange(100, 10_000_000), default=50_000, show_default=True, help="Jobs a drain.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Medians of so many rounds.")
+@click.option("--ticks", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Pickups a round.")
+@click.option("--idle-s", type=click.FloatRange(0.1, 3600), default=20.0, show_default=True, help="How long to idle.")
+@click.option(
+    "--scale", type=click.FloatRange(0.001, 10), default=1.0, show_default=True, help="Of the long queue (1,000,000)."
+)
+@click.option("--only", multiple=True, metavar="FIGURE", help="Measure only what gives this figure; may be repeated.")
+@json_option
+def queue(jobs: int, rounds: int, ticks: int, idle_s: float, scale: float, only: tuple[str, ...], as_json: bool) -> int:
+    """Measure the job engine beside plain SQL in the same database. Takes about ten minutes.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import queue as measuring
+
+    for name in only:
+        if name not in measuring.MEASURES:
+            raise CliError(f"There is no figure {name!r}: there are {', '.join(measuring.MEASURES)}.", BAD_INPUT)
+    size = measuring.Size(jobs, rounds, ticks, idle_s, scale)
+    with progress("Starting a database") as say:
+        figures = _run(measuring.run(size, only, say))
+    return _report(figures, as_json)
+
+
+def _run(work: object) -> Figures:
+    from openbell.bench.errors import BenchError
+
+    try:
+        return reach.run_async(work)  # type: ignore[arg-type]
+    except BenchError as error:
+        raise CliError(f"The measurement is not valid. {error}", FAILED) from None
+
+
+def _report(figures: Figures, as_json: bool) -> int:
+    import json
+
+    if as_json:
+        click.echo(json.dumps(figures.as_json()))
+    else:
+        print_table(["figure", "median>", "spread", "target", ""], figures.rows(), empty="Nothing was measured.")
+    if figures.missed:
+        click.echo(f"Missed: {', '.join(figures.missed)}.", err=True)
+    return FAILED if figures.missed else 0
