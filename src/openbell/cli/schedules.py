@@ -1,0 +1,93 @@
+"""`openbell schedules`: what is due when, and how it last went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import NOTHING_KNOWN, CliError
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import print_json, print_table, when
+
+if TYPE_CHECKING:
+    from openbell.engine.schedules import ScheduleView
+
+ACTOR = "cli"
+
+
+@click.group()
+def schedules() -> None:
+    """What is made at which times, and how it last went."""
+
+
+@schedules.command("list")
+@data_option
+@json_option
+def schedules_list(data: Path | None, as_json: bool) -> None:
+    """List the schedules: their times, the next one, and the last success."""
+    rows = [row.as_json() for row in reach.run_async(_list(data))]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("schedule", "product", "key", "times", "zone", "next", "last due", "last success", "state"),
+        [
+            (
+                row["name"],
+                row["product"],
+                row["key"],
+                row["cron"],
+                row["zone"],
+                when(row["next_at"]) if row["next_at"] else "",
+                when(row["last_due_at"]) if row["last_due_at"] else "",
+                when(row["last_success_at"]) if row["last_success_at"] else "",
+                _state(row),
+            )
+            for row in rows
+        ],
+        empty="No schedules yet. A worker enters those that the code declares when it starts.",
+    )
+
+
+@schedules.command("run")
+@click.argument("name")
+@data_option
+@json_option
+def schedules_run(name: str, data: Path | None, as_json: bool) -> None:
+    """Let a schedule happen now, besides its times. What is fresh already is not made again."""
+    job_id = reach.run_async(_run(data, name))
+    if as_json:
+        print_json({"name": name, "job": job_id})
+    elif job_id is None:
+        click.echo(f"{name} needs no job now: its result is fresh, or failed a moment ago (openbell schedules list).")
+    else:
+        click.echo(f"{name} runs as job {job_id}: openbell jobs show {job_id}")
+
+
+async def _list(data: Path | None) -> list[ScheduleView]:
+    from openbell.engine.schedules import list_schedules
+
+    async with reach.connected(data) as connection:
+        return await list_schedules(connection)
+
+
+async def _run(data: Path | None, name: str) -> int | None:
+    from openbell.engine.schedules import UnknownSchedule, run_now
+
+    async with reach.connected(data) as connection:
+        try:
+            return await run_now(connection, name, actor=ACTOR)
+        except UnknownSchedule as error:
+            raise CliError(str(error), NOTHING_KNOWN) from None
+
+
+def _state(row: dict[str, Any]) -> str:
+    """One or a few words for how it stands."""
+    if not row["enabled"]:
+        return "off"
+    last = " ".join(part for part in (row["last_state"], row["last_note"]) if part)
+    words = [row["problem"] or "", "overdue" if row["overdue"] else "", last]
+    return "; ".join(word for word in words if word)
