@@ -1,4 +1,4 @@
-"""The pace of a replayed market: what is fresh for a minute in a real one is old after seconds when a day lasts a minute."""
+"""The pace of a replayed market: where a day lasts a minute, what else is fresh for a minute is old after seconds."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Attempt:
         return not self._spends and self._memo is None and self.claim.attempt == 1
 
     def cite(self, **source: Any) -> None:
-        """Where a part of the result is from: provider, operation, host, and ``synthetic`` where the data is not real."""
+        """Where a part of the result is from: provider, operation, host; ``synthetic`` where the data is not real."""
         self.sources.append({name: value for name, value in source.items() if value is not None})
 
     @property

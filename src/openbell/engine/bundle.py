@@ -1,6 +1,6 @@
 """Small tasks in large numbers: claimed together, run one after another, finished together.
 
-While one bundle runs, the next is claimed and the last is written, so that the process and the database work at the same
+While one bundle runs, the next is claimed and the last is written, so that process and database work at the same
 time. A bundle lost with its worker is rescued job by job like anything else.
 """
 
@@ -96,10 +96,10 @@ class Bundles:
         return [self._as_claim(row) for row in rows]
 
     def _as_claim(self, row: asyncpg.Record) -> Claim:
-        policy = self._policies[row["product"]]
+        policy, wanted = self._policies[row["product"]], True
         return Claim(
             row["id"], row["product"], row["key"], row["token"], row["attempt"], row["max_attempts"], row["job_class"],
-            row["queued_at"], row["now"], policy.timeout, None, None, None, policy.retry_ttl, row["args"], True, None,
+            row["queued_at"], row["now"], policy.timeout, None, None, None, policy.retry_ttl, row["args"], wanted, None,
         )  # fmt: skip
 
     async def _run(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
@@ -128,7 +128,7 @@ class Bundles:
         product, attempt = self._products[claim.product], self._runner.attempt(claim)
         try:
             await self._runner.call(product, attempt)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (every error has its ending)
             await self._end(claim, error, attempt)
             return False
         if attempt.is_plain:

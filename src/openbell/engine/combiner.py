@@ -44,7 +44,7 @@ class Combiner(Generic[Request, Answer]):
             answers = await self._run([request for request, _ in batch])
             if len(answers) != len(batch):
                 raise RuntimeError(f"{len(batch)} requests got {len(answers)} answers")
-        except Exception as error:  # handed on to every caller
+        except Exception as error:  # noqa: BLE001 (handed on to every caller)
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

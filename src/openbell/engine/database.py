@@ -1,4 +1,4 @@
-"""What the engine asks of a database handle, so that each function takes a pool as well as a connection in a transaction."""
+"""What the engine asks of a database handle: a pool will do as well as a connection in a transaction."""
 
 from __future__ import annotations
 

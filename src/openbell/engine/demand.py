@@ -51,7 +51,7 @@ async def _lease(db: Db, source: str, weights: dict[tuple[str, str], int], secon
 
 
 class Interest(Duty):
-    """The interest of everybody who watches through one process: counted in memory, one upsert per beat in the database.
+    """The interest of all who watch through one process: counted in memory, one upsert per beat in the database.
 
     A viewer's open stream calls :meth:`add` for its keys and :meth:`drop` when it ends. If the process dies, its leases
     run out by themselves.

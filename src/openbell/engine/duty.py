@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class Duty(ABC):
-    """One beat after the other, with the wait that the beat asks for. A beat that fails is counted, logged and tried again."""
+    """One beat after the other, with the wait that the beat asks for. One that fails is logged and tried again."""
 
     name = "duty"
     patience_s = 5.0
@@ -47,7 +47,7 @@ class Duty(ABC):
         while not self._stopping.is_set():
             try:
                 pause_s = await self.beat()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, the next beat comes)
                 self.failures += 1
                 pause_s = min(0.25 * 2 ** min(self.failures, 5), 5.0)
                 log.warning("duty.failed name=%s error=%s: %s", self.name, type(error).__name__, error)

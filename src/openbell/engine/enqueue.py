@@ -58,8 +58,8 @@ async def enqueue(
 
     With a connection in a transaction they are queued when, and only when, that transaction commits. A key that waits
     already is merged: its class and number are lifted, never lowered, and its arguments stay; one that runs is joined.
-    ``needs`` are artifacts that must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever wants them begun at once tells
-    the hint ``work`` after the commit.
+    ``needs`` are artifacts that must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever
+    wants them begun at once tells the hint ``work`` after the commit.
     """
     rows = await db.fetch(
         SQL.get("enqueue_jobs"),

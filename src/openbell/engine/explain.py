@@ -39,7 +39,8 @@ def _next(r: Reading) -> str:
     if r.job is not None:
         return _job(r)
     if r.setback is not None and r.setback.retry_at > r.now:
-        return f"The last attempt failed: {r.setback.message.rstrip('.')}. It is tried again after {clock(r.setback.retry_at, r.now)}."
+        failure, again = r.setback.message.rstrip("."), clock(r.setback.retry_at, r.now)
+        return f"The last attempt failed: {failure}. It is tried again after {again}."
     if r.demanded:
         return "It is about to be refreshed."
     if r.state in ("missing", "stale", "expired"):
@@ -61,7 +62,7 @@ def _job(r: Reading) -> str:
 
 
 def clock(time: datetime, now: datetime) -> str:
-    """A time of day with its zone, and with the day when it is not near: ``10:42:05 UTC``, ``7 Aug 2026, 10:42 UTC``."""
+    """A time of day with its zone, and its day when that is not near: ``10:42:05 UTC``, ``7 Aug 2026, 10:42 UTC``."""
     near = abs(time - now) < timedelta(hours=20)
     return f"{time:%H:%M:%S} UTC" if near else f"{time.day} {time:%b %Y, %H:%M} UTC"
 

@@ -68,14 +68,10 @@ class JobView:
     def timeline(self) -> list[dict[str, Any]]:
         """What happened to it, in order: queued, attempts, outside calls, the end."""
         events: list[tuple[datetime, str, str]] = [(self.queued_at, "queued", f"class {self.class_name}")]
-        for one in self.trail:
-            events.append(
-                (
-                    datetime.fromisoformat(one["ended_at"]),
-                    "attempt failed",
-                    f"attempt {one['attempt']}: {one['message']}",
-                )
-            )
+        events += [
+            (datetime.fromisoformat(one["ended_at"]), "attempt failed", f"attempt {one['attempt']}: {one['message']}")
+            for one in self.trail
+        ]
         for spend in self.spends:
             events.append((spend.intended_at, "call", f"{spend.provider} {spend.operation}"))
             if spend.ended_at is not None:
@@ -201,7 +197,7 @@ async def stats(db: Db, span: timedelta = timedelta(hours=24)) -> Stats:
 
 
 async def cancel(db: Db, job_id: int, *, actor: str) -> str:
-    """Cancel a live job: ``cancelled`` at once while it waits, ``cancelling`` while it runs. Raises :class:`UnknownJob`."""
+    """Cancel a live job: ``cancelled`` while it waits, ``cancelling`` while it runs. Raises :class:`UnknownJob`."""
     state: str | None = await db.fetchval(SQL.get("cancel_job"), job_id, actor)
     if state is None:
         raise UnknownJob(job_id)

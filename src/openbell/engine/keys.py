@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 
 class Key(str):
-    """A canonical key. A subclass says what a key of its kind looks like; :meth:`parse` makes one from what people type."""
+    """A canonical key. A subclass says what its keys look like; :meth:`parse` makes one from what people type."""
 
     __slots__ = ()
 

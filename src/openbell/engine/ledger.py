@@ -20,9 +20,9 @@ Closing = Literal["age", "charge", "release"]
 class Limit:
     """A limit to be kept: ``granted`` units of ``resource`` for ``subject`` in ``period``.
 
-    With ``closes="age"`` it is a sliding window of ``span``: a unit counts until ``span`` after its call has ended, so that
-    no stretch of that length ever holds more than ``granted``, wherever it begins. ``grain`` rounds the ends up, which
-    keeps long windows small.
+    With ``closes="age"`` it is a sliding window of ``span``: a unit counts until ``span`` after its call has ended, so
+    that no stretch of that length ever holds more than ``granted``, wherever it begins. ``grain`` rounds the ends up,
+    which keeps long windows small.
     """
 
     subject: str
@@ -96,7 +96,7 @@ class AccountView:
 
 
 async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Account]]:
-    """Bring the accounts to their limits and return them by subject. A limit is never set below what is already used."""
+    """Bring the accounts to their limits and return them by subject. A lowered limit holds for new calls at once."""
     accounts: dict[str, list[Account]] = {}
     for limit in limits:
         account_id = await db.fetchval(

@@ -1,8 +1,8 @@
 """What can be made: products, declared in code, governed by rows.
 
 A declaration says everything that the engine needs in order to make a result once, on time and within budget. There are
-no defaults for the policy: a product that leaves something out is refused when the process starts (PF-1). The first start
-seeds a row per product; afterwards the row is the policy, and what an operator changed in it stays.
+no defaults for the policy: a product that leaves something out is refused when the process starts (PF-1). The first
+start seeds a row per product; afterwards the row is the policy, and what an operator changed in it stays.
 """
 
 from __future__ import annotations
@@ -271,10 +271,7 @@ def product(
             raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
         if len(spends) != 1:
             raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
-        if not timedelta(0) < ttl <= stale or empty <= timedelta(0) or keep < timedelta(0):
-            raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, empty above 0, and keep from 0.")
-        if not licence or not 1 <= max_bytes <= MOST_BYTES:
-            raise InvalidDeclaration(f"{name!r} needs a licence, and max_bytes from 1 to {MOST_BYTES:,}.")
+        _check_artifact(name, Policy(ttl, stale, empty, retry), keep, licence, max_bytes)
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends)
         if source_time is not None and source_time not in model.model_fields:
             raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
@@ -301,6 +298,14 @@ def product(
         )
 
     return declare
+
+
+def _check_artifact(name: str, policy: Policy, keep: timedelta, licence: str, max_bytes: int) -> None:
+    """What only a product that leaves an artifact must have. Raises :class:`InvalidDeclaration`."""
+    if not timedelta(0) < policy.ttl <= policy.stale_ttl or policy.empty_ttl <= timedelta(0) or keep < timedelta(0):
+        raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, empty above 0, and keep from 0.")
+    if not licence or not 1 <= max_bytes <= MOST_BYTES:
+        raise InvalidDeclaration(f"{name!r} needs a licence, and max_bytes from 1 to {MOST_BYTES:,}.")
 
 
 def _check_common(
@@ -342,15 +347,15 @@ def task(
 ) -> Callable[[Producer], Product]:
     """Declare the decorated coroutine function as a task: work that leaves no artifact, such as a mail or a clean-up.
 
-    It runs under the same rules as a product: one live job a key, tokens, attempts, spends. It takes a key and a context
-    and returns nothing. With ``bundle`` above 1 a slot claims that many jobs at once and runs them one after another;
-    that is for small tasks in large numbers. Raises :class:`InvalidDeclaration`.
+    It runs under the same rules as a product: one live job a key, tokens, attempts, spends. It takes a key and a
+    context and returns nothing. With ``bundle`` above 1 a slot claims that many jobs at once and runs them one after
+    another; that is for small tasks in large numbers. Raises :class:`InvalidDeclaration`.
     """
 
     def declare(producer: Producer) -> Product:
         if not 1 <= bundle <= MOST_BUNDLE or len(spends or {}) > (bundle == 1):
             raise InvalidDeclaration(
-                f"{name!r} needs 1 to {MOST_BUNDLE:,} jobs a bundle, and at most one provider, without one where it bundles."
+                f"{name!r} needs 1 to {MOST_BUNDLE:,} jobs a bundle, and at most one provider, none where it bundles."
             )
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends or {})
         provider, estimate = next(iter((spends or {"": Calls(0)}).items()))

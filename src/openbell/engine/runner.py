@@ -92,7 +92,7 @@ class Runner:
             result = Ending("release", "released", "handed back by a worker that stops")
         await asyncio.shield(self.finish(product, attempt, result))
 
-    async def finish(self, product: Product, attempt: Attempt, result: BaseModel | None | Ending) -> None:
+    async def finish(self, product: Product, attempt: Attempt, result: BaseModel | Ending | None) -> None:
         """Write how the attempt ended. What the database refuses for its content ends as a failure of the job."""
         try:
             if isinstance(result, Ending):
@@ -105,13 +105,13 @@ class Runner:
             log.warning("job.refused id=%d error=%s: %s", attempt.claim.id, type(error).__name__, error)
             await self._end(attempt, Ending("permanent", "invalid_answer", "the database cannot store the answer"))
 
-    async def produce(self, product: Product, attempt: Attempt) -> BaseModel | None | Ending:
+    async def produce(self, product: Product, attempt: Attempt) -> BaseModel | Ending | None:
         """The producer's result, None for "nothing known" and for tasks, or how the attempt ends instead."""
         claim = attempt.claim
         try:
             value = await _within(claim.timeout, self.call(product, attempt))
             return None if product.is_task else _checked(product, value)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (every error has its ending)
             return await self.ending_of(product, claim, error)
         finally:
             await attempt.close()
@@ -120,7 +120,7 @@ class Runner:
         """The producer at work."""
         return product.producer(product.key(attempt.claim.key), self._context(attempt))
 
-    async def ending_of(self, product: Product, claim: Claim, error: Exception) -> None | Ending:
+    async def ending_of(self, product: Product, claim: Claim, error: Exception) -> Ending | None:
         """What an error of a producer means for its attempt; None for "the source has nothing"."""
         match error:
             case NothingKnown():
@@ -246,7 +246,7 @@ async def _within(limit: timedelta, work: Any) -> Any:
 
 
 def _retry(claim: Claim, code: str, message: str, after: timedelta | None = None) -> Ending:
-    return Ending("retry", code, message, after or exponential(claim.attempt, random.random()))
+    return Ending("retry", code, message, after or exponential(claim.attempt, random.random()))  # noqa: S311 (jitter, no secret)
 
 
 def _first_fault(product: Product, error: ValidationError) -> str:

@@ -4,9 +4,9 @@
         answer = await http.get(...)            # no transaction is open here
         call.took(bytes=len(answer.content))
 
-Leaving the block decides how the spend ends: ``settled`` when the call has happened, ``released`` when it is proven that
-it has not. It is written together with what the call was made for: with the published result, the memo of the step, or
-the end of the attempt. A process that dies in between leaves the spend open, and recovery makes it ``unknown``.
+Leaving the block decides how the spend ends: ``settled`` when the call has happened, ``released`` when it is proven
+that it has not. It is written together with what the call was made for: with the published result, the memo of the
+step, or the end of the attempt. A process that dies in between leaves the spend open; recovery makes it ``unknown``.
 """
 
 from __future__ import annotations
@@ -161,7 +161,13 @@ class Call:
             state = "unknown"
         return Settlement(self.spend_id, state, self.outcome, self.bytes, self.cost_micro, self.provider_ref)
 
-    def took(self, *, bytes: int | None = None, cost_micro: int | None = None, outcome: str | None = None) -> None:
+    def took(
+        self,
+        *,
+        bytes: int | None = None,  # noqa: A002 (the unit is the name)
+        cost_micro: int | None = None,
+        outcome: str | None = None,
+    ) -> None:
         """The provider has answered; what the call truly took, where it is known."""
         self.answered = True
         self.bytes = bytes if bytes is not None else self.bytes
@@ -175,7 +181,7 @@ class Call:
 
 @dataclass(slots=True)
 class Spends:
-    """The spends of one attempt with one provider. ``ended`` collects what must be written with the attempt's result."""
+    """The spends of one attempt with one provider. ``ended`` is what must be written with the attempt's result."""
 
     ledger: Ledger
     provider: str
@@ -192,14 +198,16 @@ class Spends:
         operation: str,
         *,
         calls: int = 1,
-        bytes: int = 0,
+        bytes: int = 0,  # noqa: A002 (the unit is the name)
         cost_micro: int = 0,
         effect: Effect = "repeat",
         idempotency_key: str | None = None,
         timeout: timedelta = timedelta(seconds=10),
     ) -> AsyncIterator[Call]:
-        """Hold, then let the block make the call. Raises :class:`AccountBlocked` before anything is sent when an account
-        has no room, :class:`Fenced` when the attempt is no longer ours, :class:`Permanent` when a limit is missing.
+        """Hold, then let the block make the call.
+
+        Raises, before anything is sent, :class:`AccountBlocked` when an account has no room, :class:`Fenced` when the
+        attempt is no longer ours, :class:`Permanent` when a limit is missing.
         """
         intent = Intent(
             self.job_id,

@@ -240,7 +240,7 @@ class Worker:
     async def _drain_bundles(self) -> None:
         try:
             await self.bundles.drain(self.id)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (what was claimed comes back as strays)
             log.warning("worker.bundle_lost error=%s: %s", type(error).__name__, error)
             self.doubt()
         finally:

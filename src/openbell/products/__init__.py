@@ -11,7 +11,7 @@ from openbell.engine.schedules import Schedule
 
 
 def registry() -> Registry:
-    """Every product and schedule declared in the packages of this floor, found by looking, so that adding one touches no other file."""
+    """Every product and schedule declared on this floor, found by looking: adding one touches no other file."""
     found = Registry()
     for package in (market,):
         for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):

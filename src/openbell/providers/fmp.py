@@ -82,7 +82,7 @@ class Fmp:
         return _of(symbol, await self.get("quote", {"symbol": symbol}, about=2_000))[0]
 
     async def batch_quote(self, symbols: list[str]) -> list[Row]:
-        """Current quotes of many symbols in one call; symbols that the service does not know are left out. Needs a paid plan."""
+        """Current quotes of many symbols in one call, without those that it does not know. Needs a paid plan."""
         return await self.get("batch-quote", {"symbols": ",".join(symbols)}, about=700 * len(symbols))
 
     async def profile(self, symbol: str) -> Row:
@@ -151,7 +151,7 @@ def _of(symbol: str, rows: list[Row]) -> list[Row]:
 
 
 def synthetic(headers: Mapping[str, str]) -> str | None:
-    """What the data is, where the answer itself declares that it is not real (``X-Data-Class: synthetic; what it is``)."""
+    """What the data is, where the answer declares that it is not real (``X-Data-Class: synthetic; what it is``)."""
     kind, _, what = headers.get("x-data-class", "").partition(";")
     return (what.strip() or kind) if kind.strip() == "synthetic" else None
 

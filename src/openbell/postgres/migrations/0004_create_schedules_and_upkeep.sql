@@ -58,8 +58,7 @@ create table openbell.depth (
 
 insert into openbell.duty values ('upkeep', '-infinity');
 
--- Ends jobs that have waited longer than their product has patience. A job that was queued for a later time has not begun
--- to wait before that time.
+-- Ends jobs that have waited longer than their product has patience.
 create function openbell.expire_jobs(p_limit integer) returns table (job_id bigint, product text, key text)
 language plpgsql as $$
 declare
@@ -72,7 +71,6 @@ begin
         from openbell.job j
         join openbell.product p on p.name = j.product
         where j.token is null and j.queued_at <= v_now - p.patience
-            and not (j.reason is null and j.parked_until > v_now and j.parked_until < 'infinity')
         order by j.id limit p_limit for update of j skip locked
     loop
         v_message := 'given up after waiting for ' || r.patience || coalesce(': ' || (r.job).reason, '');

@@ -12,7 +12,7 @@ from openbell.products.keys import Symbol
 
 
 class Quote(BaseModel):
-    """A quote. Prices are per share in the currency of the listing (see the profile), changes are to the previous close."""
+    """A quote. Prices are per share in the currency of the listing (see the profile), changes to the last close."""
 
     symbol: str
     name: str | None = None
