@@ -1,0 +1,143 @@
+"""The load: asks for things, queues work, cancels and retries, and notes what the database has promised."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import asyncpg
+
+from openbell.engine import jobs
+from openbell.engine.demand import want
+from openbell.engine.enqueue import add_batch, enqueue, enqueue_many
+from openbell.engine.errors import UnknownJob
+from openbell.engine.persist import DATABASE_ERRORS
+from openbell.engine.registry import Product
+from tests.chaos.history import History
+
+MOST_LIVE = 500
+"""No more is asked for while so many jobs are live; the machine must keep up for recovery times to mean something."""
+
+
+class Changed(Exception):
+    """The caller of a transaction changed his mind."""
+
+
+class Load:
+    """Asks, until it is stopped."""
+
+    def __init__(self, pool: asyncpg.Pool, products: list[Product], history: History, random: Random) -> None:
+        self._pool, self._history, self._random = pool, history, random
+        self._products = {one.name: one for one in products}
+        self._recent: deque[int] = deque(maxlen=60)
+        self._number = 0
+        self.failures = 0
+
+    async def run(self, stop: asyncio.Event, pause_s: float) -> None:
+        """One act after the other, about every ``pause_s``. What the database does not answer promises nothing."""
+        acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
+            (self._want_quotes, 30), (self._want_report, 10), (self._want_rude, 2), (self._mail, 12),
+            (self._narrow, 14), (self._count, 6), (self._many, 2), (self._change_of_mind, 2), (self._cancel, 12),
+            (self._retry, 4), (self._later, 4), (self._needy, 6),
+        ]  # fmt: skip
+        while not stop.is_set():
+            (act,) = self._random.choices([act for act, _ in acts], [weight for _, weight in acts])
+            try:
+                while await self._pool.fetchval("select count(*) from openbell.job") > MOST_LIVE and not stop.is_set():
+                    await asyncio.sleep(0.1)
+                await act()
+            except DATABASE_ERRORS:
+                self.failures += 1
+                await asyncio.sleep(0.1)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._random.uniform(0, 2 * pause_s))
+
+    def _accepted(self, created: list[tuple[int, str]]) -> None:
+        for job_id, product in created:
+            self._history.add("accepted", job=job_id, product=product)
+            self._recent.append(job_id)
+
+    async def _wanted(self, product: str, keys: list[str]) -> None:
+        queued = await want(
+            self._pool, [(product, key) for key in keys], source=f"v{self._random.randrange(5)}",
+            seconds=self._random.uniform(1, 20), weight=self._random.randint(1, 5),
+            job_class=self._random.choice(["interactive", "scheduled", "ad-hoc"]),
+        )  # fmt: skip
+        self._accepted([(job.id, product) for job in queued if job.created])
+
+    async def _want_quotes(self) -> None:
+        await self._wanted("quote", [f"Q{self._random.randrange(30)}" for _ in range(self._random.randint(1, 4))])
+
+    async def _want_report(self) -> None:
+        await self._wanted("report", [f"R{self._random.randrange(40)}"])
+
+    async def _want_rude(self) -> None:
+        await self._wanted("rude", [f"X{self._random.randrange(6)}"])
+
+    def _keys(self, most: int) -> list[str]:
+        self._number += most
+        return [str(self._number - n) for n in range(self._random.randint(1, most))]
+
+    async def _enqueue(self, product: str, keys: list[str], **options: Any) -> None:
+        items = [(key, {"to": key}) for key in keys]
+        queued = await enqueue(self._pool, self._products[product], items, **options)
+        self._accepted([(job.id, product) for job in queued if job.created])
+
+    async def _mail(self) -> None:
+        await self._enqueue("mail", self._keys(2))
+
+    async def _narrow(self) -> None:
+        await self._enqueue("narrow", self._keys(3))
+
+    async def _later(self) -> None:
+        at = await self._pool.fetchval(
+            "select openbell.now() + $1::interval", timedelta(seconds=self._random.uniform(0, 3))
+        )
+        await self._enqueue("narrow", self._keys(2), not_before=at)
+
+    async def _count(self) -> None:
+        """A batch and its jobs, in one transaction of ours."""
+        items = [(key, None) for key in self._keys(60)]
+        async with self._pool.acquire() as connection, connection.transaction():
+            batch = await add_batch(connection, "count")
+            queued = await enqueue(connection, self._products["count"], items, batch=batch)
+        self._accepted([(job.id, "count") for job in queued if job.created])
+
+    async def _many(self) -> None:
+        """The quick way for many; some of the keys may wait already."""
+        keys = self._keys(100) + ["shared"] * (self._random.random() < 0.3)
+        batch = await add_batch(self._pool, "many")
+        added = await enqueue_many(self._pool, self._products["count"], [(key, None) for key in keys], batch=batch)
+        self._history.add("added", batch=batch, jobs=added)
+
+    async def _needy(self) -> None:
+        """Jobs that wait for artifacts which somebody wants, and which may already be there."""
+        needs = [("quote", f"Q{self._random.randrange(30)}") for _ in range(self._random.randint(1, 3))]
+        await self._wanted("quote", [key for _, key in needs])
+        await self._enqueue("needy", self._keys(2), needs=needs)
+
+    async def _change_of_mind(self) -> None:
+        """Queued in a transaction that is rolled back: none of it may ever be seen."""
+        with contextlib.suppress(Changed):
+            async with self._pool.acquire() as connection, connection.transaction():
+                queued = await enqueue(connection, self._products["mail"], [(key, None) for key in self._keys(3)])
+                self._history.add("rolled_back", jobs=[job.id for job in queued])
+                raise Changed
+
+    async def _cancel(self) -> None:
+        if self._recent:
+            job_id = self._recent[self._random.randrange(len(self._recent))]
+            with contextlib.suppress(UnknownJob):
+                answer = await jobs.cancel(self._pool, job_id, actor="chaos")
+                self._history.add("cancelled", job=job_id, answer=answer)
+
+    async def _retry(self) -> None:
+        failed = await jobs.list_jobs(self._pool, state="failed", limit=5)
+        for one in failed[:1]:
+            with contextlib.suppress(UnknownJob):
+                self._history.add("retried", job=one.id, live=await jobs.retry(self._pool, one.id, actor="chaos"))

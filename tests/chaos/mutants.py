@@ -1,0 +1,144 @@
+"""The engine broken on purpose. Each mutant must make the checker find something, or the checker proves nothing.
+
+A mutant changes the text of database functions or of statements. What it replaces must be there: when the engine moves
+on, the mutant says that it no longer fits instead of quietly changing nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from openbell.postgres.queries import Queries
+
+Changes = Mapping[str, Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One way to break the engine: replacements by function and by statement, and what is executed first."""
+
+    rule: str
+    """The promise that it breaks, in the checker's words."""
+    functions: Changes = field(default_factory=dict)
+    statements: Changes = field(default_factory=dict)
+    ddl: Sequence[str] = ()
+    seats: bool = False
+    """Whether it needs limits on what runs at once to show."""
+
+
+EXPIRED = "w.expires_at <= openbell.now() and not w.gone and w.id <> $1"
+UNIQUE = ("on conflict (product, key) do update", "on conflict (id) do update")
+
+MUTANTS: Mapping[str, Mutant] = {
+    "publish ignores the token": Mutant(
+        "published under the token that holds the job",
+        functions={"publish": [("where id = p_job and token = p_token for update", "where id = p_job for update")]},
+    ),
+    "steps are saved without the token": Mutant(
+        "steps are saved under the token that holds the job",
+        functions={"save_step": [("j.id = p_job and j.token = p_token", "j.id = p_job")]},
+    ),
+    "rescue takes live leases": Mutant(
+        "leases in force are respected",
+        functions={"rescue": [("and w.expires_at > openbell.now()", "and false")]},
+        statements={"beat_worker": [(EXPIRED, "true")]},
+    ),
+    "nobody is rescued": Mutant("leases end", statements={"beat_worker": [(EXPIRED, "false")]}),
+    "claims do not lock": Mutant(
+        "one attempt at a time",
+        statements={"claim_jobs": [("limit $4 for update skip locked", "limit $4")]},
+    ),
+    "some jobs end without history": Mutant(
+        "accepted jobs end once",
+        functions={"finish": [("p_message, p_job.trail;", "p_message, p_job.trail where p_job.id % 10 > 0;")]},
+    ),
+    "bundles are finished twice": Mutant(
+        "accepted jobs end once",
+        statements={"finish_tasks": [("from gone g, (", "from gone g, generate_series(1, 2), (")]},
+    ),
+    "bundles ignore the token": Mutant(
+        "each effect of a finished step happened under its token",
+        statements={"finish_tasks": [("and j.token = $2", "and $2::bigint is not null")]},
+    ),
+    "cancelling is forgotten": Mutant(
+        "cancelled jobs end as cancelled",
+        functions={"cancel_job": [("update openbell.job set cancelled_by = p_actor where id = p_job;", "")]},
+    ),
+    "reserve takes no lock": Mutant(
+        "windows are never exceeded",
+        functions={"reserve": [("order by a.id for no key update;", "order by a.id;")]},
+        ddl=["alter table openbell.account drop constraint account_check"],
+    ),
+    "holds are never given back": Mutant(
+        "accounts add up",
+        functions={"settle": [("set held = a.held - s.returned", "set held = a.held")]},
+    ),
+    "seats are not counted": Mutant(
+        "seats are never exceeded",
+        functions={"full_limit": [("where case l.scope", "where false and case l.scope")]},
+        seats=True,
+    ),
+    "keys are not unique": Mutant(
+        "one live job a key",
+        statements={"sweep_demand": [UNIQUE], "enqueue_jobs": [UNIQUE], "merge_jobs": [UNIQUE]},
+        functions={"retry_job": [(UNIQUE[0] + " set parked_until", UNIQUE[1] + " set parked_until")]},
+        ddl=["drop index openbell.job_key"],
+    ),
+    "finished steps are forgotten": Mutant(
+        "finished steps do not run again",
+        statements={"load_steps": [("where job_id = $1", "where job_id = $1 and false")]},
+    ),
+    "unknown purchases are made again": Mutant(
+        "a call that must not be repeated is made once",
+        functions={
+            "rescue": [("and s.effect <> 'repeat'", "and false")],
+            "end_attempt": [("and s.state = 'unknown' and s.effect <> 'repeat'", "and false")],
+        },
+    ),
+}
+
+
+def change_statements(name: str | None) -> None:
+    """Make this process use the mutant's statements instead of the engine's."""
+    if name is None:
+        return
+    changes, original = MUTANTS[name].statements, Queries.get
+    changed = {
+        statement: _replaced(original(Queries("openbell.engine"), statement), changes[statement])
+        for statement in changes
+    }
+
+    def get(self: Queries, statement: str) -> str:
+        return changed.get(statement) or original(self, statement)
+
+    Queries.get = get  # type: ignore[method-assign]
+
+
+def restore_statements() -> None:
+    """Back to the engine's own, for a process that goes on."""
+    Queries.get = _ORIGINAL  # type: ignore[method-assign]
+
+
+_ORIGINAL: Any = Queries.get
+
+
+async def change_functions(connection: asyncpg.Connection, name: str | None) -> None:
+    """Break the functions of a test database."""
+    if name is None:
+        return
+    for function, changes in MUTANTS[name].functions.items():
+        text = await connection.fetchval("select pg_get_functiondef(('openbell.' || $1)::regproc)", function)
+        await connection.execute(_replaced(text, changes))
+    for statement in MUTANTS[name].ddl:
+        await connection.execute(statement)
+
+
+def _replaced(text: str, changes: Sequence[tuple[str, str]]) -> str:
+    for old, new in changes:
+        assert old in text, f"the engine no longer says {old!r}; mend the mutant"
+        text = text.replace(old, new)
+    return text

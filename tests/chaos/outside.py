@@ -1,0 +1,96 @@
+"""The outside world: one server on a Unix socket that answers paid calls, and remembers everything it was asked.
+
+It stands for providers and for every other effect that cannot be taken back. It knows nothing of the engine; the worker
+tells it, with each request, for which job, attempt (token), step and spend it is made. Requests and answers are one
+JSON line each; a request with ``mute`` gets no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.chaos.history import History
+
+SLOW_S = 30.0
+"""Longer than any attempt: such a call is cut off by its deadline, and its outcome is never known."""
+
+
+class Outside:
+    """The server. Most answers come quickly; some fail, ask for a pause, or never come."""
+
+    def __init__(self, path: Path, history: History, random: Random) -> None:
+        self.path, self._history, self._random = path, history, random
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(self._serve, self.path, limit=1 << 20)
+
+    async def stop(self) -> None:
+        """Hang up."""
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            while line := await reader.readline():
+                await self._answer(json.loads(line), writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+            writer.close()
+
+    async def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        self._history.add(request.pop("kind"), **request)
+        if request.get("mute"):
+            return
+        answer = {"status": "ok"}
+        if "spend" in request:
+            chance = self._random.random()
+            await asyncio.sleep(self._random.uniform(0.002, 0.05))
+            if chance < 0.01:
+                await asyncio.sleep(SLOW_S)
+            elif chance < 0.04 and request["effect"] == "repeat":
+                answer = {"status": "broken"}
+            elif chance < 0.045 and request["effect"] == "repeat":
+                answer = {"status": "pause"}
+        writer.write(json.dumps(answer).encode() + b"\n")
+        await writer.drain()
+
+
+class Line:
+    """A worker's line to the outside world. Everything said over it carries the worker's name."""
+
+    def __init__(self, path: str, name: str) -> None:
+        self._path, self._name = path, name
+        self._mute: socket.socket | None = None
+
+    async def ask(self, kind: str, **what: Any) -> str:
+        """Tell it something; its answer's status. It knows of it before this returns."""
+        reader, writer = await asyncio.open_unix_connection(self._path)
+        try:
+            writer.write(json.dumps({"kind": kind, "worker": self._name, **what}).encode() + b"\n")
+            line = await reader.readline()
+        finally:
+            writer.close()
+        return str(json.loads(line)["status"]) if line else "broken"
+
+    def tell(self, kind: str, **what: Any) -> None:
+        """Tell it something without waiting for an answer. The kernel has it when this returns."""
+        if self._mute is None:
+            self._mute = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._mute.connect(self._path)
+        self._mute.sendall(json.dumps({"kind": kind, "worker": self._name, "mute": True, **what}).encode() + b"\n")

@@ -1,0 +1,223 @@
+"""One chaos run: a database, workers, an outside world, a load, faults; then quiet, and the checker.
+
+``Plan`` says how much of each. ``pace`` shortens the engine's leases and what depends on them: at 1 they are its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import asyncpg
+
+from openbell.engine.ledger import ensure_accounts
+from openbell.engine.persist import DATABASE_ERRORS
+from openbell.engine.schedules import seed_schedules
+from openbell.postgres.embedded import EmbeddedServer
+from openbell.postgres.migrate import migrate
+from openbell.postgres.pool import open_pool
+from tests.chaos import mutants, world
+from tests.chaos.checker import Report, check
+from tests.chaos.faults import Faults, Staff
+from tests.chaos.history import History
+from tests.chaos.load import Load
+from tests.chaos.outside import Line, Outside
+from tests.chaos.rules import read_final
+
+log = logging.getLogger(__name__)
+
+RECORD = Path(__file__).with_name("record.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, how hard, and with which seed."""
+
+    seed: int
+    seconds: float
+    workers: int = 4
+    pace: float = 1.0
+    fault_every_s: float = 3.0
+    load_pause_s: float = 0.03
+    phase_s: float = 60.0
+    """After so long the limits on what runs at once come or go, with all workers replaced in order."""
+    seats: bool = False
+    """Whether the first phase has them."""
+    crashes: bool = True
+    mutant: str | None = None
+    quiet_s: float = 120.0
+    """How long everything that was accepted may take to end when the faults have stopped."""
+
+
+async def run(plan: Plan, folder: Path, server: EmbeddedServer, dsn: str) -> Report:
+    """Play the plan on an empty database."""
+    history = History(folder / "history.jsonl")
+    await prepare(dsn, plan.mutant)
+    mutants.change_statements(plan.mutant)
+    outside = Outside(folder / "outside", history, Random(plan.seed + 1))
+    await outside.start()
+    pool = await open_pool(dsn, name="chaos load", max_size=4)
+    try:
+        async with _watch_stalls(history):
+            await _play(Stage(plan, folder, server, dsn, history, pool, Random(plan.seed)))
+            final = await read_final(pool)
+    finally:
+        pool.terminate()
+        await outside.stop()
+        mutants.restore_statements()
+    return check(history, final, plan)
+
+
+async def prepare(dsn: str, mutant: str | None) -> None:
+    """Migrations, the record's triggers, the products and accounts; then the mutant's changes."""
+    await migrate(dsn)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(RECORD.read_text(encoding="utf-8"))
+        await mutants.change_functions(connection, mutant)
+    finally:
+        await connection.close()
+    pool = await open_pool(dsn, name="chaos")
+    registry = world.registry(Line("", ""), Random())
+    await registry.seed(pool)
+    await seed_schedules(pool, registry.schedules.values())
+    await ensure_accounts(pool, world.LIMITS)
+    await pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a plan is played."""
+
+    plan: Plan
+    folder: Path
+    server: EmbeddedServer
+    dsn: str
+    history: History
+    pool: asyncpg.Pool
+    random: Random
+
+
+async def _play(stage: Stage) -> None:
+    plan, history = stage.plan, stage.history
+    options = {
+        "dsn": stage.dsn,
+        "outside": str(stage.folder / "outside"),
+        "pace": plan.pace,
+        "mutant": plan.mutant,
+        "seed": plan.seed,
+    }
+    staff = Staff(options, stage.folder, history)
+    try:
+        seats, end = plan.seats, time.monotonic() + plan.seconds
+        while (left := end - time.monotonic()) > 0:
+            if staff.processes:
+                await staff.dismiss()
+            await _until(lambda seats=seats: _set_seats(stage.pool, seats), 30)
+            history.add("phase", seats=seats)
+            staff.options = options | {"seats": seats}
+            for _ in range(plan.workers):
+                staff.hire()
+            await _phase(stage, staff, min(left, plan.phase_s))
+            seats = not seats
+        await _quieten(stage, staff)
+        await staff.dismiss()
+        history.add("closed")
+    finally:
+        staff.kill()
+
+
+async def _phase(stage: Stage, staff: Staff, seconds: float) -> None:
+    plan, stop = stage.plan, asyncio.Event()
+    load = Load(stage.pool, world.products(Line("", ""), stage.random), stage.history, stage.random)
+    faults = Faults(staff, stage.server, stage.dsn, stage.history, stage.random, plan.pace, plan.crashes)
+    tasks = [
+        asyncio.create_task(load.run(stop, plan.load_pause_s)),
+        asyncio.create_task(faults.run(stop, plan.fault_every_s)),
+    ]
+    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    stop.set()
+    await asyncio.gather(*tasks)
+
+
+async def _set_seats(pool: asyncpg.Pool, seats: bool) -> bool:
+    """The limits are there before the first worker that keeps them, and are gone after the last."""
+    try:
+        await pool.execute("delete from openbell.seat_limit")
+        for one in world.SEATS if seats else ():
+            await pool.execute(
+                "insert into openbell.seat_limit values ($1, $2, $3, $4)", one.scope, one.name, one.most, one.least
+            )
+    except DATABASE_ERRORS:
+        return False
+    return True
+
+
+async def _quieten(stage: Stage, staff: Staff) -> None:
+    """No more faults, no more load: everything that was accepted must now end, and every account come to rest.
+
+    The clock then goes on by an hour, so that what waits for something that will never come loses its patience.
+    """
+    plan, pool = stage.plan, stage.pool
+    stage.history.add("quiet")
+    await _until(lambda: _ask_for_nothing(pool), 30)
+    await _until(lambda: _is_quiet(pool, staff, patient=True), plan.quiet_s)
+    began = time.time()
+    await pool.execute("update openbell.clock set shift = shift + interval '1 hour'")
+    stage.history.add("jump", began=began, seconds=3600.0)
+    await _until(lambda: _is_quiet(pool, staff, patient=False), plan.quiet_s)
+    await pool.execute("select openbell.age_out(array(select id from openbell.account), openbell.now())")
+
+
+async def _ask_for_nothing(pool: asyncpg.Pool) -> bool:
+    try:
+        await pool.execute("update openbell.schedule set enabled = false")
+        await pool.execute("delete from openbell.demand")
+    except DATABASE_ERRORS:
+        return False
+    return True
+
+
+async def _is_quiet(pool: asyncpg.Pool, staff: Staff, *, patient: bool) -> bool:
+    staff.look()
+    try:
+        busy = await pool.fetchval(
+            "select exists (select 1 from openbell.job where not $1 or parked_until is distinct from 'infinity')"
+            " or exists (select 1 from openbell.spend where ended_at is null)"
+            " or exists (select 1 from openbell.occurrence where state = 'queued')",
+            patient,
+        )
+    except DATABASE_ERRORS:
+        return False
+    return not busy
+
+
+async def _until(condition: Callable[[], Awaitable[bool]], within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while not await condition():
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.1)
+    return True
+
+
+@asynccontextmanager
+async def _watch_stalls(history: History) -> AsyncIterator[None]:
+    """Notes when this machine kept us waiting: times are then not the engine's fault."""
+
+    async def watch() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.1)
+            if (late := time.monotonic() - before - 0.1) > 0.5:
+                history.add("stall", seconds=late)
+
+    task = asyncio.create_task(watch())
+    yield
+    task.cancel()

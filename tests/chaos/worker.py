@@ -1,0 +1,93 @@
+"""One worker of a chaos run, as a process of its own: ``python -m tests.chaos.worker '{"dsn": ...}'``.
+
+It is the engine's own worker with the products of :mod:`tests.chaos.world`. It leaves in order at SIGTERM, and at once
+when whoever started it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from random import Random
+from typing import Any
+
+from openbell.engine import sweep, upkeep, worker
+from openbell.postgres.errors import PostgresError
+from openbell.postgres.pool import open_pool
+from tests.chaos import mutants, world
+from tests.chaos.outside import Line
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Work until SIGTERM or until the other end of standard input is closed."""
+    options = json.loads(sys.argv[1])
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    set_pace(options["pace"])
+    mutants.change_statements(options["mutant"])
+    asyncio.run(work(**options))
+
+
+def set_pace(pace: float) -> None:
+    """Shorten the engine's leases, so that a short run sees many end; 1 leaves them as they are.
+
+    What is done once a minute is done more often either way: waiting for it would prove nothing.
+    """
+    if pace != 1:
+        worker.LEASE, worker.BEAT = worker.LEASE * pace, worker.BEAT * pace
+        worker.POLL_S *= pace
+    upkeep.EVERY_S = 6.0 * pace
+    quick = functools.partial(sweep.Pruner, every_s=6.0 * pace)
+    worker.Pruner = quick  # type: ignore[misc,assignment]
+
+
+async def work(*, dsn: str, outside: str, name: str, seats: bool, seed: int, **_: Any) -> None:
+    """Run the worker."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    pool = await _patient_pool(dsn)
+    registry = world.registry(Line(outside, name), Random(seed))
+    one = worker.Worker(
+        pool, dsn, registry, limits=world.LIMITS, seats=world.SEATS if seats else (), slots=8, name=name, grace_s=2.0
+    )
+    await _until_started(one, stop)
+    pool.terminate()
+
+
+async def _patient_pool(dsn: str) -> Any:
+    while True:
+        try:
+            return await open_pool(dsn, name="chaos worker", max_size=6)
+        except (PostgresError, *worker.DATABASE_ERRORS) as error:
+            log.warning("no database yet: %s", error)
+            await asyncio.sleep(0.2)
+
+
+async def _until_started(one: worker.Worker, stop: asyncio.Event) -> None:
+    """The database may be away while a worker starts; a supervisor would start it again."""
+    while not stop.is_set():
+        try:
+            await one.run(stop)
+        except worker.DATABASE_ERRORS as error:
+            if one.id:
+                raise
+            log.warning("could not start: %s", error)
+            await asyncio.sleep(0.2)
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 1):  # no buffered reader: a thread that waits in one at exit aborts the interpreter
+        pass
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    main()
