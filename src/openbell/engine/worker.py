@@ -167,6 +167,7 @@ class Worker:
     async def register(self) -> None:
         """Take a new lease. What ran under an older one is fenced off by its tokens."""
         self.id = await self.pool.fetchval(SQL.get("register_worker"), self.name, self.slots, LEASE)
+        await self.pool.execute(SQL.get("describe_worker"), self.id, self._classes, [one.name for one in self.registry])
         log.info("worker.registered id=%d name=%s slots=%d", self.id, self.name, self.slots)
 
     def wake(self) -> None:
