@@ -214,7 +214,7 @@ async def test_the_provider_pauses_for_everybody(
     number = await sandbox.fault(fault, path="quote", symbol="AAPL")
     await serve(employ, connections)
     await queue(pool, "AAPL", name="quote")
-    reading = await until(pool, lambda r: r.blockage)
+    reading = await until(pool, lambda r: r.blockage and r.job and r.job.state == "waiting")
     assert (reading.state, reading.version) == ("missing", 0)
     assert "FMP" in reading.reason
     await queue(pool, "MSFT", name="quote")
@@ -330,7 +330,7 @@ async def test_a_wrong_key_stops_the_provider(pool: asyncpg.Pool, sandbox: Runni
     connections = Connections(fmp=fmp.open_http(sandbox.url, KEY))
     await serve(employ, connections)
     await queue(pool, "AAPL", name="quote")
-    reading = await until(pool, lambda r: r.blockage)
+    reading = await until(pool, lambda r: r.blockage and r.job and r.job.state == "waiting")
     assert "FMP_API_KEY" in reading.reason
     assert KEY not in reading.reason
     assert (await sandbox.ledger())["totals"]["calls"] == 1
