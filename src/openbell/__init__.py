@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from openbell.engine.errors import NothingKnown, Permanent, RateLimited, Transient
     from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+    from openbell.engine.schedules import schedule
     from openbell.products.context import Context
     from openbell.products.keys import Symbol
 
 _HOMES = {
     "openbell.engine.errors": ("NothingKnown", "Permanent", "RateLimited", "Transient"),
     "openbell.engine.registry": ("Calls", "days", "hours", "minutes", "product", "seconds"),
+    "openbell.engine.schedules": ("schedule",),
     "openbell.products.context": ("Context",),
     "openbell.products.keys": ("Symbol",),
 }
@@ -33,6 +35,7 @@ __all__ = [
     "hours",
     "minutes",
     "product",
+    "schedule",
     "seconds",
 ]
 

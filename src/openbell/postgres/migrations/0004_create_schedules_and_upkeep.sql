@@ -64,13 +64,14 @@ language plpgsql as $$
 declare
     r record;
     v_now timestamptz := openbell.now();
+    v_before timestamptz := v_now - (select min(p.patience) from openbell.product p);
     v_message text;
 begin
     for r in
         select j as job, p.patience, p.retry_ttl
         from openbell.job j
         join openbell.product p on p.name = j.product
-        where j.token is null and j.queued_at <= v_now - p.patience
+        where j.token is null and j.queued_at <= v_before and j.queued_at <= v_now - p.patience
         order by j.id limit p_limit for update of j skip locked
     loop
         v_message := 'given up after waiting for ' || r.patience || coalesce(': ' || (r.job).reason, '');

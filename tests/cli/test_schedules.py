@@ -1,0 +1,52 @@
+"""`openbell schedules`, against a database that `DATABASE_URL` names."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+
+import asyncpg
+
+from openbell.engine.registry import Registry, hours, seconds, task
+from openbell.engine.schedules import schedule, seed_schedules
+
+
+@task("sweep-floor", version=1, timeout=seconds(10), retry=seconds(30))
+async def sweep_floor(key: object, ctx: object) -> None:
+    """A task."""
+
+
+async def openbell(dsn: str, *arguments: str) -> tuple[int, str, str]:
+    """Run the command; its exit code, what it said, and what it complained about."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "openbell", *arguments, env=os.environ | {"DATABASE_URL": dsn},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_schedules_are_listed_and_run(dsn: str, pool: asyncpg.Pool) -> None:
+    """PF-31, PF-32: the terminal shows each schedule with its last success; letting one happen is audited."""
+    await Registry([sweep_floor]).seed(pool)
+    nightly = schedule("nightly", sweep_floor, "all", cron="0 3 * * *", zone="UTC", missed="late", max_late=hours(2))
+    await seed_schedules(pool, [nightly])
+    code, out, err = await openbell(dsn, "schedules", "run", "nightly", "--json")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert said["name"] == "nightly"
+    assert await pool.fetchval("select key from openbell.job where id = $1", said["job"]) == "all"
+    assert await pool.fetchval("select actor from openbell.audit where action = 'schedule.run'") == "cli"
+    code, out, err = await openbell(dsn, "schedules", "list", "--json")
+    assert (code, err) == (0, "")
+    (row,) = json.loads(out)
+    assert (row["name"], row["cron"], row["zone"], row["last_state"]) == ("nightly", "0 3 * * *", "UTC", "queued")
+    assert row["last_success_at"] is None
+    code, out, err = await openbell(dsn, "schedules", "list")
+    assert code == 0
+    assert "nightly" in out
+    code, out, err = await openbell(dsn, "schedules", "run", "weekly")
+    assert code == 3
+    assert "no schedule 'weekly'" in err
