@@ -17,14 +17,15 @@ import pytest
 
 from openbell.engine import jobs
 from openbell.engine.artifacts import Reading, read
-from openbell.engine.demand import want
+from openbell.engine.demand import Interest, want
+from openbell.engine.hints import Hints
 from openbell.postgres.embedded import EmbeddedServer
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from tests.conftest import QUICK
 from tests.engine.hand import ended, queue
 from tests.sandbox.harness import Running, Start
-from tests.support import eventually
+from tests.support import Clock, eventually
 
 SCRIPT = Path(__file__).with_name("processes.py")
 
@@ -240,3 +241,31 @@ async def test_a_viewer_gets_a_stale_quote_within_a_second(
     await eventually(checked, 2)
     assert time.monotonic() - begun < 1
     assert (await sandbox.ledger())["totals"]["billed"] == 2
+
+
+LOOKED = """
+    select (select bool_and(next_at > openbell.now() - interval '1 minute') from openbell.duty where name = 'sweep')
+        and (select bool_and(beat_at > openbell.now() - interval '1 minute') from openbell.worker)
+"""
+"""Since the clock was moved, the worker has swept and beaten."""
+
+
+async def test_ten_viewers_cost_one_call(
+    pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch, clock: Clock
+) -> None:
+    """MD-9, MD-10, MD-13: by the provider's own ledger, ten viewers cost one call, and none when they have left."""
+    await launch(dsn=dsn, url=sandbox.url)
+    hints = Hints(pool, None)
+    webs = [Interest(pool, f"web {n}", hints) for n in range(2)]
+    begun = time.monotonic()
+    await asyncio.gather(*(webs[n % 2].add([("quote", "AAPL")]) for n in range(10)))
+    await stored(pool)
+    assert time.monotonic() - begun < 1
+    assert (await sandbox.ledger())["totals"]["by_symbol"]["AAPL"]["calls"] == 1
+    for n in range(10):
+        await webs[n % 2].drop([("quote", "AAPL")])
+    await clock.advance(minutes=5)
+    await eventually(lambda: pool.fetchval(LOOKED), 15)
+    assert (await sandbox.ledger())["totals"]["calls"] == 1
+    assert (await quote(pool)).state == "stale"
+    await hints.stop()

@@ -398,3 +398,25 @@ async def test_a_viewer_whose_process_died_is_forgotten(
 
     await eventually(quiet, 5)
     await works_nothing(pool, calls, len(calls))
+
+
+@pytest.mark.parametrize("how", ["deadline", "broken"])
+async def test_what_must_not_be_repeated_is_not_retried(pool: asyncpg.Pool, employ: Employ, how: str) -> None:
+    """DC-1, PF-10: an attempt that ends inside a call of effect `never` is not tried again by itself."""
+    calls: list[int] = []
+
+    async def make(key: Key, ctx: Any) -> Number:
+        async with ctx.spends("shop").call("send", effect="never"):
+            calls.append(1)
+            if how == "broken":
+                raise Transient("the line broke", retry_after=timedelta(milliseconds=10))
+            await asyncio.Event().wait()
+        return Number(n=1)
+
+    await employ(declare(make=make, timeout=seconds(0.5)))
+    await queue(pool, "a")
+    reading = await until(pool, lambda r: r.setback or len(calls) > 1)
+    assert len(calls) == 1
+    assert reading.setback is not None
+    assert reading.setback.code == "outcome_unknown"
+    assert await queue(pool, "a") == []
