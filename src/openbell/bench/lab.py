@@ -15,7 +15,7 @@ import asyncpg
 
 from openbell.bench.errors import BenchError
 from openbell.bench.tasks import LIMITS, PRODUCTS, arguments
-from openbell.engine.enqueue import enqueue
+from openbell.engine.enqueue import enqueue_many
 from openbell.engine.hints import Hints
 from openbell.engine.ledger import ensure_accounts
 from openbell.engine.registry import Product, Registry
@@ -50,18 +50,21 @@ class Lab:
         self.names += 1
         return f"r{self.names}"
 
-    async def load(self, product: Product, jobs: int) -> tuple[int, int]:
-        """Queue ``jobs`` jobs in one transaction and tell the workers; the lowest and the highest id."""
-        name, ids = self.fresh_name(), [0, 0]
+    async def place(self) -> int:
+        """Jobs that are queued from now on have ids above this."""
+        last: int = await self.raw.fetchval(SQL.get("read_place"))
+        return last
+
+    async def load(self, product: Product, jobs: int) -> int:
+        """Queue ``jobs`` jobs in one transaction and tell the workers; their ids are above the answer."""
+        name, place = self.fresh_name(), await self.place()
         async with self.pool.acquire() as conn, conn.transaction():
             for start in range(0, jobs, ENQUEUE_AT_ONCE):
                 items = [(f"{name}-{n}", arguments(n)) for n in range(start, min(jobs, start + ENQUEUE_AT_ONCE))]
-                queued = await enqueue(conn, product, items)
-                if len(queued) != len(items):
-                    raise BenchError(f"{len(items)} jobs were queued and {len(queued)} accepted.")
-                ids = [ids[0] or min(job.id for job in queued), max(job.id for job in queued)]
+                if await enqueue_many(conn, product, items) != len(items):
+                    raise BenchError(f"Of {len(items)} jobs with new keys not all were accepted.")
         self.hints.tell("work", product.name, "*")
-        return ids[0], ids[1]
+        return place
 
     async def load_ceiling(self, jobs: int) -> None:
         """The same payload into the plain table."""
@@ -74,12 +77,15 @@ class Lab:
         await self.raw.execute(SQL.get("vacuum_jobs"))
         await self.raw.execute(SQL.get("vacuum_ceiling"))
 
-    async def ended(self, ids: tuple[int, int], jobs: int) -> float:
-        """When the first of these jobs was claimed. Raises :class:`BenchError` unless each was done exactly once."""
-        row = await self.raw.fetchrow(SQL.get("read_ended"), *ids)
+    async def began(self, place: int, jobs: int) -> float:
+        """When the first of the jobs above this place was claimed.
+
+        Raises :class:`BenchError` unless there were ``jobs`` of them and each has ended as done, once.
+        """
+        row = await self.raw.fetchrow(SQL.get("read_ended"), place)
         assert row is not None
-        if row["jobs"] != jobs or row["done"] != jobs:
-            raise BenchError(f"Of {jobs} jobs {row['jobs']} have ended and {row['done']} are done.")
+        if row["jobs"] != jobs or row["done"] != jobs or row["ids"] != jobs:
+            raise BenchError(f"Of {jobs} jobs {row['jobs']} have ended, {row['done']} as done, {row['ids']} different.")
         began: float = row["began"]
         return began
 

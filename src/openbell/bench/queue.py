@@ -19,7 +19,7 @@ from openbell.bench.lab import ENQUEUE_AT_ONCE, SQL, Lab, open_lab, place_of
 from openbell.bench.targets import QUEUE
 from openbell.bench.tasks import BUNDLE, arguments, noop, paid
 from openbell.engine.demand import want
-from openbell.engine.enqueue import enqueue
+from openbell.engine.enqueue import enqueue_many
 
 Say = Callable[[str], None]
 
@@ -71,13 +71,12 @@ async def until_done(actors: list[Actor], jobs: int) -> float:
 async def drain(lab: Lab, jobs: int, workers: int = 1) -> float:
     """Jobs a second of waiting engine workers, from the first claim to the last commit; each job done once."""
     async with acting("work", lab.dsn, lab.log, workers) as actors:
-        ids = await lab.load(noop, jobs)
+        place = await lab.load(noop, jobs)
         at = await until_done(actors, jobs)
         runs = sum([(await actor.stop())["runs"] for actor in actors])
     if runs != jobs:
         raise BenchError(f"{jobs} jobs had {runs} effects.")
-    began = await lab.ended(ids, jobs)
-    return jobs / (at - began)
+    return jobs / (at - await lab.began(place, jobs))
 
 
 async def drain_ceiling(lab: Lab, jobs: int, workers: int = 1, batch: int = BUNDLE) -> float:
@@ -136,8 +135,9 @@ async def measure_enqueue(lab: Lab, size: Size, figures: Figures, say: Say) -> N
                 await lab.pool.copy_records_to_table(table, schema_name="bench", columns=["key", "args"], records=part)
             took[table] = time.perf_counter() - began
             await lab.raw.execute(SQL.get(empty))
-        began = time.perf_counter()
-        ids = [job.id for part in parts for job in await enqueue(lab.pool, noop, part)]
+        place, began = await lab.place(), time.perf_counter()
+        for part in parts:
+            await enqueue_many(lab.pool, noop, part)
         ours = time.perf_counter() - began
         figures.add("enqueue_ratio", took["ceiling"] / ours)
         figures.add("enqueue_without_index_ratio", took["bare"] / ours)
@@ -146,7 +146,7 @@ async def measure_enqueue(lab: Lab, size: Size, figures: Figures, say: Say) -> N
         async with acting("work", lab.dsn, lab.log) as actors:
             await until_done(actors, size.jobs)
             await actors[0].stop()
-        await lab.ended((min(ids), max(ids)), size.jobs)
+        await lab.began(place, size.jobs)
 
 
 async def measure_pickup(lab: Lab, size: Size, figures: Figures, say: Say) -> None:
@@ -219,7 +219,7 @@ async def measure_idle(lab: Lab, size: Size, figures: Figures, say: Say) -> None
     """A worker with nothing to do: transactions, less those that the server makes without it, and processor time."""
     say("idle")
     alone = await _commits_per_s(lab, size.idle_s)
-    async with acting("work", lab.dsn, lab.log) as (worker,):
+    async with acting("work", lab.dsn, lab.log, look_s=size.idle_s) as (worker,):
         await asyncio.sleep(SETTLE_S)
         process = psutil.Process(worker.pid)
         before = process.cpu_times()
@@ -254,14 +254,14 @@ async def measure_paid(lab: Lab, size: Size, figures: Figures, say: Say) -> None
         name = lab.fresh_name()
         keys = [(paid.name, f"{name}-{i}") for i in range(jobs)]
         async with acting("work", lab.dsn, lab.log, slots=PAID_SLOTS) as actors:
-            queued = await want(lab.pool, keys, source="bench", seconds=600)
+            place = await lab.place()
+            await want(lab.pool, keys, source="bench", seconds=600)
             lab.hints.tell("work", paid.name, "*")
-            ids = (min(job.id for job in queued), max(job.id for job in queued))
             at = await until_done(actors, jobs)
             runs = (await actors[0].stop())["runs"]
         if runs != jobs:
             raise BenchError(f"{jobs} paid jobs had {runs} calls.")
-        ours = jobs / (at - await lab.ended(ids, jobs))
+        ours = jobs / (at - await lab.began(place, jobs))
         figures.add("paid_ratio", ours / least)
         figures.add("paid_per_s", ours)
         figures.add("one_at_a_time_per_s", least)

@@ -65,17 +65,17 @@ async def work(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
     listening = asyncio.create_task(worker.hints.listening.wait())
     await asyncio.wait([running, listening], return_when=asyncio.FIRST_COMPLETED)
     tell(ready=True)
-    counting = asyncio.create_task(_count(worker))
+    counting = asyncio.create_task(_count(worker, options.get("look_s", LOOK_S)))
     await running
     counting.cancel()
     pool.terminate()
     return {"runs": EFFECTS.runs, "starts": EFFECTS.starts, "counters": dict(worker.runner.counters)}
 
 
-async def _count(worker: Worker) -> None:
+async def _count(worker: Worker, every_s: float) -> None:
     seen, changed_at, told = 0, 0.0, 0
     while True:
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(every_s)
         done = worker.runner.counters["done"]
         if done != seen:
             seen, changed_at = done, time.time()
