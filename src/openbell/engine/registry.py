@@ -264,23 +264,20 @@ def product(
 
     The producer takes the key and a context and returns the annotated model. Raises :class:`InvalidDeclaration`.
     """
+    policy = Policy(ttl, stale, empty, retry)
 
     def declare(producer: Producer) -> Product:
-        model = get_type_hints(producer).get("return")
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
+        model = _model_of(name, producer, source_time)
         if len(spends) != 1:
             raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
-        _check_artifact(name, Policy(ttl, stale, empty, retry), keep, licence, max_bytes)
+        _check_artifact(name, policy, keep, licence, max_bytes)
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends)
-        if source_time is not None and source_time not in model.model_fields:
-            raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
         ((provider, estimate),) = spends.items()
         return Product(
             name=name,
             key=key,
             version=version,
-            policy=Policy(ttl, stale, empty, retry),
+            policy=policy,
             retry_for=retry,
             keep_for=keep,
             timeout=timeout,
@@ -298,6 +295,16 @@ def product(
         )
 
     return declare
+
+
+def _model_of(name: str, producer: Producer, source_time: str | None) -> type[BaseModel]:
+    """The model that the producer is annotated to return. Raises :class:`InvalidDeclaration`."""
+    model = get_type_hints(producer).get("return")
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
+    if source_time is not None and source_time not in model.model_fields:
+        raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
+    return model
 
 
 def _check_artifact(name: str, policy: Policy, keep: timedelta, licence: str, max_bytes: int) -> None:

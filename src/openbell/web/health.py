@@ -39,7 +39,7 @@ async def check_ready(request: Request) -> None:
         raise leaving
     database: Database = request.app.state.database
     async with database.use(READY_S) as db:
-        await db.fetchval(SQL.get("ping"))
+        await db.fetchval(SQL.get("ping_database"))
     try:
         async with asyncio.timeout(READY_S):
             missing = await database.missing_migrations()

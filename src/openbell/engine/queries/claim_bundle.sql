@@ -2,7 +2,7 @@
 -- need not pass again what was there; from time to time it begins at the start. Rows are found again by their place on
 -- the page: between the lock and the change nobody can move them. Losing a claim in a crash loses nothing.
 with claim as materialized (
-    select nextval('openbell.token') as token, openbell.now() as t, set_config('synchronous_commit', 'off', true)
+    select openbell.new_token() as token, openbell.now() as t, set_config('synchronous_commit', 'off', true)
 ), picked as (
     select j.ctid as place
     from openbell.job j

@@ -4,7 +4,7 @@ with clock as materialized (
     select openbell.now() as t
 ), claim as materialized (
     -- Losing a claim in a crash loses nothing, and every write of value after it is durable together with it.
-    select nextval('openbell.token') as token, set_config('synchronous_commit', 'off', true)
+    select openbell.new_token() as token, set_config('synchronous_commit', 'off', true)
 ), open_product as materialized (
     select p.name, p.timeout, p.kind, p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl
     from openbell.product p, clock

@@ -3,7 +3,9 @@ delete from openbell.version v
 where (v.product, v.key, v.version) in (
     select o.product, o.key, o.version
     from openbell.product p
-    join openbell.version n on n.product = p.name and n.created_at < openbell.now() - p.keep_for
-    join openbell.version o on o.product = n.product and o.key = n.key and o.version = n.version - 1
+    join openbell.version o on o.product = p.name and o.created_at < openbell.now() - p.keep_for
+    where exists (
+        select 1 from openbell.version n
+        where n.product = o.product and n.key = o.key and n.version > o.version and n.created_at < openbell.now() - p.keep_for)
     limit 5000
 )

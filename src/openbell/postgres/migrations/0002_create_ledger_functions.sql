@@ -15,7 +15,7 @@
 -- Two statements on purpose: the sums must be read under a snapshot that is taken after the locks.
 create function openbell.reserve(
     p_job bigint[], p_token bigint[], p_product text[], p_key text[], p_provider text[], p_operation text[],
-    p_effect openbell.effect[], p_idempotency_key text[], p_timeout interval[],
+    p_effect text[], p_idempotency_key text[], p_timeout interval[],
     p_leg_request integer[], p_leg_account bigint[], p_leg_amount bigint[]
 ) returns table (request integer, spend_id bigint, verdict text, account_id bigint, frees_at timestamptz)
 language plpgsql as $$
@@ -62,7 +62,7 @@ begin
     ), intent as (
         insert into openbell.spend (id, job_id, token, product, key, provider, operation, effect, idempotency_key, timeout, intended_at)
         overriding system value
-        select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.effect,
+        select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.effect::openbell.effect,
             asked.idempotency_key, asked.timeout, v_now
         from numbered join asked on asked.n = numbered.n where numbered.sid is not null
     ), held as (
@@ -119,7 +119,7 @@ $$;
 -- A spend that has ended already is left as it is. What an account measures decides what a call took of it:
 -- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held.
 create function openbell.settle(
-    p_spend bigint[], p_state openbell.spend_state[], p_outcome text[], p_bytes bigint[], p_cost_micro bigint[], p_provider_ref text[]
+    p_spend bigint[], p_state text[], p_outcome text[], p_bytes bigint[], p_cost_micro bigint[], p_provider_ref text[]
 ) returns void
 language plpgsql as $$
 declare
@@ -135,7 +135,7 @@ begin
 
     with ended as (
         update openbell.spend s
-        set state = u.state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
+        set state = u.state::openbell.spend_state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
             cost_micro = case when u.state = 'released' then 0 else coalesce(u.cost, (
                 select sum(h.amount) from openbell.hold h join openbell.account a on a.id = h.account_id
                 where h.spend_id = s.id and a.resource = 'usd_micro'), 0) end,
@@ -184,7 +184,7 @@ begin
         order by t.id limit 500
     ) s;
     perform openbell.settle(v_lost,
-        array_fill('unknown'::openbell.spend_state, array[cardinality(v_lost)]), array_fill('nobody ended it'::text, array[cardinality(v_lost)]),
+        array_fill('unknown'::text, array[cardinality(v_lost)]), array_fill('nobody ended it'::text, array[cardinality(v_lost)]),
         array_fill(null::bigint, array[cardinality(v_lost)]), array_fill(null::bigint, array[cardinality(v_lost)]),
         array_fill(null::text, array[cardinality(v_lost)]));
     return cardinality(v_lost);

@@ -38,12 +38,12 @@ $$;
 -- Publishes the result of a job. The head moves; a version is added only when the value is a new one.
 -- Returns no row when the token is outdated.
 create function openbell.publish(
-    p_job bigint, p_token bigint, p_state openbell.artifact_state, p_value jsonb, p_source_time timestamptz,
+    p_job bigint, p_token bigint, p_state text, p_value jsonb, p_source_time timestamptz,
     p_fresh_for interval, p_stale_for interval, p_retry_for interval,
     p_provenance jsonb, p_producer_version integer, p_licence text,
-    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
     p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
-) returns table (outcome openbell.job_outcome, version integer)
+) returns table (outcome text, version integer)
 language plpgsql as $$
 declare
     j openbell.job;
@@ -58,7 +58,7 @@ begin
     perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
     if j.cancelled_by is not null then
         perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || j.cancelled_by);
-        return query select 'cancelled'::openbell.job_outcome, null::integer;
+        return query select 'cancelled', null::integer;
         return;
     end if;
 
@@ -85,7 +85,7 @@ begin
         where t.product = j.product and t.key = j.key;
     else
         insert into openbell.artifact as t (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
-        values (j.product, j.key, (v_outcome = 'done')::integer, p_state, v_now, case when v_outcome = 'done' then v_now end,
+        values (j.product, j.key, (v_outcome = 'done')::integer, p_state::openbell.artifact_state, v_now, case when v_outcome = 'done' then v_now end,
             p_source_time, v_now + p_fresh_for, v_now + greatest(p_stale_for, p_fresh_for))
         on conflict (product, key) do update
         set version = t.version + (v_outcome = 'done')::integer, state = excluded.state, checked_at = excluded.checked_at,
@@ -99,7 +99,7 @@ begin
         perform openbell.meet_needs(j.product, j.key);
     end if;
     perform openbell.finish(j, v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer, null, null);
-    return query select v_outcome, coalesce(a.version, 0) + (v_outcome = 'done')::integer;
+    return query select v_outcome::text, coalesce(a.version, 0) + (v_outcome = 'done')::integer;
 end $$;
 
 -- Ends an attempt that brought no result.
@@ -110,7 +110,7 @@ end $$;
 -- Returns no row when the token is outdated.
 create function openbell.end_attempt(
     p_job bigint, p_token bigint, p_kind text, p_code text, p_message text, p_delay interval, p_cooldown interval,
-    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
     p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
 ) returns table (state text, run_at timestamptz)
 language plpgsql as $$
@@ -188,7 +188,7 @@ begin
             case when r.doubtful then 'the worker was lost in a call that must not be repeated blindly; see the spend'
                  else 'the worker stopped answering' end,
             interval '0', coalesce(r.retry_ttl, interval '1 minute'), r.spends,
-            array_fill('unknown'::openbell.spend_state, array[cardinality(r.spends)]),
+            array_fill('unknown'::text, array[cardinality(r.spends)]),
             array_fill('the worker stopped answering'::text, array[cardinality(r.spends)]),
             array_fill(null::bigint, array[cardinality(r.spends)]), array_fill(null::bigint, array[cardinality(r.spends)]),
             array_fill(null::text, array[cardinality(r.spends)])) e;
@@ -218,7 +218,7 @@ end $$;
 
 -- Finishes a job that turned out not to be needed: its key was refreshed between the sweep and the claim ('unchanged'),
 -- or nobody asks for it any more ('expired').
-create function openbell.skip_job(p_job bigint, p_token bigint, p_outcome openbell.job_outcome, p_message text) returns boolean
+create function openbell.skip_job(p_job bigint, p_token bigint, p_outcome text, p_message text) returns boolean
 language plpgsql as $$
 declare
     j openbell.job;
@@ -227,7 +227,7 @@ begin
     if not found then
         return false;
     end if;
-    perform openbell.finish(j, p_outcome, null, 'skipped', p_message);
+    perform openbell.finish(j, p_outcome::openbell.job_outcome, null, 'skipped', p_message);
     return true;
 end $$;
 
@@ -271,7 +271,7 @@ returns setof openbell.job
 language plpgsql as $$
 declare
     r openbell.job;
-    v_token bigint := nextval('openbell.token');
+    v_token bigint := openbell.new_token();
     v_now timestamptz;
     v_full text;
 begin
@@ -324,7 +324,7 @@ $$;
 -- cancelled; the first result of a step stays.
 create function openbell.save_step(
     p_job bigint, p_token bigint, p_name text, p_value jsonb,
-    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
     p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
 ) returns boolean
 language plpgsql as $$
@@ -342,9 +342,9 @@ end $$;
 -- Finishes a task: work that leaves no artifact. Returns no row when the token is outdated.
 create function openbell.complete(
     p_job bigint, p_token bigint,
-    p_spend bigint[], p_spend_state openbell.spend_state[], p_spend_outcome text[],
+    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
     p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
-) returns table (outcome openbell.job_outcome)
+) returns table (outcome text)
 language plpgsql as $$
 declare
     j openbell.job;
@@ -357,5 +357,5 @@ begin
     perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
     v_outcome := case when j.cancelled_by is null then 'done' else 'cancelled' end;
     perform openbell.finish(j, v_outcome, null, null, null);
-    return query select v_outcome;
+    return query select v_outcome::text;
 end $$;
