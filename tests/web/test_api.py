@@ -146,6 +146,7 @@ async def test_the_openapi_document_is_true(site: Site) -> None:
         "/health",
         "/api/v1/products",
         "/api/v1/artifacts/{product}/{key}",
+        "/api/v1/artifacts/{product}/{key}/why",
         "/api/v1/demand",
         "/api/v1/stream",
         "/api/v1/jobs/{job_id}",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import click
 
-from openbell.cli import bench, doctor, get, listings, migrate, schedules, services, up
+from openbell.cli import bench, doctor, get, listings, migrate, schedules, services, stats, up, why
 from openbell.cli.exits import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NO_DATABASE, NOTHING_KNOWN, CliError
 
 INTRODUCTION = """Openbell: self-hosted market intelligence.
@@ -35,6 +35,8 @@ for command in (
     bench.bench,
 ):  # fmt: skip
     openbell.add_command(command)
+for command in (why.why, stats.stats):
+    listings.jobs.add_command(command)
 
 
 def run(arguments: list[str]) -> int:

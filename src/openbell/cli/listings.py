@@ -82,20 +82,6 @@ def jobs_show(job_id: int, data: Path | None, as_json: bool) -> None:
     _show(view.as_json(), as_json)
 
 
-@jobs.command("stats")
-@data_option
-@json_option
-def jobs_stats(data: Path | None, as_json: bool) -> None:
-    """Count jobs by state and class, and say how long the oldest one waits."""
-
-    async def read(connection: asyncpg.Connection) -> Any:
-        from openbell.engine import jobs as engine_jobs
-
-        return await engine_jobs.stats(connection)
-
-    _show(_ask(data, read).as_json(), as_json)
-
-
 @jobs.command("retry")
 @click.argument("job_id", metavar="ID", type=click.IntRange(1))
 @data_option

@@ -2,22 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openbell.engine.artifacts import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One thing that must hold before work on a key begins.
+
+    ``opens_at`` is when a closed gate opens by itself, None where nobody can know; ``numbers`` are what it is judged
+    by.
+    """
+
+    name: str
+    open: bool
+    detail: str
+    numbers: Mapping[str, Any]
+    opens_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; times in ISO 8601 with zone."""
+        return {
+            "name": self.name,
+            "open": self.open,
+            "detail": self.detail,
+            "opens_at": plain(self.opens_at),
+            "numbers": plain(self.numbers),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a key is not running or not fresh: a verdict in one or two sentences, and every gate in the way of the data.
+
+    ``expected_start`` is an estimate, or when the running attempt has begun; None where nothing can be said. ``basis``
+    says in words what it rests on.
+    """
+
+    product: str
+    key: str
+    state: str
+    job: int | None
+    verdict: str
+    gates: Sequence[Gate]
+    expected_start: datetime | None
+    basis: str
+    now: datetime
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; times in ISO 8601 with zone."""
+        return {
+            "product": self.product,
+            "key": self.key,
+            "state": self.state,
+            "job": self.job,
+            "verdict": self.verdict,
+            "expected_start": plain(self.expected_start),
+            "basis": self.basis,
+            "gates": [gate.as_json() for gate in self.gates],
+            "now": plain(self.now),
+        }
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON has it: times in ISO 8601 with zone, spans in seconds."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
 
 
 def why(r: Reading) -> str:
     """One sentence: what holds now, and what happens next."""
     if r.state == "fresh" and r.fresh_until is not None:
         return f"Fresh until {clock(r.fresh_until, r.now)}."
-    now = _standing(r)
+    now = standing(r)
     return f"{now} {_next(r)}".strip()
 
 
-def _standing(r: Reading) -> str:
+def standing(r: Reading) -> str:
+    """What holds now, in one or two sentences."""
     if r.state == "empty":
         until = (
             f" It is asked again after {clock(r.fresh_until, r.now)}."

@@ -12,10 +12,21 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from openbell.engine import jobs
 from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.errors import UnknownJob
+from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
-from openbell.web.schemas import Artifact, Cancelled, Demand, DemandTaken, Problem, ProductList, Retried, Wanted
+from openbell.web.schemas import (
+    Artifact,
+    Cancelled,
+    Demand,
+    DemandTaken,
+    Explained,
+    Problem,
+    ProductList,
+    Retried,
+    Wanted,
+)
 from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
 
 log = logging.getLogger(__name__)
@@ -43,6 +54,13 @@ async def products(request: Request) -> dict[str, Any]:
     """The products and the policy in force for each."""
     async with database(request).use() as db:
         return {"products": [row.as_json() for row in await list_products(db)]}
+
+
+@router.get("/artifacts/{product}/{key:path}/why", response_model=Explained)
+async def why(request: Request, product: str, key: str) -> dict[str, Any]:
+    """Why a key is not running or not fresh: each gate in its way with its numbers, and the expected start."""
+    async with database(request).use() as db:
+        return (await inquire(db, registry(request), product, key)).as_json()
 
 
 @router.get(

@@ -71,6 +71,32 @@ class Artifact(BaseModel):
     now: datetime = Field(description="the database's time of this reading")
 
 
+class Gate(BaseModel):
+    """One thing that must hold before work on a key begins."""
+
+    name: str = Field(
+        description="product, demand, freshness, cooldown, needs, job, provider, account, seats or workers"
+    )
+    open: bool
+    detail: str
+    opens_at: datetime | None = Field(description="when a closed gate opens by itself; null where nobody can know")
+    numbers: dict[str, Any] = Field(description="what it is judged by; spans in seconds")
+
+
+class Explained(BaseModel):
+    """Why a key is not running or not fresh, in a sentence and gate by gate."""
+
+    product: str
+    key: str
+    state: State | Literal["task"]
+    job: int | None
+    verdict: str
+    expected_start: datetime | None = Field(description="an estimate, or when the running attempt has begun")
+    basis: str = Field(description="what the estimate rests on")
+    gates: list[Gate]
+    now: datetime
+
+
 class ProductList(BaseModel):
     """The registry as it is in force."""
 

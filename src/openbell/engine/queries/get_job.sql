@@ -1,4 +1,4 @@
-select j.id, j.product, j.key, j.job_class, j.number, j.state::text as state, j.attempt, j.max_attempts, j.queued_at, j.parked_until as run_at,
+select j.id, j.product, j.key, j.job_class, j.number, j.state::text as state, j.attempt, j.max_attempts, j.queued_at, nullif(j.parked_until, 'infinity') as run_at,
     j.started_at, null::timestamptz as finished_at, j.worker, j.reason, j.progress, j.cancelled_by,
     null::text as code, null::text as message, null::integer as version, null::bigint as cost_micro, coalesce(j.trail, '[]') as trail
 from openbell.job j where j.id = $1

@@ -2,7 +2,7 @@
 select u.product, u.key, openbell.now() as now, p.version as producer_version, p.provider, p.enabled,
     a.version, a.state::text as stored, a.checked_at, a.changed_at, a.source_time, a.fresh_until, a.stale_until,
     v.value, v.provenance, v.licence, v.cost_micro,
-    j.id as job_id, j.state::text as job_state, j.parked_until as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
+    j.id as job_id, j.state::text as job_state, nullif(j.parked_until, 'infinity') as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
     j.progress as job_progress, j.queued_at as job_queued_at,
     b.blocked_until, b.blocked_reason,
     exists (select 1 from openbell.demand d where d.product = u.product and d.key = u.key and d.expires_at > openbell.now()) as demanded,
