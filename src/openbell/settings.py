@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 FMP_HOME = "https://financialmodelingprep.com"
 PLACEHOLDERS = frozenset(
@@ -55,7 +55,11 @@ class Settings(BaseModel):
     fmp_base_url: str = Field(FMP_HOME, description="where FMP answers", pattern=r"^https?://[^\s/]+")
     fmp_plan: Plan = Field("basic", description="the FMP plan that is paid for; decides calls and bytes allowed")
     fmp_calls_per_minute: int | None = Field(None, ge=1, le=10_000, description="overrides the plan's calls a minute")
-    max_concurrent_jobs: int = Field(8, ge=1, le=500, description="jobs that one worker runs at a time")
+    max_concurrent_jobs: int | None = Field(None, ge=1, le=500, description="jobs at once of all workers together")
+    max_concurrent_scheduled: int | None = Field(
+        None, ge=1, le=500, description="how many of them scheduled work takes, and is sure of while it has any waiting"
+    )
+    max_concurrent_adhoc: int | None = Field(None, ge=1, le=500, description="how many of them ad-hoc work takes")
     allowed_origins: list[str] = Field([], description="origins, separated by commas, whose pages may call the API")
     openbell_data: Path | None = Field(None, description="data folder of `openbell up`")
     openbell_host: str = Field("127.0.0.1", min_length=1, description="address the web process listens on")
@@ -73,6 +77,14 @@ class Settings(BaseModel):
         for origin in given:
             if not re.fullmatch(r"https?://[^\s/]+", origin):
                 raise ValueError(f"origins such as https://example.com, without a path, and {origin!r} is none")
+        return given
+
+    @field_validator("max_concurrent_scheduled", "max_concurrent_adhoc")
+    @classmethod
+    def _check_share(cls, given: int | None, info: ValidationInfo) -> int | None:
+        total = info.data.get("max_concurrent_jobs")
+        if given is not None and total is not None and given > total:
+            raise ValueError(f"at most MAX_CONCURRENT_JOBS, which is {total}")
         return given
 
     @field_validator("log_level", mode="before")
@@ -209,10 +221,10 @@ def _allowed(field: str, complaint: Mapping[str, Any]) -> str:
     if (choices := get_args(about.annotation)) and all(isinstance(choice, str) for choice in choices):
         return "one of " + ", ".join(choices)
     bounds = {name: getattr(item, name) for item in about.metadata for name in ("ge", "le") if hasattr(item, name)}
-    if bounds:
-        return f"a whole number from {bounds['ge']:,} to {bounds['le']:,}"
     if complaint["type"] == "value_error":
         return str(context["error"])
+    if bounds:
+        return f"a whole number from {bounds['ge']:,} to {bounds['le']:,}"
     if complaint["type"] == "string_pattern_mismatch":
         return f"an address such as {FMP_HOME}"
     return f"{about.description}"

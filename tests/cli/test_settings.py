@@ -22,7 +22,7 @@ def test_sources_in_order(tmp_path: Path) -> None:
         1003,
         "premium",
         "DEBUG",
-        8,
+        None,
     )
     assert found.is_set("fmp_plan")
     assert not found.is_set("max_concurrent_jobs")
@@ -65,12 +65,20 @@ def test_unknown_settings_are_named(tmp_path: Path) -> None:
     assert "remove it" in refused(tmp_path)
 
 
+def test_a_share_is_part_of_the_whole(tmp_path: Path) -> None:
+    """DG-25: scheduled and ad-hoc work cannot be given more than there is."""
+    told = refused(tmp_path, MAX_CONCURRENT_JOBS="5", MAX_CONCURRENT_SCHEDULED="6")
+    assert told.startswith("MAX_CONCURRENT_SCHEDULED is '6'")
+    assert "at most MAX_CONCURRENT_JOBS, which is 5" in told
+
+
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
         ("OPENBELL_PORT", "99999", "a whole number from 0 to 65,535"),
         ("OPENBELL_PORT", "http", "a whole number from 0 to 65,535"),
         ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1 to 500"),
+        ("MAX_CONCURRENT_ADHOC", "two", "a whole number from 1 to 500"),
         ("FMP_CALLS_PER_MINUTE", "many", "a whole number from 1 to 10,000"),
         ("FMP_PLAN", "gold", "one of basic, starter, premium, ultimate"),
         ("ENVIRONMENT", "prod", "one of development, staging, production"),

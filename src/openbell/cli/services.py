@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PLANS = ("basic", "starter", "premium", "ultimate")
 POOL_MAX = 10
+SLOTS = 8
 # Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
 WEB_GRACE_S = 1
 WORKER_GRACE_S = 1.5
@@ -92,7 +93,11 @@ async def _serve_web(place: reach.Place, allowed_origins: list[str], door: socke
 
 
 @click.command()
-@click.option("--slots", type=click.IntRange(1, 500), help="Jobs at a time [default: MAX_CONCURRENT_JOBS, else 8].")
+@click.option(
+    "--slots",
+    type=click.IntRange(1, 500),
+    help="Jobs that this worker runs at once [default: MAX_CONCURRENT_JOBS, else 8].",
+)
 @click.option("--classes", metavar="A,B", help="Job classes to serve [default: all].")
 @data_option
 def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
@@ -106,7 +111,7 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
     _log(settings.log_level)
     place = reach.find(settings, data)
     chosen = _classes(classes)
-    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs, chosen, stop))
+    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs or SLOTS, chosen, stop))
 
 
 def _classes(given: str | None) -> tuple[str, ...]:
@@ -123,6 +128,7 @@ def _classes(given: str | None) -> tuple[str, ...]:
 async def _work(
     place: reach.Place, settings: Settings, slots: int, classes: tuple[str, ...], stop: asyncio.Event
 ) -> None:
+    from openbell.engine.seats import forget_others, seat_limits
     from openbell.engine.worker import Worker
     from openbell.postgres.pool import open_pool
     from openbell.products import registry
@@ -132,12 +138,15 @@ async def _work(
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX)
     source = await choose_source(pool, settings, reach.read_run(place.folder))
     connections = Connections(fmp=fmp.open_http(source.base_url, source.key))
+    seats = seat_limits(settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
     try:
+        await forget_others(pool, seats)
         worker = Worker(
             pool,
             place.listen_dsn,
             registry(),
             limits=fmp.limits(source.plan, calls_per_minute=settings.fmp_calls_per_minute),
+            seats=seats,
             context=connections.context(),
             slots=slots,
             classes=classes,
