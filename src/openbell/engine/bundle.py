@@ -30,6 +30,9 @@ LOOK_BACK_S = 0.5
 NO_SPENDS: list[Any] = [[]] * 6
 HANDED_BACK = Ending("release", "released", "handed back by a worker that stops")
 
+POLICY_S = 10.0
+"""How soon a change that an operator makes to a task holds for its bundles."""
+
 SLACK_S = 0.01
 """How exactly the time limit of a small task is kept; setting it anew for each would cost more than most of them."""
 
@@ -50,11 +53,13 @@ class Bundles:
         self._size = max((one.bundle for one in products), default=1)
         self._policies: dict[str, ProductRow] = {}
         self._mark = START
-        self._looked_at = float("-inf")
+        self._looked_at = self._learned_at = float("-inf")
         self.held: set[tuple[int, int]] = set()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._products
+    @property
+    def has_products(self) -> bool:
+        """Whether this process knows any task that is bundled."""
+        return bool(self._products)
 
     async def drain(self, worker: int) -> None:
         """Claim, run and finish bundles until none is left or the worker must stop."""
@@ -80,7 +85,9 @@ class Bundles:
         now = asyncio.get_running_loop().time()
         if now - self._looked_at > LOOK_BACK_S:
             self._mark, self._looked_at = START, now
+        if now - self._learned_at > POLICY_S:
             self._policies = {row.name: row for row in await list_products(self._runner.pool) if row.enabled}
+            self._learned_at = now
         rows = await self._runner.pool.fetch(
             SQL.get("claim_bundle"),
             [name for name in self._products if name in self._policies],

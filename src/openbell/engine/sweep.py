@@ -45,17 +45,19 @@ class Sweeper(Duty):
     async def beat(self) -> float:
         """Sweep once; quick while there is demand, slow while there is none."""
         begun = monotonic()
-        if not await self._pool.fetchval(SQL.get("begin_duty"), "sweep", timedelta(seconds=BEAT_S * 0.9)):
-            return BEAT_S
-        queued = await sweep(self._pool)
-        woken = [*await self._pool.fetch(SQL.get("wake_parked"), 1_000), *await self._pool.fetch(SQL.get("wake_needy"))]
+        found = await self._pool.fetchrow(SQL.get("begin_sweep"), timedelta(seconds=BEAT_S * 0.9))
+        if found is None:
+            return IDLE_BEAT_S / 2
+        queued = await sweep(self._pool) if found["demanded"] else []
+        woken = await self._pool.fetch(SQL.get("wake_parked"), 1_000) if found["parked"] else []
+        if found["needy"]:
+            woken += await self._pool.fetch(SQL.get("wake_needy"))
         for job in queued:
             if job.created:
                 self._hints.tell("work", job.product, job.key)
         if woken:
             self._hints.tell("work", "*", "*")
-        busy = queued or woken or await self._pool.fetchval(SQL.get("count_demand"))
-        return max(BEAT_S, 20 * (monotonic() - begun)) if busy else IDLE_BEAT_S
+        return max(BEAT_S, 20 * (monotonic() - begun)) if any(found.values()) else IDLE_BEAT_S
 
 
 class Pruner(Duty):

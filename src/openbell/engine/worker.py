@@ -144,6 +144,7 @@ class Worker:
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
         self._draining_bundles: asyncio.Task[None] | None = None
+        self._look_again = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; then claim nothing more, finish or hand back what runs, and leave."""
@@ -217,14 +218,18 @@ class Worker:
         free = self.slots - len(self.running)
         if free <= 0:
             return
-        busy = self._draining_bundles is not None and not self._draining_bundles.done()
-        names = [one.name for one in self.registry if not (busy and one.name in self.bundles)]
+        names = list(self.registry.products)
         statement = SQL.get("claim_seated" if self.limited else "claim_jobs")
         for row in await self.pool.fetch(statement, names, self._classes, self.id, free):
             self._start(Claim(**row))
-            if row["product"] in self.bundles and not busy and not self.limited:
-                busy = True
-                self._draining_bundles = asyncio.create_task(self._drain_bundles(), name="bundles")
+        if self.bundles.has_products and not self.limited:
+            self._look_for_bundles()
+
+    def _look_for_bundles(self) -> None:
+        if self._draining_bundles is None or self._draining_bundles.done():
+            self._draining_bundles = asyncio.create_task(self._drain_bundles(), name="bundles")
+        else:
+            self._look_again = True
 
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(self.runner.run(claim), name=f"job {claim.id}")
@@ -244,7 +249,8 @@ class Worker:
         except Exception as error:  # noqa: BLE001 (what was claimed comes back as strays)
             log.warning("worker.bundle_lost error=%s: %s", type(error).__name__, error)
             self.doubt()
-        finally:
+        if self._look_again:
+            self._look_again = False
             self.wake()
 
     async def _drain(self) -> None:

@@ -6,9 +6,9 @@ with claim as materialized (
 ), picked as (
     select j.ctid as place
     from openbell.job j
-    where j.parked_until is null and j.token is null
+    where j.bundled and j.parked_until is null and j.token is null
         and (j.job_class, -j.number, j.id) > ($5::smallint, $6::smallint, $7::bigint)
-        and j.job_class = any ($2::smallint[]) and j.product = any ($1::text[])
+        and array_position($2::smallint[], j.job_class) is not null and j.product = any ($1::text[])
     order by j.job_class, (-j.number), j.id
     limit $4 for update skip locked
 )

@@ -13,8 +13,8 @@ with clock as materialized (
 ), picked as (
     select j.id
     from openbell.job j
-    where j.parked_until is null and j.token is null
-        and j.job_class = any ($2::smallint[]) and j.product in (select name from open_product)
+    where not j.bundled and j.parked_until is null and j.token is null
+        and array_position($2::smallint[], j.job_class) is not null and j.product in (select name from open_product)
     order by j.job_class, (-j.number), j.id
     limit $4 for update skip locked
 )

@@ -137,11 +137,13 @@ create function openbell.new_token() returns bigint
     return ((extract(epoch from clock_timestamp()) * 1000)::bigint << 20) | floor(random() * 1048576)::bigint;
 
 -- Live work only. One row a key: that is what makes a result once. A claim changes no indexed column, so that it stays on
--- its page (a HOT update) and the indexes see a job twice: when it comes and when it goes.
+-- its page (a HOT update) and the indexes see a job twice: when it comes and when it goes. Small tasks in large numbers
+-- (`bundled`) stand apart in the claim's index, so that a million of them hide nobody.
 create table openbell.job (
     id           bigint      generated always as identity primary key,
     product      text        not null,
     key          text        not null,
+    bundled      boolean     not null default false,
     job_class    smallint    not null,
     number       smallint    not null default 1 check (number between 0 and 100),
     attempt      smallint    not null default 0,
@@ -168,7 +170,7 @@ create table openbell.job (
 ) with (fillfactor = 42, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
 create unique index job_key on openbell.job (product, key);
-create index job_claim on openbell.job (job_class, (-number), id) where parked_until is null;
+create index job_claim on openbell.job (bundled, job_class, (-number), id) where parked_until is null;
 create index job_parked on openbell.job (parked_until) where parked_until is not null;
 
 -- Jobs that were submitted together, and how many of them have ended how.

@@ -67,9 +67,10 @@ begin
     v_outcome := case
         when p_state = 'empty' then 'empty'
         when p_source_time < a.source_time then 'outdated'
-        when a.version > 0 and p_source_time = a.source_time then 'unchanged'
-        when a.version > 0 and p_source_time is null
-            and (select v.value = p_value from openbell.version v where v.product = j.product and v.key = j.key and v.version = a.version) then 'unchanged'
+        when exists (
+            select 1 from openbell.version v
+            where v.product = j.product and v.key = j.key and v.version = a.version and v.producer_version = p_producer_version
+                and case when p_source_time is null then v.value = p_value else a.source_time = p_source_time end) then 'unchanged'
         else 'done'
     end;
 
@@ -252,8 +253,8 @@ begin
         select 'operator', h.product, h.key, 1, h.job_class, openbell.now() + interval '1 hour'
         from openbell.product p where p.name = h.product and p.kind = 'artifact'
         on conflict (product, key, source) do update set expires_at = excluded.expires_at;
-        insert into openbell.job as t (product, key, args, job_class, max_attempts)
-        select h.product, h.key, h.args, h.job_class, p.max_attempts from openbell.product p where p.name = h.product
+        insert into openbell.job as t (product, key, args, bundled, job_class, max_attempts)
+        select h.product, h.key, h.args, p.bundle > 1, h.job_class, p.max_attempts from openbell.product p where p.name = h.product
         on conflict (product, key) do update set parked_until = null where t.token is null
         returning t.id into v_id;
         if v_id is null then
@@ -265,10 +266,11 @@ begin
 end $$;
 
 -- Claims jobs one by one under the limits of openbell.seat_limit. Claims of limited work take turns, so the counts are
--- exact; a product or class that is full is left out of the search, so that it hides nobody behind it.
+-- exact; a product or class that is full is left out of the search, so that it hides nobody behind it. Small tasks are
+-- claimed singly here, after all others.
 create function openbell.claim_seated(p_products text[], p_classes smallint[], p_worker bigint, p_most integer)
 returns setof openbell.job
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_custom_plan as $$
 declare
     r openbell.job;
     v_token bigint := openbell.new_token();
@@ -279,8 +281,9 @@ begin
     v_now := openbell.now();
     while p_most > 0 loop
         select j.* into r from openbell.job j
-        where j.parked_until is null and j.token is null and j.job_class = any (p_classes) and j.product = any (p_products)
-        order by j.job_class, (-j.number), j.id
+        where j.parked_until is null and j.token is null
+            and array_position(p_classes, j.job_class) is not null and j.product = any (p_products)
+        order by j.bundled, j.job_class, (-j.number), j.id
         limit 1 for update skip locked;
         exit when not found;
         v_full := openbell.full_limit(r.product, r.job_class);

@@ -1,1 +1,0 @@
-select count(*) from openbell.demand where expires_at > openbell.now()
