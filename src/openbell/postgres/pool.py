@@ -93,8 +93,8 @@ def _options(
             # held snapshot a claim took 24 ms instead of 0.3. Compiling plans never pays for statements this small.
             "plan_cache_mode": "force_custom_plan",
             "jit": "off",
-            # The live table grows from nothing to a million between two looks of the statistics; claims must walk in the
-            # order of their index whatever the statistics say. Sorting 50,000 rows for 1,000 took 16 ms instead of 1.
+            # The live table grows from nothing to a million between two looks of the statistics; claims must walk in
+            # the order of their index whatever the statistics say. Sorting 50,000 rows for 1,000 took 16 ms instead of 1.
             "enable_sort": "off",
             "enable_bitmapscan": "off",
         }

@@ -145,8 +145,10 @@ class Fmp:
 
 def _of(symbol: str, rows: list[Row]) -> list[Row]:
     """The rows, if they are all of ``symbol``: figures of the wrong company are worse than none."""
-    if other := next((row.get("symbol") for row in rows if row.get("symbol") != symbol), None):
-        raise Permanent(f"FMP answered with {str(other)[:20]!r} when asked for {symbol}", code="wrong_symbol")
+    for row in rows:
+        if row.get("symbol") != symbol:
+            other = str(row.get("symbol"))[:20]
+            raise Permanent(f"FMP answered with {other!r} when asked for {symbol}", code="wrong_symbol")
     return rows
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
@@ -15,15 +15,43 @@ MOST_ROWS = 1_260
 """About five years of sessions."""
 
 
+Price = Annotated[float, Field(ge=0)]
+
+
 class Bar(NamedTuple):
     """One session: prices per share, volume in shares."""
 
     day: date
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Annotated[float, Field(ge=0)]
+
+
+class DailyRow(BaseModel):
+    """One row of the provider; a session without a close has not traded."""
+
+    date: date
+    open: Price | None
+    high: Price | None
+    low: Price | None
+    close: Price | None
+    volume: Annotated[float, Field(ge=0)] | None
+
+    @model_validator(mode="after")
+    def _within_range(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"the low of {self.date} is above its high")
+        return self
+
+    @property
+    def bar(self) -> Bar | None:
+        """The session, when every figure of it is there; nothing is filled in."""
+        figures = (self.open, self.high, self.low, self.close, self.volume)
+        if any(figure is None for figure in figures):
+            return None
+        return Bar(self.date, *(figure for figure in figures if figure is not None))
 
 
 class EodPrices(BaseModel):
@@ -50,11 +78,7 @@ class EodPrices(BaseModel):
     max_bytes=500_000,
 )
 async def eod_prices(symbol: Symbol, ctx: Context) -> EodPrices:
-    """Ask for one symbol; the answer is newest first, and a session without a price in it is left out, not filled."""
-    rows = await ctx.fmp.end_of_day(symbol)
-    bars = {
-        row["date"]: [row["date"], *(row[name] for name in Bar._fields[1:])]
-        for row in rows
-        if row.get("close") is not None
-    }
-    return EodPrices.model_validate({"symbol": symbol, "rows": [bars[day] for day in sorted(bars)][-MOST_ROWS:]})
+    """Ask for one symbol; the answer is newest first, and a session with a figure missing is left out, not filled."""
+    rows = [DailyRow.model_validate(row) for row in await ctx.fmp.end_of_day(symbol)]
+    bars = {bar.day: bar for row in rows if (bar := row.bar) is not None}
+    return EodPrices(symbol=symbol, rows=[bars[day] for day in sorted(bars)][-MOST_ROWS:])
