@@ -16,6 +16,7 @@ from typing import Any, Literal
 import asyncpg
 
 from openbell.engine.database import SQL
+from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.pool import connect
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Hints:
             payload = json.dumps([kind, None])
         try:
             await self._pool.execute(SQL.get("notify"), CHANNEL, payload)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except DATABASE_ERRORS as error:
             log.warning("hints.lost kind=%s keys=%d error=%s", kind, len(keys), error)
 
     async def _listen(self, dsn: str) -> None:
@@ -97,7 +98,7 @@ class Hints:
         while True:
             try:
                 await self._hear(dsn)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            except DATABASE_ERRORS as error:
                 log.warning("hints.deaf error=%s: %s", type(error).__name__, error)
             self.listening.clear()
             await asyncio.sleep(pause_s)

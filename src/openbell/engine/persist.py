@@ -15,7 +15,13 @@ PERSIST_S = 60.0
 
 T = TypeVar("T")
 
-DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+DATABASE_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut while it was idle
+    OSError,
+    TimeoutError,
+)
 """Everything that a database that is away, busy or restarting can answer with."""
 
 _PASSING = (
@@ -29,6 +35,7 @@ _PASSING = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )

@@ -134,7 +134,7 @@ class Runner:
                 return Ending("permanent", "invalid_answer", _first_fault(product, error))
             case TimeoutError():
                 return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s")
-            case asyncpg.PostgresError() | asyncpg.InterfaceError() | OSError():
+            case asyncpg.PostgresError() | asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
                 return Ending("release", "database", f"the database was away ({type(error).__name__})", CONFLICT_PAUSE)
         log.error("job.producer_failed id=%d product=%s key=%s", claim.id, claim.product, claim.key, exc_info=error)
         return _retry(claim, "producer_failed", f"the producer failed with {type(error).__name__}")
@@ -226,7 +226,8 @@ class Runner:
             claim.token,
             detail,
         )
-        self.hints.tell("artifact", claim.product, claim.key)
+        if claim.policy is not None:
+            self.hints.tell("artifact", claim.product, claim.key)
 
 
 async def _within(limit: timedelta, work: Any) -> Any:

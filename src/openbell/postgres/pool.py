@@ -94,7 +94,7 @@ def _options(
             "plan_cache_mode": "force_custom_plan",
             "jit": "off",
             # The live table grows from nothing to a million between two looks of the statistics; claims must walk in
-            # the order of their index whatever the statistics say. Sorting 50,000 rows for 1,000 took 16 ms instead of 1.
+            # the order of their index whatever those say. Sorting 50,000 rows for 1,000 took 16 ms instead of 1.
             "enable_sort": "off",
             "enable_bitmapscan": "off",
         }

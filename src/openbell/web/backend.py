@@ -11,6 +11,7 @@ import asyncpg
 
 from openbell.engine.demand import Interest, want
 from openbell.engine.hints import Hint, Hints
+from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.sweep import QueuedJob
 from openbell.postgres.errors import PostgresError
 from openbell.postgres.migrate import pending
@@ -32,6 +33,7 @@ GONE = (
     PostgresError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -148,6 +150,6 @@ async def quietly(work: Awaitable[object], limit_s: float) -> bool:
     try:
         async with asyncio.timeout(limit_s):
             await work
-    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except DATABASE_ERRORS:
         return False
     return True
