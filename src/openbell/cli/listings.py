@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LIST_MAX = 10_000
-JOB_STATES = ("waiting", "parked", "running", "done", "unchanged", "empty", "outdated", "failed", "cancelled")
+JOB_STATES = (
+    "waiting", "parked", "running",
+    "done", "unchanged", "empty", "outdated", "superseded", "failed", "expired", "cancelled",
+)  # fmt: skip
 ACTOR = "cli"
 
 

@@ -115,6 +115,8 @@ def _next(r: Reading) -> str:
     if r.setback is not None and r.setback.retry_at > r.now:
         failure, again = r.setback.message.rstrip("."), clock(r.setback.retry_at, r.now)
         return f"The last attempt failed: {failure}. It is tried again after {again}."
+    if r.state in ("empty", "fallback") and r.fresh_until is not None and r.fresh_until > r.now:
+        return ""
     if r.demanded:
         return "It is about to be refreshed."
     if r.state in ("missing", "stale", "expired"):

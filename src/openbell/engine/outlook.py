@@ -53,7 +53,8 @@ def _opens_by_turns(f: Facts, gate: Gate) -> bool:
 
 
 def _verdict(f: Facts, gates: Sequence[Gate], start: datetime | None) -> str:
-    if f.is_artifact and f.reading.state == "fresh" and not f.has_job:
+    holds = f.reading.fresh_until is not None and f.reading.fresh_until > f.reading.now
+    if f.is_artifact and holds and not f.has_job:
         return why(f.reading)
     job = next(gate for gate in gates if gate.name == "job")
     told = [standing(f.reading)] if f.is_artifact else []
