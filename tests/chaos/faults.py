@@ -10,11 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -22,8 +21,14 @@ from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.embedded import EmbeddedServer
 from tests.chaos.history import History
 
+EXACTLY = 0.6
+"""How many freezes end just when somebody else has taken over; the others end at any time."""
+
+if TYPE_CHECKING:
+    from tests.chaos.run import Plan
+
 ROOT = Path(__file__).resolve().parents[2]
-MOST_FREEZE_S = 20.0
+WEIGHTS = {"kill": 6.0, "freeze": 5.0, "cut": 4.0, "ask_to_leave": 2.0, "jump": 1.0, "crash": 1.0}
 
 
 @dataclass(slots=True)
@@ -61,6 +66,11 @@ class Staff:
         self.processes.append(Process(name, popen))
         return self.processes[-1]
 
+    def are_ready(self) -> bool:
+        """Whether each of them has said hello."""
+        ready = {fact["worker"] for fact in self.history.of("hello")}
+        return all(one.name in ready for one in self.processes)
+
     def free(self) -> list[Process]:
         """Those that run and are not frozen."""
         return [one for one in self.processes if not one.frozen and one.popen.poll() is None]
@@ -93,6 +103,8 @@ class Staff:
         for one in self.processes:
             one.popen.kill()
             one.popen.wait()
+            if one.popen.stdin is not None:
+                one.popen.stdin.close()
         self.processes.clear()
 
 
@@ -118,15 +130,7 @@ class Faults:
     dsn: str
     history: History
     random: Random
-    pace: float
-    crashes: bool = True
-
-    def weights(self) -> list[tuple[Callable[[], Awaitable[None]], float]]:
-        """The faults and how often each comes."""
-        return [
-            (self.kill, 6), (self.freeze, 5), (self.cut, 4), (self.ask_to_leave, 2), (self.jump, 1),
-            (self.crash, 1 if self.crashes else 0),
-        ]  # fmt: skip
+    plan: Plan
 
     async def run(self, stop: asyncio.Event, every_s: float) -> None:
         """One fault after the other, about every ``every_s``; freezes thaw beside."""
@@ -134,9 +138,9 @@ class Faults:
         self._thaws = thaws
         while not await _stopped(stop, self.random.uniform(0.3, 1.7) * every_s):
             self.staff.look()
-            faults = self.weights()
-            (fault,) = self.random.choices([fault for fault, _ in faults], [weight for _, weight in faults])
-            await fault()
+            weights = self.plan.weights
+            (fault,) = self.random.choices(list(weights), list(weights.values()))
+            await getattr(self, fault)()
         for thaw in thaws:
             thaw.cancel()
         await asyncio.gather(*thaws, return_exceptions=True)
@@ -158,7 +162,7 @@ class Faults:
     async def freeze(self) -> None:
         """SIGSTOP for a while; then it goes on as if nothing had happened."""
         if one := self._one(spare=2):
-            seconds = self.random.uniform(1, MOST_FREEZE_S) * self.pace
+            seconds = self.random.uniform(*self.plan.freeze_s)
             one.frozen = True
             one.send(signal.SIGSTOP)
             self.history.add("freeze", worker=one.name, seconds=seconds)
@@ -168,11 +172,33 @@ class Faults:
 
     async def _thaw(self, one: Process, seconds: float) -> None:
         try:
-            await asyncio.sleep(seconds)
+            if self.random.random() < EXACTLY:
+                await self._until_robbed(one, time.time(), seconds)
+            else:
+                await asyncio.sleep(seconds)
         finally:
             self.history.add("thaw", worker=one.name)
             one.send(signal.SIGCONT)
             one.frozen = False
+
+    async def _until_robbed(self, one: Process, since: float, most_s: float) -> None:
+        """Until somebody has taken a job from it: what it writes next is late by a moment, which is the worst time."""
+        end = time.monotonic() + most_s
+        while time.monotonic() < end:
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(*DATABASE_ERRORS):
+                connection = await asyncpg.connect(self.dsn)
+                robbed = await connection.fetchval(
+                    "select exists (select 1 from chaos.event e"
+                    " join chaos.event h on h.kind = 'hired' and h.worker = e.worker and h.word = $1"
+                    " where e.kind = 'freed' and e.word = 'process_gone' and e.at > to_timestamp($2))",
+                    one.name,
+                    since,
+                )
+                await connection.close(timeout=2)
+                if robbed:
+                    await asyncio.sleep(self.random.choice([0.0, 0.1, 0.4]))
+                    break
 
     async def ask_to_leave(self) -> None:
         """SIGTERM: it must hand back what it holds and leave with code 0."""
@@ -188,7 +214,8 @@ class Faults:
             try:
                 count = await connection.fetchval(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where pid <> pg_backend_pid() and application_name like 'openbell%' and random() < $1",
+                    " where pid <> pg_backend_pid() and datname = current_database()"
+                    " and application_name like 'openbell%' and random() < $1",
                     self.random.choice([0.1, 0.5, 1.0]),
                 )
                 self.history.add("cut", connections=count)
@@ -200,7 +227,7 @@ class Faults:
         with contextlib.suppress(*DATABASE_ERRORS):
             connection = await asyncpg.connect(self.dsn)
             try:
-                seconds, began = round(self.random.uniform(1, 40) * self.pace, 3), time.time()
+                seconds, began = round(self.random.uniform(1, 40) * self.plan.pace, 3), time.time()
                 await connection.execute("update openbell.clock set shift = shift + make_interval(secs => $1)", seconds)
                 self.history.add("jump", began=began, seconds=seconds)
             finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -24,6 +24,13 @@ MOST_LIVE = 500
 """No more is asked for while so many jobs are live; the machine must keep up for recovery times to mean something."""
 
 
+ACTS: dict[str, float] = {
+    "want_quotes": 30, "want_report": 10, "want_rude": 2, "mail": 12, "narrow": 14, "count": 6, "many": 2,
+    "change_of_mind": 2, "cancel": 12, "retry": 4, "later": 4, "needy": 6,
+}  # fmt: skip
+"""What the load does, and how often each beside the others."""
+
+
 class Changed(Exception):
     """The caller of a transaction changed his mind."""
 
@@ -31,8 +38,10 @@ class Changed(Exception):
 class Load:
     """Asks, until it is stopped."""
 
-    def __init__(self, pool: asyncpg.Pool, products: list[Product], history: History, random: Random) -> None:
-        self._pool, self._history, self._random = pool, history, random
+    def __init__(
+        self, pool: asyncpg.Pool, products: list[Product], history: History, random: Random, acts: Mapping[str, float]
+    ) -> None:
+        self._pool, self._history, self._random, self._acts = pool, history, random, ACTS | acts
         self._products = {one.name: one for one in products}
         self._recent: deque[int] = deque(maxlen=60)
         self._number = 0
@@ -40,18 +49,13 @@ class Load:
 
     async def run(self, stop: asyncio.Event, pause_s: float) -> None:
         """One act after the other, about every ``pause_s``. What the database does not answer promises nothing."""
-        acts: list[tuple[Callable[[], Awaitable[None]], int]] = [
-            (self._want_quotes, 30), (self._want_report, 10), (self._want_rude, 2), (self._mail, 12),
-            (self._narrow, 14), (self._count, 6), (self._many, 2), (self._change_of_mind, 2), (self._cancel, 12),
-            (self._retry, 4), (self._later, 4), (self._needy, 6),
-        ]  # fmt: skip
         while not stop.is_set():
-            (act,) = self._random.choices([act for act, _ in acts], [weight for _, weight in acts])
+            (act,) = self._random.choices(list(self._acts), list(self._acts.values()))
             try:
                 while await self._pool.fetchval("select count(*) from openbell.job") > MOST_LIVE and not stop.is_set():
                     await asyncio.sleep(0.1)
-                await act()
-            except DATABASE_ERRORS:
+                await getattr(self, f"_{act}")()
+            except (*DATABASE_ERRORS, asyncpg.InternalClientError):  # the latter: cut off within a transaction
                 self.failures += 1
                 await asyncio.sleep(0.1)
             with contextlib.suppress(TimeoutError):
@@ -74,7 +78,7 @@ class Load:
         await self._wanted("quote", [f"Q{self._random.randrange(30)}" for _ in range(self._random.randint(1, 4))])
 
     async def _want_report(self) -> None:
-        await self._wanted("report", [f"R{self._random.randrange(40)}"])
+        await self._wanted("report", [f"R{self._random.randrange(200)}"])
 
     async def _want_rude(self) -> None:
         await self._wanted("rude", [f"X{self._random.randrange(6)}"])

@@ -26,10 +26,11 @@ class Mutant:
     functions: Changes = field(default_factory=dict)
     statements: Changes = field(default_factory=dict)
     ddl: Sequence[str] = ()
-    seats: bool = False
-    """Whether it needs limits on what runs at once to show."""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """What it needs to show, beside what all get."""
 
 
+FREEZE = {"weights": {"freeze": 1}, "fault_every_s": 0.4, "workers": 4}
 EXPIRED = "w.expires_at <= openbell.now() and not w.gone and w.id <> $1"
 UNIQUE = ("on conflict (product, key) do update", "on conflict (id) do update")
 
@@ -37,23 +38,27 @@ MUTANTS: Mapping[str, Mutant] = {
     "publish ignores the token": Mutant(
         "published under the token that holds the job",
         functions={"publish": [("where id = p_job and token = p_token for update", "where id = p_job for update")]},
+        plan=FREEZE,
     ),
     "steps are saved without the token": Mutant(
         "steps are saved under the token that holds the job",
         functions={"save_step": [("j.id = p_job and j.token = p_token", "j.id = p_job")]},
+        plan=FREEZE | {"acts": {"want_report": 60}},
     ),
     "rescue takes live leases": Mutant(
         "leases in force are respected",
         functions={"rescue": [("and w.expires_at > openbell.now()", "and false")]},
         statements={"beat_worker": [(EXPIRED, "true")]},
     ),
-    "nobody is rescued": Mutant("leases end", statements={"beat_worker": [(EXPIRED, "false")]}),
+    "nobody is rescued": Mutant(
+        "leases end", statements={"beat_worker": [(EXPIRED, "false")]}, plan={"quiet_s": 8, "weights": {"kill": 1}}
+    ),
     "claims do not lock": Mutant(
         "one attempt at a time",
         statements={"claim_jobs": [("limit $4 for update skip locked", "limit $4")]},
     ),
     "some jobs end without history": Mutant(
-        "accepted jobs end once",
+        "no accepted job is lost",
         functions={"finish": [("p_message, p_job.trail;", "p_message, p_job.trail where p_job.id % 10 > 0;")]},
     ),
     "bundles are finished twice": Mutant(
@@ -63,6 +68,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "bundles ignore the token": Mutant(
         "each effect of a finished step happened under its token",
         statements={"finish_tasks": [("and j.token = $2", "and $2::bigint is not null")]},
+        plan=FREEZE | {"acts": {"count": 30}},
     ),
     "cancelling is forgotten": Mutant(
         "cancelled jobs end as cancelled",
@@ -70,8 +76,14 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "reserve takes no lock": Mutant(
         "windows are never exceeded",
-        functions={"reserve": [("order by a.id for no key update;", "order by a.id;")]},
+        functions={
+            "reserve": [
+                ("order by a.id for no key update;", "order by a.id;"),
+                ("from numbered order by numbered.n;", "from numbered order by numbered.n; perform pg_sleep(0.02);"),
+            ]
+        },
         ddl=["alter table openbell.account drop constraint account_check"],
+        plan={"calls": 20, "weights": {"kill": 1}, "fault_every_s": 5, "latency_s": 0.02},
     ),
     "holds are never given back": Mutant(
         "accounts add up",
@@ -80,7 +92,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "seats are not counted": Mutant(
         "seats are never exceeded",
         functions={"full_limit": [("where case l.scope", "where false and case l.scope")]},
-        seats=True,
+        plan={"seats": True},
     ),
     "keys are not unique": Mutant(
         "one live job a key",
@@ -98,6 +110,7 @@ MUTANTS: Mapping[str, Mutant] = {
             "rescue": [("and s.effect <> 'repeat'", "and false")],
             "end_attempt": [("and s.state = 'unknown' and s.effect <> 'repeat'", "and false")],
         },
+        plan={"acts": {"want_report": 60}, "weights": {"kill": 1}, "fault_every_s": 0.9, "quiet_s": 6},
     ),
 }
 

@@ -16,15 +16,15 @@ from typing import Any
 
 from tests.chaos.history import History
 
-SLOW_S = 30.0
+SLOW_S = 60.0
 """Longer than any attempt: such a call is cut off by its deadline, and its outcome is never known."""
 
 
 class Outside:
     """The server. Most answers come quickly; some fail, ask for a pause, or never come."""
 
-    def __init__(self, path: Path, history: History, random: Random) -> None:
-        self.path, self._history, self._random = path, history, random
+    def __init__(self, path: Path, history: History, random: Random, *, latency_s: float) -> None:
+        self.path, self._history, self._random, self._latency_s = path, history, random, latency_s
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -60,7 +60,7 @@ class Outside:
         answer = {"status": "ok"}
         if "spend" in request:
             chance = self._random.random()
-            await asyncio.sleep(self._random.uniform(0.002, 0.05))
+            await asyncio.sleep(self._random.uniform(0.002, self._latency_s))
             if chance < 0.01:
                 await asyncio.sleep(SLOW_S)
             elif chance < 0.04 and request["effect"] == "repeat":

@@ -8,29 +8,32 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import asyncpg
 
+from openbell.engine import persist
 from openbell.engine.ledger import ensure_accounts
-from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.schedules import seed_schedules
 from openbell.postgres.embedded import EmbeddedServer
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from tests.chaos import mutants, world
 from tests.chaos.checker import Report, check
-from tests.chaos.faults import Faults, Staff
+from tests.chaos.faults import WEIGHTS, Faults, Staff
 from tests.chaos.history import History
 from tests.chaos.load import Load
 from tests.chaos.outside import Line, Outside
 from tests.chaos.rules import read_final
 
 log = logging.getLogger(__name__)
+
+DATABASE_ERRORS = (*persist.DATABASE_ERRORS, asyncpg.InternalClientError)
+"""The last is what asyncpg says of a connection that was cut at the wrong moment."""
 
 RECORD = Path(__file__).with_name("record.sql")
 
@@ -49,7 +52,15 @@ class Plan:
     """After so long the limits on what runs at once come or go, with all workers replaced in order."""
     seats: bool = False
     """Whether the first phase has them."""
-    crashes: bool = True
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    """How often each fault comes, beside the others."""
+    acts: Mapping[str, float] = field(default_factory=dict)
+    """Which acts of the load come more or less often than usual."""
+    freeze_s: tuple[float, float] = (1.0, 20.0)
+    latency_s: float = 0.05
+    """The longest usual answer of the outside world."""
+    calls: int = 40
+    """How many calls may be made in any window."""
     mutant: str | None = None
     quiet_s: float = 120.0
     """How long everything that was accepted may take to end when the faults have stopped."""
@@ -58,9 +69,9 @@ class Plan:
 async def run(plan: Plan, folder: Path, server: EmbeddedServer, dsn: str) -> Report:
     """Play the plan on an empty database."""
     history = History(folder / "history.jsonl")
-    await prepare(dsn, plan.mutant)
+    await prepare(dsn, plan)
     mutants.change_statements(plan.mutant)
-    outside = Outside(folder / "outside", history, Random(plan.seed + 1))
+    outside = Outside(folder / "outside", history, Random(plan.seed + 1), latency_s=plan.latency_s)
     await outside.start()
     pool = await open_pool(dsn, name="chaos load", max_size=4)
     try:
@@ -74,20 +85,20 @@ async def run(plan: Plan, folder: Path, server: EmbeddedServer, dsn: str) -> Rep
     return check(history, final, plan)
 
 
-async def prepare(dsn: str, mutant: str | None) -> None:
+async def prepare(dsn: str, plan: Plan) -> None:
     """Migrations, the record's triggers, the products and accounts; then the mutant's changes."""
     await migrate(dsn)
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(RECORD.read_text(encoding="utf-8"))
-        await mutants.change_functions(connection, mutant)
+        await mutants.change_functions(connection, plan.mutant)
     finally:
         await connection.close()
     pool = await open_pool(dsn, name="chaos")
-    registry = world.registry(Line("", ""), Random())
+    registry = world.registry(Line("", ""), Random(), plan.pace)
     await registry.seed(pool)
     await seed_schedules(pool, registry.schedules.values())
-    await ensure_accounts(pool, world.LIMITS)
+    await ensure_accounts(pool, world.limits(plan.calls))
     await pool.close()
 
 
@@ -112,11 +123,12 @@ async def _play(stage: Stage) -> None:
         "pace": plan.pace,
         "mutant": plan.mutant,
         "seed": plan.seed,
+        "calls": plan.calls,
     }
     staff = Staff(options, stage.folder, history)
     try:
-        seats, end = plan.seats, time.monotonic() + plan.seconds
-        while (left := end - time.monotonic()) > 0:
+        seats, left = plan.seats, plan.seconds
+        while left > 0:
             if staff.processes:
                 await staff.dismiss()
             await _until(lambda seats=seats: _set_seats(stage.pool, seats), 30)
@@ -124,8 +136,9 @@ async def _play(stage: Stage) -> None:
             staff.options = options | {"seats": seats}
             for _ in range(plan.workers):
                 staff.hire()
+            await _until(lambda: _are_ready(staff), 30)
             await _phase(stage, staff, min(left, plan.phase_s))
-            seats = not seats
+            seats, left = not seats, left - plan.phase_s
         await _quieten(stage, staff)
         await staff.dismiss()
         history.add("closed")
@@ -135,8 +148,10 @@ async def _play(stage: Stage) -> None:
 
 async def _phase(stage: Stage, staff: Staff, seconds: float) -> None:
     plan, stop = stage.plan, asyncio.Event()
-    load = Load(stage.pool, world.products(Line("", ""), stage.random), stage.history, stage.random)
-    faults = Faults(staff, stage.server, stage.dsn, stage.history, stage.random, plan.pace, plan.crashes)
+    load = Load(
+        stage.pool, world.products(Line("", ""), stage.random, plan.pace), stage.history, stage.random, plan.acts
+    )
+    faults = Faults(staff, stage.server, stage.dsn, stage.history, stage.random, plan)
     tasks = [
         asyncio.create_task(load.run(stop, plan.load_pause_s)),
         asyncio.create_task(faults.run(stop, plan.fault_every_s)),
@@ -196,6 +211,10 @@ async def _is_quiet(pool: asyncpg.Pool, staff: Staff, *, patient: bool) -> bool:
     except DATABASE_ERRORS:
         return False
     return not busy
+
+
+async def _are_ready(staff: Staff) -> bool:
+    return staff.are_ready()
 
 
 async def _until(condition: Callable[[], Awaitable[bool]], within_s: float) -> bool:

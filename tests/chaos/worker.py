@@ -49,14 +49,23 @@ def set_pace(pace: float) -> None:
     worker.Pruner = quick  # type: ignore[misc,assignment]
 
 
-async def work(*, dsn: str, outside: str, name: str, seats: bool, seed: int, **_: Any) -> None:
+async def work(*, dsn: str, outside: str, name: str, seats: bool, seed: int, calls: int, pace: float, **_: Any) -> None:
     """Run the worker."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     pool = await _patient_pool(dsn)
-    registry = world.registry(Line(outside, name), Random(seed))
+    line = Line(outside, name)
+    line.tell("hello")
+    registry = world.registry(line, Random(seed), pace)
     one = worker.Worker(
-        pool, dsn, registry, limits=world.LIMITS, seats=world.SEATS if seats else (), slots=8, name=name, grace_s=2.0
+        pool,
+        dsn,
+        registry,
+        limits=world.limits(calls),
+        seats=world.SEATS if seats else (),
+        slots=8,
+        name=name,
+        grace_s=2.0,
     )
     await _until_started(one, stop)
     pool.terminate()

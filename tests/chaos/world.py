@@ -26,15 +26,19 @@ from openbell.engine.worker import SeatLimit
 from tests.chaos.outside import Line
 
 WINDOW_S = 5.0
-WINDOW_CALLS = 40
 NARROW_SEATS = 2
-TIMEOUT_S = 3.0
+TIMEOUT_S = 25.0
+"""Of an attempt, at the engine's own pace: longer than a lease, so that who was frozen still has something to write."""
 
-LIMITS = (
-    Limit("shop", "calls", "window", WINDOW_CALLS, span=timedelta(seconds=WINDOW_S)),
-    Limit("shop", "usd_micro", "ever", 10**12, closes="charge"),
-)
 SEATS = (SeatLimit("product", "narrow", NARROW_SEATS), SeatLimit("total", "all", 24))
+
+
+def limits(calls: int) -> list[Limit]:
+    """So many calls in any window, and money that is counted but not short."""
+    return [
+        Limit("shop", "calls", "window", calls, span=timedelta(seconds=WINDOW_S)),
+        Limit("shop", "usd_micro", "ever", 10**12, closes="charge"),
+    ]
 
 
 class Made(BaseModel):
@@ -47,9 +51,9 @@ class Made(BaseModel):
 Make = Callable[[Key, Attempt], Awaitable[Any]]
 
 
-def registry(line: Line, random: Random) -> Registry:
+def registry(line: Line, random: Random, pace: float = 1) -> Registry:
     """Everything that can be made, and what is due each minute."""
-    made = {one.name: one for one in products(line, random)}
+    made = {one.name: one for one in products(line, random, pace)}
     due: dict[str, Any] = {"cron": "* * * * *", "zone": "America/New_York", "max_late": minutes(5)}
     schedules = [
         schedule("each-minute", made["tick"], "late", missed="late", **due),
@@ -58,14 +62,14 @@ def registry(line: Line, random: Random) -> Registry:
     return Registry(list(made.values()), schedules)
 
 
-def products(line: Line, random: Random) -> list[Product]:
+def products(line: Line, random: Random, pace: float = 1) -> list[Product]:
     """What can be made, doing its work through ``line``."""
-    deeds = Deeds(line, random)
+    deeds, timeout = Deeds(line, random), seconds(TIMEOUT_S * pace)
     policy: dict[str, Any] = {
         "key": Key, "version": 1, "ttl": seconds(1.5), "stale": hours(1), "empty": seconds(3), "retry": seconds(1),
-        "keep": days(1), "timeout": seconds(TIMEOUT_S), "spends": {"shop": Calls(1)}, "licence": "cc0",
+        "keep": days(1), "timeout": timeout, "spends": {"shop": Calls(1)}, "licence": "cc0",
     }  # fmt: skip
-    duty: dict[str, Any] = {"version": 1, "timeout": seconds(TIMEOUT_S), "retry": seconds(1)}
+    duty: dict[str, Any] = {"version": 1, "timeout": timeout, "retry": seconds(1)}
     return [
         product("quote", **policy)(_typed(deeds.quote)),
         product("report", **policy | {"ttl": seconds(20), "job_class": "research"})(_typed(deeds.report)),
@@ -126,6 +130,8 @@ class Deeds:
         """One of very many."""
         claim = attempt.claim
         self._line.tell("effect", job=claim.id, token=claim.token, step="run")
+        if self._random.random() < 0.3:
+            await asyncio.sleep(0.03)
         if self._random.random() < 0.01:
             raise Transient("not now")
 

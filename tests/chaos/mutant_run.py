@@ -1,0 +1,35 @@
+"""One mutant, in a process of its own: ``python -m tests.chaos.mutant_run NAME DSN FOLDER`` prints the broken rules.
+
+A name that no mutant has is the engine as it is. The run is short and hard: slow answers, so that every fault hits work
+in flight, and freezes that end just after the lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from openbell.postgres.embedded import EmbeddedServer
+from tests.chaos.mutants import MUTANTS
+from tests.chaos.run import Plan, run
+
+
+async def main(name: str, dsn: str, folder: Path) -> dict[str, Any]:
+    """Run it against a database of its own; nobody crashes the server, which others use."""
+    mutant = MUTANTS.get(name)
+    plan = Plan(
+        **{
+            "seed": 5, "seconds": 8, "workers": 3, "pace": 0.2, "fault_every_s": 0.7, "load_pause_s": 0.02,
+            "weights": {"kill": 2, "freeze": 5, "cut": 1}, "freeze_s": (2.4, 3.4), "latency_s": 0.2, "calls": 100,
+            "quiet_s": 20 if mutant is None else 1, "mutant": mutant and name, **(mutant.plan if mutant else {}),
+        }
+    )  # fmt: skip
+    report = await run(plan, folder, EmbeddedServer(folder / "none"), dsn)
+    return {"figures": report.figures, "broken": report.broken}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))))
