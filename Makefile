@@ -5,8 +5,9 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 SECONDS ?= 60
 SEED ?= 1
+NAME ?= queue
 
-.PHONY: help setup up test check format lock bench chaos clean
+.PHONY: help setup up test check format lock bench bench-peers chaos clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +50,16 @@ lock: ## choose the newest allowed versions anew and write both lock files
 # For every platform and Python from 3.11 on; without the address of the index they came from.
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-bench: setup ## measure one thing: make bench NAME=stream
+bench: setup ## measure one thing: make bench NAME=stream (or queue, the default, or idle)
 	@exec $(BIN)/openbell bench $(NAME) $(ARGS)
+
+bench-peers: setup .venv-peers/.ready ## other queues of PyPI beside ours, in turns (takes half an hour)
+	@exec $(BIN)/python bench/peers/run.py --python .venv-peers/bin/python $(ARGS)
+
+.venv-peers/.ready: bench/peers/requirements.txt
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/peers/requirements.txt
+	@touch $@
 
 chaos: setup ## break things on purpose for a while: make chaos SECONDS=60 SEED=1
 	@exec env SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m pytest tests/chaos $(ARGS)

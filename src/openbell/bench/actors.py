@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from openbell.bench.errors import BenchError
 
+OURS = (sys.executable, "-m", "openbell.bench.worker")
 START_S = 60.0
 SILENCE_S = 60.0
 LOG_LINES = 15
@@ -31,12 +32,14 @@ class Actor:
         self._process, self._log = process, log
 
     @classmethod
-    async def start(cls, role: str, dsn: str, log: Path, options: dict[str, Any]) -> Actor:
+    async def start(cls, command: Sequence[str], role: str, dsn: str, log: Path, options: dict[str, Any]) -> Actor:
         """Start it and wait until it is ready."""
-        command = [sys.executable, "-m", "openbell.bench.worker", role, dsn, json.dumps(options)]
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *command,
+                role,
+                dsn,
+                json.dumps(options),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=output,
@@ -87,12 +90,14 @@ class Actor:
 
 
 @asynccontextmanager
-async def acting(role: str, dsn: str, log: Path, count: int = 1, **options: Any) -> AsyncIterator[list[Actor]]:
+async def acting(
+    role: str, dsn: str, log: Path, count: int = 1, *, command: Sequence[str] = OURS, **options: Any
+) -> AsyncIterator[list[Actor]]:
     """``count`` processes of a role, ready to go; none is left behind."""
     actors: list[Actor] = []
     try:
         for _ in range(count):
-            actors.append(await Actor.start(role, dsn, log, options))  # noqa: PERF401 -- must know those that did start
+            actors.append(await Actor.start(command, role, dsn, log, options))  # noqa: PERF401 -- must know those that did start
         yield actors
     finally:
         for actor in actors:

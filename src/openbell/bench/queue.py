@@ -44,8 +44,8 @@ class Size:
     scale: float = 1.0
 
 
-async def until_done(actors: list[Actor], jobs: int) -> float:
-    """When the last of ``jobs`` jobs was done by these processes together."""
+async def until_done(actors: list[Actor], jobs: int, began: list[float] | None = None) -> float:
+    """When the last of ``jobs`` jobs was done by these processes together; when each began goes to ``began``."""
     done: dict[int, int] = dict.fromkeys(range(len(actors)), 0)
     at = 0.0
 
@@ -54,6 +54,8 @@ async def until_done(actors: list[Actor], jobs: int) -> float:
         while sum(done.values()) < jobs:
             said = await actors[n].hear()
             done[n], at = said["done"], max(at, said["at"])
+            if began is not None:
+                began.append(said["began"])
 
     followers = [asyncio.ensure_future(follow(n)) for n in range(len(actors))]
     try:
@@ -108,9 +110,11 @@ async def _drain_rounds(lab: Lab, size: Size, figures: Figures, say: Say, name: 
     for n in range(size.rounds):
         say(f"{name.replace('_', ' ')}: round {n + 1} of {size.rounds}")
         await lab.tidy()
-        least = await drain_ceiling(lab, size.jobs, workers)
+        before = await drain_ceiling(lab, size.jobs, workers)
         await lab.tidy()
         ours = await drain(lab, size.jobs, workers)
+        await lab.tidy()
+        least = (before + await drain_ceiling(lab, size.jobs, workers)) / 2
         figures.add("drain_ratio" if workers == 1 else "drain_ratio_two", ours / least)
         figures.add(f"{name}_per_s", ours)
         figures.add(f"{name}_ceiling_per_s", least)

@@ -46,6 +46,32 @@ def queue(jobs: int, rounds: int, ticks: int, idle_s: float, scale: float, only:
     return _report(figures, as_json)
 
 
+@bench.command()
+@click.option("--streams", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Open browsers.")
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=30.0, show_default=True, help="How long to watch.")
+@json_option
+def stream(streams: int, seconds: float, as_json: bool) -> int:
+    """Measure the time from the commit of a new version to the browsers that watch it."""
+    from openbell.bench import stream as measuring
+
+    with progress("Starting openbell up") as say:
+        figures = _run(measuring.run(streams, seconds, say))
+    return _report(figures, as_json)
+
+
+@bench.command()
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=30.0, show_default=True, help="How long to watch.")
+@click.option("--settle", type=click.FloatRange(0, 3600), default=20.0, show_default=True, help="Seconds before that.")
+@json_option
+def idle(seconds: float, settle: float, as_json: bool) -> int:
+    """Measure what an idle `openbell up` takes: memory, queries a second, processor time."""
+    from openbell.bench import idle as measuring
+
+    with progress("Starting openbell up") as say:
+        figures = _run(measuring.run(seconds, settle, say))
+    return _report(figures, as_json)
+
+
 def _run(work: object) -> Figures:
     from openbell.bench.errors import BenchError
 
