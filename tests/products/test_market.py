@@ -227,3 +227,31 @@ def test_builders_find_what_they_need() -> None:
     assert openbell.product is PRODUCTS.get("quote").producer.__globals__["product"]
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = openbell.nonsense  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda row: row.clear(),
+        lambda row: row.pop("symbol"),
+        lambda row: row.pop("open"),
+        lambda row: row.pop("date"),
+        lambda row: row.update(date=[1]),
+        lambda row: row.update(date="2012-02-30"),
+        lambda row: row.update(close="x"),
+        lambda row: row.update(open=-1),
+        lambda row: row.update(volume=-1),
+        lambda row: row.update(high=1, low=2),
+    ],
+    ids=["empty", "symbol", "open", "date", "list", "day", "word", "negative", "volume", "range"],
+)
+async def test_a_day_out_of_shape_is_refused(
+    sandbox: Running,
+    kitchen: Kitchen,
+    spoil: Callable[[dict[str, Any]], Any],
+) -> None:
+    """MD-7: daily prices are checked in full before anything is written; what does not fit is a typed refusal."""
+    (row, *_) = await sandbox.rows("historical-price-eod/full", symbol="AAPL")
+    spoil(row)
+    with pytest.raises((ValidationError, Permanent)):
+        await kitchen.answered([row]).make("eod-prices", "AAPL")

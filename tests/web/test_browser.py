@@ -83,7 +83,7 @@ async def test_a_stranger_watches_prices_move(up: house.House) -> None:
         await expect(page.locator(".watch tr[data-symbol=AAPL] .panel")).to_be_hidden()
 
         await page.locator("#add").fill("orcl")
-        await page.locator("#edit button:not([name])").last.click()
+        await page.keyboard.press("Enter")
         await expect(page.locator(".watch tr[data-symbol=ORCL]")).to_be_visible()
         await page.goto(f"{up.address}/?edit=1")
         await page.get_by_role("button", name="Remove ORCL").click()
