@@ -79,11 +79,11 @@ MUTANTS: Mapping[str, Mutant] = {
         functions={
             "reserve": [
                 ("order by a.id for no key update;", "order by a.id;"),
-                ("from numbered order by numbered.n;", "from numbered order by numbered.n; perform pg_sleep(0.02);"),
+                ("from numbered order by numbered.n;", "from numbered order by numbered.n; perform pg_sleep(0.1);"),
             ]
         },
         ddl=["alter table openbell.account drop constraint account_check"],
-        plan={"calls": 20, "weights": {"kill": 1}, "fault_every_s": 5, "latency_s": 0.02},
+        plan={"calls": 6, "weights": {"kill": 1}, "fault_every_s": 5, "latency_s": 0.02, "workers": 4},
     ),
     "holds are never given back": Mutant(
         "accounts add up",
@@ -110,7 +110,14 @@ MUTANTS: Mapping[str, Mutant] = {
             "rescue": [("and s.effect <> 'repeat'", "and false")],
             "end_attempt": [("and s.state = 'unknown' and s.effect <> 'repeat'", "and false")],
         },
-        plan={"acts": {"want_report": 60}, "weights": {"kill": 1}, "fault_every_s": 0.9, "quiet_s": 6},
+        plan={
+            "acts": {"mail": 60, "many": 0, "count": 1},
+            "weights": {"kill": 1},
+            "fault_every_s": 0.6,
+            "latency_s": 0.6,
+            "workers": 4,
+            "quiet_s": 6,
+        },
     ),
 }
 

@@ -229,7 +229,7 @@ def nothing_stays_held(history: History, final: Final) -> Iterator[str]:
 
 
 def windows_are_never_exceeded(history: History, final: Final) -> Iterator[str]:
-    (most,) = {account["granted"] for account in final["account"] if account["resource"] == "calls"}
+    (most,) = {fact["calls"] for fact in history.of("phase")}
     late = {fact["spend"] for fact in late_calls(history, final)}
     times = sorted(
         t

@@ -59,7 +59,7 @@ class Plan:
     freeze_s: tuple[float, float] = (1.0, 20.0)
     latency_s: float = 0.05
     """The longest usual answer of the outside world."""
-    calls: int = 40
+    calls: int = 20
     """How many calls may be made in any window."""
     mutant: str | None = None
     quiet_s: float = 120.0
@@ -132,7 +132,7 @@ async def _play(stage: Stage) -> None:
             if staff.processes:
                 await staff.dismiss()
             await _until(lambda seats=seats: _set_seats(stage.pool, seats), 30)
-            history.add("phase", seats=seats)
+            history.add("phase", seats=seats, calls=plan.calls)
             staff.options = options | {"seats": seats}
             for _ in range(plan.workers):
                 staff.hire()
