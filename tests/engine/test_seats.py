@@ -61,7 +61,7 @@ class Room:
 async def fill(pool: asyncpg.Pool, chore: Product, name: str, count: int, start: int = 0) -> None:
     items = [(f"{name}/{n}", None) for n in range(start, start + count)]
     await enqueue_many(pool, chore, items, job_class=name)
-    await pool.execute(SQL.get("notify"), CHANNEL, '["work", null]')
+    await pool.execute("select pg_notify($1, $2)", CHANNEL, '["work", null]')
 
 
 async def fleet(employ: Employ, chore: Product, count: int = 3, seats: Sequence[SeatLimit] = SHARES) -> None:

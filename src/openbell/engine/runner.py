@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from traceback import walk_tb
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from pydantic_core import to_json
 
 from openbell.engine.attempt import Attempt, Claim
 from openbell.engine.backoff import exponential
+from openbell.engine.blame import place_of, place_of_producer, place_of_task, told
 from openbell.engine.database import SQL
 from openbell.engine.errors import (
     AccountBlocked,
@@ -29,10 +31,12 @@ from openbell.engine.errors import (
     Waiting,
 )
 from openbell.engine.hints import Hints
+from openbell.engine.leaks import end_leaked, noted
 from openbell.engine.ledger import Account
-from openbell.engine.persist import persist
-from openbell.engine.registry import Product, Registry
+from openbell.engine.persist import is_passing, persist
+from openbell.engine.registry import Producer, Product, Registry
 from openbell.engine.spends import Ledger, as_columns
+from openbell.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +74,7 @@ class Runner:
         self.ledger = Ledger(pool)
         self.accounts: Mapping[str, Sequence[Account]] = {}
         self.counters: Counter[str] = Counter()
+        self._watchdog = Watchdog()
         self._context = context
         self._wake, self._wake_parked = wake, wake_parked
 
@@ -85,6 +90,7 @@ class Runner:
         if not claim.needed:
             await self._skip(claim, "unchanged", "it was fresh already")
             return
+        self._watchdog.start()
         product, attempt = self.registry.get(claim.product), self.attempt(claim)
         try:
             result = await self.produce(product, attempt)
@@ -108,13 +114,17 @@ class Runner:
     async def produce(self, product: Product, attempt: Attempt) -> BaseModel | Ending | None:
         """The producer's result, None for "nothing known" and for tasks, or how the attempt ends instead."""
         claim = attempt.claim
-        try:
-            value = await _within(claim.timeout, self.call(product, attempt))
-            return None if product.is_task else _checked(product, value)
-        except Exception as error:  # noqa: BLE001 (every error has its ending)
-            return await self.ending_of(product, claim, error)
-        finally:
-            await attempt.close()
+        with noted() as tasks:
+            try:
+                value = await _within(claim.timeout, self.call(product, attempt), product.producer)
+                return None if product.is_task else _checked(product, value)
+            except Exception as error:  # noqa: BLE001 (every error has its ending)
+                return await self.ending_of(product, claim, error)
+            finally:
+                await attempt.close()
+                for place in end_leaked(tasks, product.producer):
+                    self.counters["leaked"] += 1
+                    log.warning("job.leaked id=%d product=%s key=%s at=%s", claim.id, claim.product, claim.key, place)
 
     def call(self, product: Product, attempt: Attempt) -> Awaitable[Any]:
         """The producer at work."""
@@ -132,12 +142,17 @@ class Runner:
                 return Ending("release", error.code, str(error))
             case ValidationError():
                 return Ending("permanent", "invalid_answer", _first_fault(product, error))
-            case TimeoutError():
+            case Overdue():
+                return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s{error}")
+            case TimeoutError() if place_of(error, product.producer) is None:
                 return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s")
-            case asyncpg.PostgresError() | asyncpg.InterfaceError() | asyncpg.InternalClientError() | OSError():
+            case _ if _is_database_away(error):
                 return Ending("release", "database", f"the database was away ({type(error).__name__})", CONFLICT_PAUSE)
-        log.error("job.producer_failed id=%d product=%s key=%s", claim.id, claim.product, claim.key, exc_info=error)
-        return _retry(claim, "producer_failed", f"the producer failed with {type(error).__name__}")
+        thrown = error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
+        said = told(thrown, product.producer)
+        seen = (RuntimeError, RuntimeError(said), thrown.__traceback__)
+        log.error("job.producer_failed id=%d product=%s key=%s", claim.id, claim.product, claim.key, exc_info=seen)
+        return _retry(claim, "producer_failed", f"the producer failed with {said}")
 
     async def _ending(self, product: Product, claim: Claim, error: ProducerError) -> Ending:
         if isinstance(error, RateLimited | ProviderStopped):
@@ -230,20 +245,57 @@ class Runner:
             self.hints.tell("artifact", claim.product, claim.key)
 
 
-async def _within(limit: timedelta, work: Any) -> Any:
-    """The result of ``work``, or TimeoutError. Work that swallows its cancellation is left behind, not waited for."""
-    running = asyncio.ensure_future(work)
+class Escaped(Exception):
+    """What a producer raised would have ended the worker, or looked as if somebody had cancelled it."""
+
+
+class Overdue(TimeoutError):
+    """The attempt has used up its time; the text says where it stood, and whether it stopped when it was asked to."""
+
+
+async def _within(limit: timedelta, work: Awaitable[Any], producer: Producer) -> Any:
+    """The result of ``work``, or :class:`Overdue`. Work that swallows its cancellation is not waited for."""
+    running = asyncio.ensure_future(_contained(work))
+    place = None
     try:
         done, _ = await asyncio.wait({running}, timeout=limit.total_seconds())
         if done:
+            if running.cancelled():
+                raise Escaped from asyncio.CancelledError("it cancelled itself")
             return running.result()
-        raise TimeoutError
+        place = place_of_task(running, producer)
     finally:
         if not running.done():
             running.cancel()
             await asyncio.wait({running}, timeout=ABANDON_S)
-            if running.done() and not running.cancelled():
-                running.exception()
+            running.add_done_callback(_forget)
+    where = f", at {place}" if place else ""
+    raise Overdue(where if running.done() else f"{where}, and did not stop when it was asked to")
+
+
+async def _contained(work: Awaitable[Any]) -> Any:
+    """``work``, whose errors are all errors of a job: a ``sys.exit`` in a producer must not end the worker."""
+    try:
+        return await work
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise Escaped from error
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Look at what came of work that was left behind, so that nobody complains that nobody did."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _is_database_away(error: BaseException) -> bool:
+    """Whether the database could not answer, as opposed to a producer that asked it for nonsense or lost a file."""
+    if not is_passing(error):
+        return False
+    return not isinstance(error, OSError) or any(
+        frame.f_globals.get("__name__", "").startswith("asyncpg") for frame, _ in walk_tb(error.__traceback__)
+    )
 
 
 def _retry(claim: Claim, code: str, message: str, after: timedelta | None = None) -> Ending:
@@ -258,9 +310,15 @@ def _first_fault(product: Product, error: ValidationError) -> str:
 
 def _checked(product: Product, value: Any) -> BaseModel:
     """The value, if it is what the product declares. Raises :class:`Permanent`."""
+    place = place_of_producer(product.producer)
     if product.model is None or not isinstance(value, product.model):
-        raise Permanent(f"the producer returned {type(value).__name__}", code="invalid_result")
+        raise Permanent(
+            f"the producer returned {type(value).__name__}, not {product.model and product.model.__name__}: {place}",
+            code="invalid_result",
+        )
     size = len(to_json(value))
     if size > product.max_bytes:
-        raise Permanent(f"the value has {size:,} bytes; {product.name} allows {product.max_bytes:,}", code="too_large")
+        raise Permanent(
+            f"the value has {size:,} bytes; {product.name} allows {product.max_bytes:,}: {place}", code="too_large"
+        )
     return value

@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 
 
 def seat_limits(total: int | None, scheduled: int | None, adhoc: int | None) -> list[SeatLimit]:
-    """At most ``total`` jobs at once. Of these ``scheduled`` are kept for scheduled work while it has any waiting, and it
-    takes no more; ad-hoc work uses what is left, up to ``adhoc``. None sets no limit.
+    """At most ``total`` jobs at once. Of these ``scheduled`` are kept for scheduled work while it has any waiting, and
+    it takes no more; ad-hoc work uses what is left, up to ``adhoc``. None sets no limit.
     """
     limits = []
     if total is not None:
