@@ -49,7 +49,9 @@ def set_pace(pace: float) -> None:
     worker.Pruner = quick  # type: ignore[misc,assignment]
 
 
-async def work(*, dsn: str, outside: str, name: str, seats: bool, seed: int, calls: int, pace: float, **_: Any) -> None:
+async def work(
+    *, dsn: str, outside: str, name: str, seats: bool, seed: int, calls: int, pace: float, slots: int = 8, **_: Any
+) -> None:
     """Run the worker."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -63,7 +65,7 @@ async def work(*, dsn: str, outside: str, name: str, seats: bool, seed: int, cal
         registry,
         limits=world.limits(calls),
         seats=world.SEATS if seats else (),
-        slots=8,
+        slots=slots,
         name=name,
         grace_s=2.0,
     )
