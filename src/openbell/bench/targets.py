@@ -37,10 +37,8 @@ QUEUE = {
     "paid_ratio": Target("at least", 1.0, "", "paid jobs settled one by one, of one-at-a-time SQL on two connections"),
 }
 
-STREAM = {
-    "stream_p50_ms": Target("at most", 50, "ms", "commit of a new version to 100 browsers, median"),
-    "stream_p99_ms": Target("at most", 250, "ms", "the same, 99th percentile"),
-}
+STREAM: dict[str, Target] = {}
+"""Measured and written down; no bound is promised."""
 
 IDLE = {
     "idle_system_queries_per_s": Target("at most", 2.0, "/s", "transactions of the idle system"),
