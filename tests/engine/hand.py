@@ -156,7 +156,7 @@ async def queue(db: Db, *keys: str, name: str = "number", source: str = "test", 
     """Want keys of a product for an hour, and tell the workers; the ids of the jobs that this has queued or lifted."""
     wishes = [(name, key) for key in keys]
     queued = {one.key: one.id for one in await want(db, wishes, source=source, seconds=3600, **other)}
-    await db.execute(SQL.get("notify"), CHANNEL, json.dumps(["work", None]))
+    await db.execute("select pg_notify($1, $2)", CHANNEL, json.dumps(["work", None]))
     return [queued[key] for key in keys if key in queued]
 
 

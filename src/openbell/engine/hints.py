@@ -89,7 +89,7 @@ class Hints:
         if len(payload.encode()) > MOST_BYTES:
             payload = json.dumps([kind, None])
         try:
-            await self._pool.execute(SQL.get("notify"), CHANNEL, payload)
+            await self._pool.execute(SQL.get("send_hint"), CHANNEL, payload)
         except DATABASE_ERRORS as error:
             log.warning("hints.lost kind=%s keys=%d error=%s", kind, len(keys), error)
 

@@ -85,6 +85,12 @@ async def show_watchlist(request: Request, symbols: list[str], *, status: int = 
     )
 
 
+@router.get("/watchlist")
+async def watchlist_address() -> Response:
+    """The address that a refused change leaves in the bar: the list itself is at the root."""
+    return RedirectResponse("/", 303)
+
+
 @router.post("/watchlist")
 async def change_watchlist(request: Request) -> Response:
     """Add, remove or move one symbol; the answer sets the cookie and shows the list."""

@@ -61,7 +61,7 @@ create table openbell.product (
 -- How long before its end a value is refreshed while somebody looks, so that the new one is there when the old one ends.
 create function openbell.lead(p_ttl interval) returns interval
     language sql immutable parallel safe
-    return least(p_ttl / 5, interval '1500 milliseconds');
+    return least(p_ttl / 3, interval '2 seconds');
 
 create type openbell.artifact_state as enum ('value', 'empty', 'fallback');
 
