@@ -17,7 +17,7 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.demand import want
 from openbell.engine.hints import CHANNEL
 from openbell.engine.keys import Key
-from openbell.engine.ledger import Limit, ensure_accounts
+from openbell.engine.ledger import Limit, ensure_accounts, list_accounts
 from openbell.engine.registry import CLASSES, Calls, Product, Registry, days, hours, minutes, product, seconds
 from openbell.engine.spends import Ledger, Settlement, as_columns
 
@@ -176,8 +176,9 @@ async def ended(db: Db, key: str, name: str = "number") -> list[asyncpg.Record]:
     )
 
 
-async def account(db: Db, subject: str = "shop", resource: str = "calls") -> asyncpg.Record:
-    """One account as it stands."""
+async def account(db: Db, subject: str = "shop", resource: str = "calls") -> dict[str, Any]:
+    """One account as it stands: its row, with the sums as everybody is told them."""
     row = await db.fetchrow("select * from openbell.account where subject = $1 and resource = $2", subject, resource)
     assert row is not None
-    return row
+    view = next(one for one in await list_accounts(db) if one.id == row["id"])
+    return {**row, "held": view.held, "spent": view.spent, "overrun": view.overrun}
