@@ -259,9 +259,9 @@ async def test_many_tasks_on_few_accounts(pool: asyncpg.Pool) -> None:
             await ledger.settle([Settlement(verdict.spend_id, "settled" if happened else "released", "ok")])
 
     await asyncio.gather(*map(spender, range(8)))
-    rows = await pool.fetch("select id, granted, held, spent, overrun from openbell.account")
-    assert {row["id"]: row["spent"] for row in rows} == taken
-    assert all(row["held"] == 0 and row["overrun"] == 0 and row["spent"] <= row["granted"] for row in rows)
+    views = await list_accounts(pool)
+    assert {view.id: view.spent for view in views} == taken
+    assert all(view.held == 0 and view.overrun == 0 and view.spent <= view.granted for view in views)
     assert sum(taken.values()) > 300
 
 
@@ -312,7 +312,8 @@ async def play(pool: asyncpg.Pool, story: list[tuple[str, int]]) -> None:
                 end = max(now, begun + TIMEOUT_S) if act == "unknown" else now
                 ended.append((amount, end + SPAN_S))
                 done.append((begun, now, amount))
-        row = await account(pool)
+        row = await pool.fetchrow("select * from openbell.account")
+        assert row is not None
         holds = await pool.fetchval("select coalesce(sum(amount), 0) from openbell.hold")
         aging = await pool.fetchval("select coalesce(sum(amount), 0) from openbell.aging")
         assert row["held"] == holds + aging

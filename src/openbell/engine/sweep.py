@@ -75,4 +75,5 @@ class Pruner(Duty):
             for statement in ("prune_demand", "prune_workers", "prune_versions"):
                 await self._pool.execute(SQL.get(statement))
             await self._pool.execute(SQL.get("recover_spends"), timedelta(seconds=10))
+            await self._pool.execute(SQL.get("compact_aging"))
         return self._every_s

@@ -1,7 +1,8 @@
 -- The accounts of a provider ($1), and whether they have room for one call of $2 bytes; `opens_at` when they have, null where
 -- that depends on calls in flight or on an operator. What has aged out of a window is free, though nobody has taken it off yet.
 select a.subject, a.resource, a.period, a.closes::text as closes, least(a.granted, a.lowered_to) as granted, need.amount as need,
-    (a.held - coalesce(g.gone, 0))::bigint as held, a.spent, (a.overrun - coalesce(g.excess, 0))::bigint as overrun,
+    (a.held - coalesce(g.gone, 0))::bigint as held,
+    (a.spent + coalesce(g.charged, 0))::bigint as spent, (a.overrun - coalesce(g.excess, 0))::bigint as overrun,
     a.blocked_until, a.blocked_reason,
     (select min(n.frees_at) from openbell.aging n where n.account_id = a.id and n.frees_at > openbell.now()) as frees_at,
     case when a.closes = 'age' and need.amount <= least(a.granted, a.lowered_to)
@@ -10,7 +11,7 @@ select a.subject, a.resource, a.period, a.closes::text as closes, least(a.grante
 from openbell.account a
 cross join lateral (select case a.resource when 'bytes' then $2::bigint else 1 end as amount) need
 left join lateral (
-    select sum(n.amount) as gone, sum(n.excess) as excess
+    select sum(n.amount) as gone, sum(n.charged) as charged, sum(n.excess) as excess
     from openbell.aging n where n.account_id = a.id and n.frees_at <= openbell.now()
 ) g on true
 where a.subject = $1

@@ -319,19 +319,23 @@ create index spend_unknown on openbell.spend (ended_at) where state = 'unknown';
 
 create table openbell.hold (
     spend_id   bigint not null references openbell.spend (id) on delete cascade,
-    account_id bigint not null references openbell.account (id),
+    account_id bigint not null,
     amount     bigint not null check (amount > 0),
     primary key (spend_id, account_id)
 );
 
--- What has been used of a sliding window and has not aged out of it yet.
+-- What an account still counts as held of calls that have ended, until frees_at: the whole span of a sliding window for what
+-- was used of it, no time at all for what is given back or charged. Ending a call only adds rows here, so that calls end
+-- side by side; whoever reserves next, and holds the account's lock anyway, takes off what is due.
 create table openbell.aging (
-    account_id bigint      not null references openbell.account (id),
+    id         bigint      generated always as identity primary key,
+    account_id bigint      not null,
     frees_at   timestamptz not null,
     amount     bigint      not null check (amount >= 0),
-    excess     bigint      not null default 0 check (excess >= 0),
-    primary key (account_id, frees_at)
+    charged    bigint      not null default 0 check (charged >= 0),
+    excess     bigint      not null default 0 check (excess >= 0)
 );
+create index aging_due on openbell.aging (account_id, frees_at);
 
 create table openbell.audit (
     id     bigint      generated always as identity primary key,

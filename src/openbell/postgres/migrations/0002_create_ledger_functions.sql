@@ -88,18 +88,21 @@ begin
     from numbered order by numbered.n;
 end $$;
 
--- Takes what has aged out of sliding windows off the sums. The caller holds the locks.
+-- Takes off the sums what is due: aged out of a sliding window, given back, or charged. The caller holds the locks.
 create function openbell.age_out(p_accounts bigint[], p_now timestamptz) returns void
 language sql as $$
     with gone as (
         delete from openbell.aging g where g.account_id = any (p_accounts) and g.frees_at <= p_now
-        returning g.account_id, g.amount, g.excess
+        returning g.account_id, g.amount, g.charged, g.excess
     )
     update openbell.account a
-    set held = a.held - s.amount, overrun = a.overrun - s.excess,
-        granted = case when a.lowered_to is null then a.granted else greatest(a.lowered_to, a.held - s.amount + a.spent) end,
-        lowered_to = case when a.lowered_to < a.held - s.amount + a.spent then a.lowered_to end
-    from (select account_id, sum(amount) as amount, sum(excess) as excess from gone group by account_id) s
+    set held = a.held - s.amount, spent = a.spent + s.charged, overrun = a.overrun - s.excess,
+        granted = case when a.lowered_to is null then a.granted
+                       else greatest(a.lowered_to, a.held - s.amount + a.spent + s.charged) end,
+        lowered_to = case when a.lowered_to < a.held - s.amount + a.spent + s.charged then a.lowered_to end
+    from (
+        select account_id, sum(amount) as amount, sum(charged) as charged, sum(excess) as excess from gone group by account_id
+    ) s
     where a.id = s.account_id
 $$;
 
@@ -117,32 +120,32 @@ $$;
 
 -- Ends spends. Row n of the arrays: settled (it took this much), released (proven not to have happened) or unknown.
 -- A spend that has ended already is left as it is. What an account measures decides what a call took of it:
--- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held.
+-- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held; what is not known is what was held.
+-- Only a call that took more than was held touches the account itself.
 create function openbell.settle(
     p_spend bigint[], p_state text[], p_outcome text[], p_bytes bigint[], p_cost_micro bigint[], p_provider_ref text[]
 ) returns void
 language plpgsql as $$
 declare
-    v_now timestamptz;
+    v_now timestamptz := openbell.now();
 begin
     if cardinality(p_spend) = 0 then
         return;
     end if;
-    perform 1 from openbell.account a
-        where a.id in (select h.account_id from openbell.hold h where h.spend_id = any (p_spend))
-        order by a.id for no key update;
-    v_now := openbell.now();
 
-    with ended as (
+    with told as (
+        select u.* from unnest(p_spend, p_state, p_outcome, p_bytes, p_cost_micro, p_provider_ref)
+            as u (id, state, outcome, bytes, cost, ref)
+    ), ended as (
         update openbell.spend s
         set state = u.state::openbell.spend_state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
             cost_micro = case when u.state = 'released' then 0 else coalesce(u.cost, (
                 select sum(h.amount) from openbell.hold h join openbell.account a on a.id = h.account_id
                 where h.spend_id = s.id and a.resource = 'usd_micro'), 0) end,
             provider_ref = coalesce(u.ref, s.provider_ref)
-        from unnest(p_spend, p_state, p_outcome, p_bytes, p_cost_micro, p_provider_ref) as u (id, state, outcome, bytes, cost, ref)
+        from told u
         where s.id = u.id and s.ended_at is null
-        returning s.id, s.state, s.bytes, s.cost_micro, greatest(v_now, case when s.state = 'unknown' then s.intended_at + s.timeout end) as at
+        returning s.id, u.state, u.bytes, u.cost, greatest(v_now, case when u.state = 'unknown' then s.intended_at + s.timeout end) as at
     ), closed as (
         delete from openbell.hold h using ended e, openbell.account a
         where h.spend_id = e.id and a.id = h.account_id
@@ -150,25 +153,44 @@ begin
             case when e.state = 'released' or a.closes = 'release' then 0
                  when e.state = 'unknown' then h.amount
                  when a.resource = 'bytes' then coalesce(e.bytes, h.amount)
-                 when a.resource = 'usd_micro' then e.cost_micro
+                 when a.resource = 'usd_micro' then coalesce(e.cost, h.amount)
                  else h.amount end as taken,
             case when a.grain > interval '0' then date_bin(a.grain, e.at + a.span + a.grain, timestamptz 'epoch') else e.at + a.span end as frees_at
-    ), aged as (
-        insert into openbell.aging as g (account_id, frees_at, amount, excess)
-        select c.account_id, c.frees_at, sum(least(c.taken, c.held)), sum(greatest(c.taken - c.held, 0))
-        from closed c where c.closes = 'age' and c.taken > 0 group by c.account_id, c.frees_at
-        on conflict (account_id, frees_at) do update set amount = g.amount + excluded.amount, excess = g.excess + excluded.excess
+    ), used as (
+        insert into openbell.aging (account_id, frees_at, amount, excess)
+        select c.account_id, c.frees_at, least(c.taken, c.held), greatest(c.taken - c.held, 0)
+        from closed c where c.closes = 'age' and c.taken > 0
+    ), back as (
+        insert into openbell.aging (account_id, frees_at, amount, charged)
+        select c.account_id, v_now, case when c.closes = 'age' then c.held - least(c.taken, c.held) else c.held end,
+            case when c.closes = 'charge' then least(c.taken, c.held) else 0 end
+        from closed c where c.closes <> 'age' or c.taken < c.held
     )
-    update openbell.account a
-    set held = a.held - s.returned, spent = a.spent + s.charged, overrun = a.overrun + s.excess
+    update openbell.account a set overrun = a.overrun + s.excess
     from (
-        select c.account_id,
-            sum(case when c.closes = 'age' then c.held - least(c.taken, c.held) else c.held end) as returned,
-            sum(case when c.closes = 'charge' then least(c.taken, c.held) else 0 end) as charged,
-            sum(greatest(c.taken - c.held, 0)) as excess
-        from closed c group by c.account_id
+        select c.account_id, sum(c.taken - c.held) as excess from closed c where c.taken > c.held group by c.account_id
     ) s
-    where a.id = s.account_id and (s.returned <> 0 or s.charged <> 0 or s.excess <> 0);
+    where a.id = s.account_id;
+end $$;
+
+-- Makes one row of the many that age out of an account at the same moment; long windows have one such moment a grain.
+create function openbell.compact_aging() returns void
+language plpgsql as $$
+declare
+    v_accounts bigint[];
+begin
+    select coalesce(array_agg(a.id), '{}') into v_accounts from openbell.account a where a.grain > interval '0';
+    perform 1 from openbell.account a where a.id = any (v_accounts) order by a.id for no key update;
+    perform openbell.age_out(v_accounts, openbell.now());
+    with many as (
+        select g.account_id, g.frees_at from openbell.aging g where g.account_id = any (v_accounts)
+        group by g.account_id, g.frees_at having count(*) > 1
+    ), gone as (
+        delete from openbell.aging g using many m where g.account_id = m.account_id and g.frees_at = m.frees_at
+        returning g.account_id, g.frees_at, g.amount, g.charged, g.excess
+    )
+    insert into openbell.aging (account_id, frees_at, amount, charged, excess)
+    select g.account_id, g.frees_at, sum(g.amount), sum(g.charged), sum(g.excess) from gone g group by g.account_id, g.frees_at;
 end $$;
 
 -- Ends spends that no attempt will end any more: the call had its time, and the job is not running under that token.
