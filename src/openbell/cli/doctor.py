@@ -207,6 +207,9 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
     running = str(run.get("fmp_base_url", "")) if not settings.is_set("fmp_base_url") else ""
     address = running or settings.fmp_base_url
     needed = mode is not None
+    key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
+    if not needed and not key:
+        return [Finding("key", "info", "FMP_API_KEY is not set", "Needed for real data (--live): put it into .env.")]
     trouble = await _touch(address)
     mend = "Check FMP_BASE_URL and the network." if trouble else ""
     reachable = Finding(
@@ -215,7 +218,6 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
         f"FMP at {address}{trouble and ': ' + trouble}",
         mend,
     )
-    key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
     if mode == "sandbox":
         return [reachable]
     if key and not is_placeholder(key):
@@ -230,6 +232,7 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
 async def _touch(address: str) -> str:
     """Open a connection (with TLS for https) and close it; what went wrong, or nothing."""
     import asyncio
+    import socket
 
     parts = urlsplit(address)
     secure = parts.scheme == "https"
@@ -241,6 +244,8 @@ async def _touch(address: str) -> str:
             writer.close()
     except TimeoutError:
         return f"no answer within {REACH_TIMEOUT_S:.0f} s"
+    except socket.gaierror:
+        return "its name cannot be resolved"
     except (OSError, ValueError) as error:
         return str(error).strip() or type(error).__name__
     return ""

@@ -68,6 +68,9 @@ class JobView:
     def timeline(self) -> list[dict[str, Any]]:
         """What happened to it, in order: queued, attempts, outside calls, the end."""
         events: list[tuple[datetime, str, str]] = [(self.queued_at, "queued", f"class {self.class_name}")]
+        for one in self.trail:
+            begun = f"attempt {one['attempt']} on worker {one['worker']}"
+            events += [(datetime.fromisoformat(one["started_at"]), "started", begun)] if one["started_at"] else []
         events += [
             (datetime.fromisoformat(one["ended_at"]), "attempt failed", f"attempt {one['attempt']}: {one['message']}")
             for one in self.trail
@@ -78,7 +81,7 @@ class JobView:
                 events.append(
                     (spend.ended_at, f"call {spend.state}", f"{spend.provider} {spend.operation}: {spend.outcome}")
                 )
-        if self.started_at is not None:
+        if self.started_at is not None and not any(one["attempt"] == self.attempt for one in self.trail):
             events.append((self.started_at, "started", f"attempt {self.attempt} on worker {self.worker}"))
         if self.finished_at is not None:
             events.append((self.finished_at, self.state, self.message or ""))
