@@ -127,7 +127,7 @@ def _print_oldest(found: dict[str, Any]) -> None:
 def _print_fleet(found: dict[str, Any]) -> None:
     click.echo()
     print_table(
-        ("worker", "id>", "state", "slots>", "last beat>", "classes"),
+        ("worker", "id>", "state", "slots>", "last beat>", "classes", "since its start"),
         [
             (
                 row["name"],
@@ -136,6 +136,7 @@ def _print_fleet(found: dict[str, Any]) -> None:
                 row["slots"],
                 f"{age(row['last_beat_s'])} ago",
                 "unknown" if row["classes"] is None else ", ".join(row["classes"]),
+                ", ".join(f"{count:,} {what}" for what, count in sorted(row["counters"].items())),
             )
             for row in found["fleet"]
         ],

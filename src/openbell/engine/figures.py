@@ -86,6 +86,7 @@ def _worker(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "slots": row["slots"],
         "classes": None if row["classes"] is None else [class_name(number) for number in row["classes"]],
         "started_at": row["started_at"],
+        "counters": row["counters"],
         "last_beat_s": max(0.0, (now - row["beat_at"]).total_seconds()),
     }
 

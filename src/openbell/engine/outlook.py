@@ -12,6 +12,16 @@ from openbell.engine.gates import Facts, free_seats, gates_of
 _DECISIVE = ("product", "demand", "cooldown", "needs", "provider", "account")
 """What a closed gate of these names says is told first; the others follow from it, or from the queue."""
 
+_UNTIL = {
+    "product": "not before it is switched on",
+    "demand": "as soon as somebody asks",
+    "needs": "when what it needs is there",
+    "job": "when what it needs is there",
+    "account": "when there is room in the account",
+    "workers": "when a worker is there that would take it",
+}
+"""When a gate opens that opens at no known time."""
+
 _SOON = timedelta(seconds=1)
 
 
@@ -32,7 +42,7 @@ def _expect(f: Facts, gates: Sequence[Gate]) -> tuple[datetime | None, str]:
     closed = [gate for gate in gates if not gate.open]
     for gate in closed:
         if gate.opens_at is None and not _opens_by_turns(f, gate):
-            return None, f"nobody can say when this opens: {gate.name}"
+            return None, _UNTIL.get(gate.name, f"nobody can say when this opens: {gate.name}")
     start = max([f.now, *(gate.opens_at for gate in closed if gate.opens_at is not None)])
     room = min([f.free_slots, *(free_seats(limit) for limit in f.seats)])
     ahead = f.ahead if f.is_waiting else 0
