@@ -3,11 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-SECONDS ?= 60
+SECONDS ?= 300
 SEED ?= 1
 NAME ?= queue
 
-.PHONY: help setup up test check format lock bench bench-peers chaos clean
+.PHONY: help setup up test check format lock bench bench-peers chaos conformance clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,8 +61,16 @@ bench-peers: setup .venv-peers/.ready ## other queues of PyPI beside ours, in tu
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/peers/requirements.txt
 	@touch $@
 
-chaos: setup ## break things on purpose for a while: make chaos SECONDS=60 SEED=1
-	@exec env SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m pytest tests/chaos $(ARGS)
+chaos: setup ## break things on purpose for a while: make chaos SECONDS=1800 SEED=1
+	@exec env SECONDS=$(SECONDS) SEED=$(SEED) $(BIN)/python -m tests.chaos
+
+conformance: setup .venv-conformance/.ready ## who believes a worker that lost its job? ours and the peers, into docs/conformance.md
+	@exec $(BIN)/python -m tests.conformance --write
+
+.venv-conformance/.ready: tests/conformance/requirements.txt
+	@$(PYTHON) -m venv .venv-conformance
+	@.venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/conformance/requirements.txt
+	@touch $@
 
 clean: ## remove what can be made again; data folders in .openbell stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* tests/artifacts
