@@ -37,8 +37,8 @@ class NotOffered(Exception):
 class Engine(ABC):
     """What the suite asks of an engine. Workers are ``A`` and ``B``; a claim is whatever the adapter makes of it.
 
-    The acts must be the engine's own: the statements or the processes that its workers use. Only time may be helped along,
-    by ageing what it calls a lease.
+    The acts must be the engine's own: the statements or the processes that its workers use. Only time may be helped
+    along, by ageing what it calls a lease.
     """
 
     name: str
@@ -120,7 +120,8 @@ async def _late(engine: Engine, report: Callable[[Any], Awaitable[None]]) -> Ver
     seen = await engine.look()
     if seen.state not in ("succeeded", "gone") or seen.result == "A":
         return Verdict(
-            False, f"it {answer}; after B's success the job was {seen.state}, with the result of {seen.result}"
+            kept=False,
+            seen=f"it {answer}; after B's success the job was {seen.state}, with the result of {seen.result}",
         )
     return Verdict(kept=True, seen=f"it {answer}; B's success counted")
 

@@ -63,7 +63,8 @@ class Absurd(Engine):
 
     async def look(self) -> Seen:
         row = await self.connection.fetchrow(
-            "select t.state, r.claimed_by from absurd.t_q t join absurd.r_q r on r.run_id = t.last_attempt_run where t.task_id = $1",
+            "select t.state, r.claimed_by from absurd.t_q t"
+            " join absurd.r_q r on r.run_id = t.last_attempt_run where t.task_id = $1",
             self.task,
         )
         if row["state"] == "running":

@@ -28,9 +28,10 @@ async def main(options: dict[str, Any]) -> None:
     @client.task(Work, queue=options["queue"])
     async def work(_job: Any) -> None:
         say("began")
-        if await words.get() == "fail":
-            raise RuntimeError("it broke")
+        word = await words.get()
         say("ended")
+        if word == "fail":
+            raise RuntimeError("it broke")
 
     await client.start(
         [(options["queue"], 4)], poll_interval_ms=100, leader_election_interval_ms=1000, heartbeat_interval_ms=2000,

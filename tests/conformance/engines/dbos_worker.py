@@ -21,9 +21,12 @@ def work() -> str:
     say("began")
     if OPTIONS.get("quick"):
         time.sleep(0.15)
-    elif WORDS.get() == "fail":
-        raise RuntimeError("it broke")
-    say("ended")
+        say("ended")
+    else:
+        word = WORDS.get()
+        say("ended")
+        if word == "fail":
+            raise RuntimeError("it broke")
     return str(OPTIONS["name"])
 
 

@@ -1,7 +1,7 @@
 """Workers as real processes, for engines whose claims and reports cannot be made by hand.
 
-A worker program prints one JSON line for whatever happens (``began``, ``ended``) and reads commands, one a line. To fall
-silent is to be stopped (SIGSTOP).
+A worker program prints one JSON line for whatever happens (``began``, ``ended``) and reads commands, one a line. To
+fall silent is to be stopped (SIGSTOP).
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from tests.conformance.suite import Engine, NotOffered
 BEGIN_S = 90.0
 WATCH_S = 4.0
 """For so long a late report may show an effect; then it counts as without."""
+
+
+class Interrupted(Exception):
+    """The engine stopped the attempt before it could report."""
 
 
 @dataclass(slots=True)
@@ -113,6 +117,10 @@ class ProcessEngine(Engine):
         before = await self.look()
         claim.thaw()
         claim.tell(word)
+        try:
+            await claim.hears("ended", WATCH_S)
+        except TimeoutError:
+            raise Interrupted from None
         end = time.monotonic() + WATCH_S
         while time.monotonic() < end and await self.look() == before:
             await asyncio.sleep(0.1)
