@@ -138,9 +138,11 @@ async def _work(
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX)
     source = await choose_source(pool, settings, reach.read_run(place.folder))
     connections = Connections(fmp=fmp.open_http(source.base_url, source.key))
-    seats = seat_limits(settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
+    shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
+    seats = seat_limits(*shares)
     try:
-        await forget_others(pool, seats)
+        if any(share is not None for share in shares):
+            await forget_others(pool, seats)
         worker = Worker(
             pool,
             place.listen_dsn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -63,17 +64,21 @@ class Interest(Duty):
         super().__init__()
         self._pool, self._source, self._hints = pool, source, hints
         self._viewers: Counter[tuple[str, str]] = Counter()
+        self._leased: set[tuple[str, str]] = set()
+        self._turn = asyncio.Lock()  # one at a time: a goodbye must not land after the next hello
 
     @property
     def keys(self) -> list[tuple[str, str]]:
         """What is watched through this process now."""
-        return list(self._viewers)
+        return [key for key, count in self._viewers.items() if count > 0]
 
     async def add(self, keys: Sequence[tuple[str, str]]) -> None:
         """One more viewer for each of ``keys``. Keys that nobody watched here are demanded at once."""
-        fresh = [key for key in set(keys) if not self._viewers[key]]
         self._viewers.update(set(keys))
-        queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
+        async with self._turn:
+            fresh = [key for key in set(keys) if self._viewers[key] and key not in self._leased]
+            queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
+            self._leased.update(fresh)
         if self._hints is not None:
             for job in queued:
                 if job.created:
@@ -82,16 +87,20 @@ class Interest(Duty):
     async def drop(self, keys: Sequence[tuple[str, str]]) -> None:
         """One viewer less for each of ``keys``; the lease of a key that nobody watches any more is ended."""
         self._viewers.subtract(set(keys))
-        gone = [key for key in set(keys) if self._viewers[key] <= 0]
-        for key in gone:
-            del self._viewers[key]
-        if gone:
-            await self._pool.execute(
-                SQL.get("drop_demand"), self._source, [product for product, _ in gone], [key for _, key in gone]
-            )
+        async with self._turn:
+            gone = [key for key in set(keys) if self._viewers[key] <= 0]
+            for key in gone:
+                del self._viewers[key]
+            self._leased.difference_update(gone)
+            if gone:
+                products, symbols = [product for product, _ in gone], [key for _, key in gone]
+                await self._pool.execute(SQL.get("drop_demand"), self._source, products, symbols)
 
     async def beat(self) -> float:
         """Renew the leases of everything that is watched."""
-        if self._viewers:
-            await _lease(self._pool, self._source, dict(self._viewers), LEASE_S, "interactive")
+        async with self._turn:
+            watched = {key: count for key, count in self._viewers.items() if count > 0}
+            if watched:
+                await _lease(self._pool, self._source, watched, LEASE_S, "interactive")
+                self._leased.update(watched)
         return BEAT_S

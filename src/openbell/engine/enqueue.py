@@ -58,9 +58,12 @@ async def enqueue(
 
     With a connection in a transaction they are queued when, and only when, that transaction commits. A key that waits
     already is merged: its class and number are lifted, never lowered, and its arguments stay; one that runs is joined.
-    ``needs`` are artifacts that must be fresh first; until then the jobs are parked. Keys must be canonical. Whoever
-    wants them begun at once tells the hint ``work`` after the commit.
+    ``needs`` are artifacts that must be fresh first; until then the jobs are parked. Keys must be canonical.
+    Whoever wants them begun at once tells the hint ``work`` after the commit. Raises ``ValueError`` for a job that
+    needs itself.
     """
+    if own := {(product.name, key) for key, _ in items} & set(needs):
+        raise ValueError(f"{' '.join(sorted(own)[0])} cannot wait for itself")
     rows = await db.fetch(
         SQL.get("enqueue_jobs"),
         product.name,

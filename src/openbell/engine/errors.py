@@ -7,6 +7,7 @@
     ├── InvalidKey              the key cannot be one of this product
     ├── InvalidDeclaration      a product was declared with something missing or impossible
     ├── UnknownJob              no job with that id
+    ├── JobEnded                the job has ended already
     ├── Fenced                  the attempt is no longer ours: its token is outdated, or it was cancelled
     └── ProducerError           what a producer or a provider client may raise; each has its own consequence
         ├── NothingKnown        the source has nothing under this key: stored as a result
@@ -66,6 +67,15 @@ class UnknownJob(EngineError):
 
     def __init__(self, job_id: int) -> None:
         super().__init__(f"There is no job {job_id}. It may have been removed after its retention time.")
+
+
+class JobEnded(EngineError):
+    """The job has ended already, so that there is nothing to cancel."""
+
+    code = "job_ended"
+
+    def __init__(self, job_id: int, outcome: str) -> None:
+        super().__init__(f"Job {job_id} has ended already: {outcome}.")
 
 
 class Fenced(EngineError):

@@ -17,7 +17,7 @@ import asyncpg
 
 from openbell.engine.database import SQL
 from openbell.engine.persist import DATABASE_ERRORS
-from openbell.postgres.pool import connect
+from openbell.postgres.pool import can_listen, connect
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Hints:
 
     def start(self) -> None:
         """Begin to listen, where there is a direct address to listen on."""
-        if self._dsn is not None:
+        if self._dsn is not None and can_listen(self._dsn):
             self._listener = asyncio.create_task(self._listen(self._dsn), name="hints")
 
     async def stop(self) -> None:

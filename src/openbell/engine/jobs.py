@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from openbell.engine.database import SQL, Db
-from openbell.engine.errors import UnknownJob
+from openbell.engine.errors import JobEnded, UnknownJob
 from openbell.engine.registry import CLASSES
 
 LIVE = ("waiting", "parked", "running")
@@ -200,11 +200,15 @@ async def stats(db: Db, span: timedelta = timedelta(hours=24)) -> Stats:
 
 
 async def cancel(db: Db, job_id: int, *, actor: str) -> str:
-    """Cancel a live job: ``cancelled`` while it waits, ``cancelling`` while it runs. Raises :class:`UnknownJob`."""
+    """Cancel a live job: ``cancelled`` while it waits, ``cancelling`` while it runs.
+
+    Raises :class:`UnknownJob`, or :class:`JobEnded` when it has ended already.
+    """
     state: str | None = await db.fetchval(SQL.get("cancel_job"), job_id, actor)
-    if state is None:
-        raise UnknownJob(job_id)
-    return state
+    if state is not None:
+        return state
+    ended = await get(db, job_id)
+    raise UnknownJob(job_id) if ended is None else JobEnded(job_id, ended.state)
 
 
 async def retry(db: Db, job_id: int, *, actor: str) -> int:

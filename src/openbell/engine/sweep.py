@@ -72,7 +72,7 @@ class Pruner(Duty):
     async def beat(self) -> float:
         """Prune once."""
         if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
-            for statement in ("prune_demand", "prune_workers", "prune_versions"):
+            for statement in ("prune_demand", "prune_workers", "prune_versions", "prune_cooldowns", "prune_spends"):
                 await self._pool.execute(SQL.get(statement))
             await self._pool.execute(SQL.get("recover_spends"), timedelta(seconds=10))
             await self._pool.execute(SQL.get("compact_aging"))

@@ -101,6 +101,11 @@ def _options(
     return options
 
 
+def can_listen(dsn: str) -> bool:
+    """Whether LISTEN works there: not behind a transaction pooler."""
+    return not _split_pooler(dsn)[1]
+
+
 def _milliseconds(seconds: float) -> str:
     """A PostgreSQL timeout value; 0 means no limit, so what is small but not 0 stays at least 1 ms."""
     return str(max(1, round(seconds * 1000)) if seconds else 0)

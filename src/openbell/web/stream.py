@@ -43,6 +43,9 @@ READ_MAX = 200  # keys in one statement
 GOODBYE_S = (1.0, 5.0)
 ASIDE_OF = {"eod-prices": ("quote",), "profile": ("quote", "eod-prices")}  # who is drawn with figures of whom
 PING = b": ping\n\n"
+STATE: Watch = ("", "")  # beside the keys: whether the database can be read
+AWAY = b'event: state\ndata: {"away":true}\n\n'
+BACK = b'event: state\ndata: {"away":false}\n\n'
 
 
 @dataclass(slots=True)
@@ -106,6 +109,7 @@ class Hub(Duty):
         self.reads = 0
         self._dirty: set[Watch] = set()
         self._poll_at = 0.0
+        self._away = False
 
     def on_hint(self, hint: Hint) -> None:
         """Called by the listener; only remembers what to look at."""
@@ -122,6 +126,8 @@ class Hub(Duty):
     def join(self, subscriber: Subscriber) -> None:
         """Watch: what was read a moment ago goes out at once, the rest after one read for all who join meanwhile."""
         self.subscribers.add(subscriber)
+        if self._away:
+            subscriber.offer(STATE, AWAY)
         recent = time.monotonic() - REUSE_S
         for key in subscriber.keys:
             topic = self.topics.setdefault(key, Topic())
@@ -162,6 +168,22 @@ class Hub(Duty):
             subscriber.end()
 
     async def beat(self) -> float:
+        """Read what is dirty; tell the pages when that cannot be done, for then they are older than they look."""
+        try:
+            pause_s = await self._look()
+        except Exception:
+            self._tell(away=True)
+            raise
+        self._tell(away=False)
+        return pause_s
+
+    def _tell(self, *, away: bool) -> None:
+        if away != self._away:
+            self._away = away
+            for subscriber in self.subscribers:
+                subscriber.offer(STATE, AWAY if away else BACK)
+
+    async def _look(self) -> float:
         """Read what is dirty; look for what no hint told us when the poll is due."""
         if not self.topics or self.database is None:
             return 60.0  # a new watcher wakes us

@@ -22,6 +22,8 @@ language plpgsql as $$
 declare
     v_now timestamptz;
 begin
+    -- A rescue must not take a job while a spend is being made for it: it would see none and let the call be made twice.
+    perform 1 from openbell.job j where j.id = any (p_job) order by j.id for key share;
     perform 1 from openbell.account a where a.id = any (p_leg_account) order by a.id for no key update;
     v_now := openbell.now();
     perform openbell.age_out(p_leg_account, v_now);

@@ -96,6 +96,7 @@ begin
     end if;
 
     delete from openbell.cooldown c where c.product = j.product and c.key = j.key;
+    delete from openbell.demand d where d.product = j.product and d.key = j.key and d.source = 'operator';
     if v_outcome in ('done', 'unchanged', 'empty') then
         perform openbell.meet_needs(j.product, j.key);
     end if;
@@ -127,7 +128,7 @@ begin
     delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
     if exists (select 1 from openbell.spend s
-        where s.job_id = j.id and s.token = j.token and s.state = 'unknown' and s.effect <> 'repeat') then
+        where s.job_id = j.id and s.state = 'unknown' and s.effect <> 'repeat') then
         p_kind := 'permanent';
         p_code := 'outcome_unknown';
         p_message := 'a call that must not be repeated blindly may have happened; see the spend (' || p_message || ')';

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from openbell.engine.errors import NothingKnown
@@ -40,14 +44,21 @@ class SymbolSearch(BaseModel):
     licence="personal",
 )
 async def symbol_search(query: Query, ctx: Context) -> SymbolSearch:
-    """Ask for symbols that begin with the query, then for names; a listing that both find is shown once."""
-    rows: dict[str, Match] = {}
-    for search in (ctx.fmp.search, ctx.fmp.search_name):
-        try:
-            for row in await search(query):
-                rows.setdefault(row["symbol"], Match.model_validate(row))
-        except NothingKnown:
-            continue
-    if not rows:
+    """Ask for symbols that begin with the query, then for names; a listing that both find is shown once.
+
+    Each search is a step: when the second must wait, the first is not paid for again.
+    """
+    found: list[dict[str, Any]] = []
+    for name, search in (("symbol", ctx.fmp.search), ("name", ctx.fmp.search_name)):
+        found += await ctx.attempt.step(name, partial(_rows, search, query))
+    listings = {row["symbol"]: Match.model_validate(row) for row in reversed(found)}
+    if not listings:
         raise NothingKnown(f"no listing matches {query!r}")
-    return SymbolSearch(query=query, matches=list(rows.values())[:20])
+    return SymbolSearch(query=query, matches=list(reversed(listings.values()))[:20])
+
+
+async def _rows(search: Callable[[str], Awaitable[list[dict[str, Any]]]], query: str) -> list[dict[str, Any]]:
+    try:
+        return await search(query)
+    except NothingKnown:
+        return []

@@ -18,12 +18,17 @@
     $("span", live).textContent = state;
     $("button", live).textContent = paused ? "Go live" : "Pause";
   };
+  const away = (is) => {  // the database cannot be read: nothing on the page is known to be fresh
+    document.body.classList.toggle("away", is);
+    show(is ? "Database away" : "Live");
+  };
   const close = (state) => { clearTimeout(retry); source?.close(); source = null; show(state); };
   const open = () => {
     if (!address || paused || source) return;
     show("Connecting");
     source = new EventSource(address);
-    source.onopen = () => { failures = 0; show("Live"); };
+    source.onopen = () => { failures = 0; away(false); };
+    source.addEventListener("state", (event) => away(JSON.parse(event.data).away));
     source.addEventListener("fragment", (event) => swap(JSON.parse(event.data)));
     source.onerror = () => {
       const wait = Math.min(30_000, 1000 * 2 ** failures++) * (0.5 + Math.random());

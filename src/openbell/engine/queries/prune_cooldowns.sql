@@ -1,0 +1,2 @@
+-- Failures of long ago that nobody has tried again.
+delete from openbell.cooldown where retry_at < openbell.now() - interval '7 days'
