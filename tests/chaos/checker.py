@@ -86,22 +86,16 @@ def _recoveries(history: History, final: Final, pace: float) -> Iterator[tuple[f
     for event in final["event"]:
         if event["kind"] == "hired":
             leases[event["word"]].add(event["worker"])
-    claims = list(_claims(final))
-    end = max((fact["at"] for fact in history.facts), default=0.0)
+    claims = defaultdict(list)
+    for begun, over in _claims(final):
+        claims[begun["worker"]].append((begun, over))
+    end = history.facts[-1]["at"] if history.facts else 0.0
     for fault in history.of("kill", "freeze"):
-        mine = leases[fault["worker"]]
-        thawed = next(
-            (f["at"] for f in history.of("thaw") if f["worker"] == fault["worker"] and f["at"] >= fault["at"]), end
-        )
-        for begun, over in claims:
-            if (
-                begun["worker"] not in mine
-                or begun["at"] > fault["at"]
-                or (over is not None and over["at"] <= fault["at"])
-            ):
-                continue
+        thaws = (f["at"] for f in history.of("thaw") if f["worker"] == fault["worker"] and f["at"] >= fault["at"])
+        thawed = next(thaws, end)
+        for begun, over in (claim for worker in leases[fault["worker"]] for claim in claims[worker]):
             until = over["at"] if over is not None else end
-            if fault["kind"] == "freeze" and until > thawed:
+            if begun["at"] > fault["at"] or until <= fault["at"] or (fault["kind"] == "freeze" and until > thawed):
                 continue
             yield until - fault["at"], RECOVERY_S * pace + _excuse(history, fault["at"], until), f"{fault} {begun}"
 
@@ -130,11 +124,11 @@ def _late(recoveries: Sequence[tuple[float, float, str]], pace: float) -> list[t
 
 def _held_too_long(history: History, final: Final, pace: float) -> list[tuple[str, str]]:
     """No claim stays longer than an attempt can run, whatever became of its process."""
-    end = max((fact["at"] for fact in history.facts), default=0.0)
+    end = history.facts[-1]["at"] if history.facts else 0.0
     found = []
     for begun, over in _claims(final):
         until = over["at"] if over is not None else end
-        allowed = LONGEST_CLAIM_S + TIMEOUT_S * pace + _excuse(history, begun["at"], until)
-        if until - begun["at"] > allowed:
-            found.append(("leases end", f"held for {until - begun['at']:.1f} s of {allowed:.1f}: {begun}"))
+        taken, allowed = until - begun["at"], LONGEST_CLAIM_S + TIMEOUT_S * pace
+        if taken > allowed and taken > allowed + (excused := _excuse(history, begun["at"], until)):
+            found.append(("leases end", f"held for {taken:.1f} s of {allowed + excused:.1f}: {begun}"))
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,28 @@ class History:
 
     path: Path
     facts: list[dict[str, Any]] = field(default_factory=list)
+    _by_kind: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, kind: str, **what: Any) -> None:
         """Note one fact, now."""
         fact = {"kind": kind, "at": time.time(), **what}
-        self.facts.append(fact)
+        self.keep(fact)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(fact, default=str) + "\n")
 
-    def of(self, *kinds: str) -> Iterator[dict[str, Any]]:
+    def keep(self, fact: dict[str, Any]) -> None:
+        """Remember a fact that is in the file already."""
+        self.facts.append(fact)
+        self._by_kind.setdefault(fact["kind"], []).append(fact)
+
+    def of(self, *kinds: str) -> list[dict[str, Any]]:
         """The facts of these kinds, oldest first."""
-        return (fact for fact in self.facts if fact["kind"] in kinds)
+        found = [fact for kind in kinds for fact in self._by_kind.get(kind, ())]
+        return found if len(kinds) == 1 else sorted(found, key=lambda fact: float(fact["at"]))
 
     def count(self, kind: str) -> int:
         """How many facts of a kind there are."""
-        return sum(1 for _ in self.of(kind))
+        return len(self._by_kind.get(kind, ()))
 
     def engine_time(self, at: float) -> float | None:
         """The engine's clock at a real time, in seconds since the epoch; None while it was being moved."""

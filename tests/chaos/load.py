@@ -45,6 +45,7 @@ class Load:
         self._products = {one.name: one for one in products}
         self._recent: deque[int] = deque(maxlen=60)
         self._number = 0
+        self._series = history.count("phase")
         self.failures = 0
 
     async def run(self, stop: asyncio.Event, pause_s: float) -> None:
@@ -85,7 +86,7 @@ class Load:
 
     def _keys(self, most: int) -> list[str]:
         self._number += most
-        return [str(self._number - n) for n in range(self._random.randint(1, most))]
+        return [f"{self._series}-{self._number - n}" for n in range(self._random.randint(1, most))]
 
     async def _enqueue(self, product: str, keys: list[str], **options: Any) -> None:
         items = [(key, {"to": key}) for key in keys]
@@ -129,8 +130,9 @@ class Load:
         """Queued in a transaction that is rolled back: none of it may ever be seen."""
         with contextlib.suppress(Changed):
             async with self._pool.acquire() as connection, connection.transaction():
-                queued = await enqueue(connection, self._products["mail"], [(key, None) for key in self._keys(3)])
-                self._history.add("rolled_back", jobs=[job.id for job in queued])
+                keys = [f"undone {key}" for key in self._keys(3)]
+                await enqueue(connection, self._products["mail"], [(key, None) for key in keys])
+                self._history.add("rolled_back", keys=keys)
                 raise Changed
 
     async def _cancel(self) -> None:

@@ -75,7 +75,8 @@ def jobs_end_once(history: History, final: Final) -> Iterator[str]:
 def promises_are_durable(history: History, final: Final) -> Iterator[str]:
     accepted = {event["job"] for event in final["event"] if event["kind"] == "accepted"}
     yield from (f"{fact} is gone" for fact in history.of("accepted") if fact["job"] not in accepted)
-    yield from (f"{fact} came back" for fact in history.of("rolled_back") if accepted & set(fact["jobs"]))
+    undone = {key for fact in history.of("rolled_back") for key in fact["keys"]}
+    yield from (f"{e} was rolled back" for e in final["event"] if e["kind"] == "accepted" and e["key"] in undone)
     yield from (f"{fact}" for fact in history.of("lost_args"))
 
 
