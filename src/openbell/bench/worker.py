@@ -59,7 +59,7 @@ class Orders:
 
 async def work(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
     """An engine worker; says ``done`` and ``at`` whenever its count has changed."""
-    pool = await open_pool(dsn, name="bench worker", max_size=10)
+    pool = await open_pool(dsn, name="bench worker", max_size=10, ordered=True)
     worker = Worker(pool, dsn, Registry(PRODUCTS), limits=LIMITS, slots=options.get("slots", 8))
     running = asyncio.create_task(worker.run(orders.stop))
     listening = asyncio.create_task(worker.hints.listening.wait())

@@ -135,7 +135,7 @@ async def _work(
     from openbell.products.context import Connections
     from openbell.providers import fmp
 
-    pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX)
+    pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX, ordered=True)
     source = await choose_source(pool, settings, reach.read_run(place.folder))
     connections = Connections(fmp=fmp.open_http(source.base_url, source.key))
     shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)

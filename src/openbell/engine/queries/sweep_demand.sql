@@ -4,9 +4,13 @@ with clock as materialized (
     select openbell.now() as t
 ), wanted as (
     select d.product, d.key, least(sum(d.weight), 100)::smallint as number, min(d.job_class) as job_class
-    from openbell.demand d, clock
+    from clock, (
+        select e.* from openbell.demand e where $1::text[] is null
+        union all
+        select e.* from unnest($1::text[], $2::text[]) as u (product, key)
+        join openbell.demand e on e.product = u.product and e.key = u.key where $1::text[] is not null
+    ) d
     where d.expires_at > clock.t
-        and ($1::text[] is null or (d.product, d.key) in (select * from unnest($1::text[], $2::text[])))
     group by d.product, d.key
 ), due as (
     select w.product, w.key, w.number, w.job_class, p.max_attempts, clock.t
