@@ -22,7 +22,7 @@ def test_streams_are_measured_from_commit_to_browser(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_idle_house_is_measured(tmp_path: Path) -> None:
-    """`openbell bench idle --json` tells memory of the whole process tree, transactions a second, and processor time."""
+    """`openbell bench idle --json` tells memory of the process tree, transactions a second, and processor time."""
     done = run("idle", "--seconds", "2", "--settle", "0", "--json", cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout)
