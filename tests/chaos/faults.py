@@ -21,9 +21,6 @@ from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.embedded import EmbeddedServer
 from tests.chaos.history import History
 
-EXACTLY = 0.6
-"""How many freezes end just when somebody else has taken over; the others end at any time."""
-
 if TYPE_CHECKING:
     from tests.chaos.run import Plan
 
@@ -172,7 +169,7 @@ class Faults:
 
     async def _thaw(self, one: Process, seconds: float) -> None:
         try:
-            if self.random.random() < EXACTLY:
+            if self.random.random() < self.plan.exactly:
                 await self._until_robbed(one, time.time(), seconds)
             else:
                 await asyncio.sleep(seconds)
@@ -197,7 +194,7 @@ class Faults:
                 )
                 await connection.close(timeout=2)
                 if robbed:
-                    await asyncio.sleep(self.random.choice([0.0, 0.1, 0.4]))
+                    await asyncio.sleep(self.random.choice([0.0, 0.0, 0.1, 0.4]))
                     break
 
     async def ask_to_leave(self) -> None:

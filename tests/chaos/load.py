@@ -15,7 +15,7 @@ import asyncpg
 from openbell.engine import jobs
 from openbell.engine.demand import want
 from openbell.engine.enqueue import add_batch, enqueue, enqueue_many
-from openbell.engine.errors import UnknownJob
+from openbell.engine.errors import JobEnded, UnknownJob
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Product
 from tests.chaos.history import History
@@ -106,10 +106,10 @@ class Load:
         await self._enqueue("narrow", self._keys(2), not_before=at)
 
     async def _count(self) -> None:
-        """A batch and its jobs, in one transaction of ours."""
+        """Jobs, and often a batch for them, in one transaction of ours."""
         items = [(key, None) for key in self._keys(60)]
         async with self._pool.acquire() as connection, connection.transaction():
-            batch = await add_batch(connection, "count")
+            batch = await add_batch(connection, "count") if self._random.random() < 0.6 else None
             queued = await enqueue(connection, self._products["count"], items, batch=batch)
         self._accepted([(job.id, "count") for job in queued if job.created])
 
@@ -138,12 +138,12 @@ class Load:
     async def _cancel(self) -> None:
         if self._recent:
             job_id = self._recent[self._random.randrange(len(self._recent))]
-            with contextlib.suppress(UnknownJob):
+            with contextlib.suppress(UnknownJob, JobEnded):
                 answer = await jobs.cancel(self._pool, job_id, actor="chaos")
                 self._history.add("cancelled", job=job_id, answer=answer)
 
     async def _retry(self) -> None:
         failed = await jobs.list_jobs(self._pool, state="failed", limit=5)
         for one in failed[:1]:
-            with contextlib.suppress(UnknownJob):
+            with contextlib.suppress(UnknownJob, JobEnded):
                 self._history.add("retried", job=one.id, live=await jobs.retry(self._pool, one.id, actor="chaos"))

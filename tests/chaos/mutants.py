@@ -30,7 +30,7 @@ class Mutant:
     """What it needs to show, beside what all get."""
 
 
-FREEZE = {"weights": {"freeze": 1}, "fault_every_s": 0.4, "workers": 4}
+FREEZE = {"weights": {"freeze": 1}, "fault_every_s": 0.4, "workers": 4, "exactly": 1.0, "seconds": 20}
 EXPIRED = "w.expires_at <= openbell.now() and not w.gone and w.id <> $1"
 UNIQUE = ("on conflict (product, key) do update", "on conflict (id) do update")
 
@@ -68,7 +68,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "bundles ignore the token": Mutant(
         "each effect of a finished step happened under its token",
         statements={"finish_tasks": [("and j.token = $2", "and $2::bigint is not null")]},
-        plan=FREEZE | {"acts": {"count": 30}},
+        plan=FREEZE | {"acts": {"count": 90, "want_quotes": 10}, "seconds": 10},
     ),
     "cancelling is forgotten": Mutant(
         "cancelled jobs end as cancelled",
@@ -83,11 +83,23 @@ MUTANTS: Mapping[str, Mutant] = {
             ]
         },
         ddl=["alter table openbell.account drop constraint account_check"],
-        plan={"calls": 6, "weights": {"kill": 1}, "fault_every_s": 5, "latency_s": 0.02, "workers": 4},
+        plan={
+            "calls": 20,
+            "weights": {"jump": 1},
+            "fault_every_s": 1.0,
+            "latency_s": 0.02,
+            "workers": 4,
+            "acts": {"mail": 60, "want_quotes": 60},
+        },
+    ),
+    "windows end too early": Mutant(
+        "windows are never exceeded",
+        functions={"settle": [("else e.at + a.span end as frees_at", "else e.at end as frees_at")]},
+        plan={"calls": 10},
     ),
     "holds are never given back": Mutant(
         "accounts add up",
-        functions={"settle": [("set held = a.held - s.returned", "set held = a.held")]},
+        functions={"settle": [("where c.closes <> 'age' or c.taken < c.held", "where false")]},
     ),
     "seats are not counted": Mutant(
         "seats are never exceeded",

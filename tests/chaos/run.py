@@ -62,6 +62,10 @@ class Plan:
     calls: int = 20
     """How many calls may be made in any window."""
     mutant: str | None = None
+    to_the_first: bool = False
+    """Whether the run ends with the first promise that is seen to be broken."""
+    exactly: float = 0.6
+    """How many freezes end just when somebody else has taken over; the others end at any time."""
     quiet_s: float = 120.0
     """How long everything that was accepted may take to end when the faults have stopped."""
 
@@ -156,9 +160,23 @@ async def _phase(stage: Stage, staff: Staff, seconds: float) -> None:
         asyncio.create_task(load.run(stop, plan.load_pause_s)),
         asyncio.create_task(faults.run(stop, plan.fault_every_s)),
     ]
-    await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    wrong = asyncio.create_task(_until(lambda: _is_wrong(stage), seconds))
+    await asyncio.wait([*tasks, wrong], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    await asyncio.gather(*tasks)
+    await asyncio.gather(*tasks, wrong)
+
+
+async def _is_wrong(stage: Stage) -> bool:
+    """Whether a run that ends with the first broken promise may end: only some are seen before its end."""
+    if not stage.plan.to_the_first:
+        return False
+    try:
+        seen: bool = await stage.pool.fetchval(
+            "select exists (select 1 from chaos.event where wrong or kind = 'stolen')"
+        )
+    except DATABASE_ERRORS:
+        return False
+    return seen
 
 
 async def _set_seats(pool: asyncpg.Pool, seats: bool) -> bool:
