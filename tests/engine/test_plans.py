@@ -17,13 +17,10 @@ from openbell.postgres.pool import open_pool
 FILL = Path(__file__).with_name("crowd.sql")
 NAMES = ["number", "small"]
 SERVED = list(CLASSES.values())
-START = (-1, -32_768, 0)
-WORKERS = {"claim_jobs", "claim_bundle", "finish_tasks", "wake_parked", "begin_sweep", "beat_worker"}
+WORKERS = {"claim_jobs", "finish_tasks", "wake_parked", "begin_sweep", "beat_worker"}
 
 HOT: dict[str, tuple[str, tuple[Any, ...], dict[str, str]]] = {
     "claim one by one": ("claim_jobs", (NAMES, SERVED, 1, 8), {"job": "job_claim"}),
-    "claim a bundle": ("claim_bundle", (NAMES, SERVED, 1, 1_000, *START), {"job": "job_claim"}),
-    "claim a bundle further on": ("claim_bundle", (NAMES, SERVED, 1, 1_000, 90, -1, 10_000), {"job": "job_claim"}),
     "finish a bundle": ("finish_tasks", (list(range(1, 1_001)), 1), {"job": "job_pkey"}),
     "wake parked": ("wake_parked", (100,), {"job": "job_parked"}),
     "begin a sweep": ("begin_sweep", (timedelta(seconds=1),), {"job": "job_parked"}),
@@ -81,3 +78,18 @@ async def test_hot_statements_keep_to_their_index(crowded: asyncpg.Pool, dsn: st
         if statement.startswith("claim"):
             assert not [node for node in nodes(plan["Plan"]) if node["Node Type"] == "Sort"], name
     await workers.close()
+
+
+@pytest.mark.parametrize("place", [(-1, -32_768, 0), (90, -1, 10_000)], ids=["from the start", "further on"])
+@pytest.mark.parametrize("analysed", [False, True], ids=["stale statistics", "analysed"])
+async def test_a_bundle_touches_only_what_it_claims(
+    crowded: asyncpg.Pool, place: tuple[int, int, int], analysed: bool
+) -> None:
+    """PF-3: a claim of a hundred small tasks out of twenty thousand reads and writes pages of a hundred."""
+    if analysed:
+        await crowded.execute("analyze")
+    (plan,) = await crowded.fetchval(
+        f"explain (analyze, buffers, format json) {SQL.get('claim_bundle')}", NAMES, SERVED, 1, 100, *place
+    )
+    assert plan["Plan"]["Actual Rows"] == 100
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 3_000

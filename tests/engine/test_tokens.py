@@ -11,7 +11,7 @@ import pytest
 from openbell.engine import jobs
 from openbell.engine.artifacts import read
 from openbell.engine.attempt import Claim
-from openbell.engine.errors import Fenced, UnknownJob
+from openbell.engine.errors import Fenced, JobEnded
 from tests.engine.hand import Hand, declare, ended, job, per_minute, queue, rescue
 
 AT = datetime(2026, 8, 7, 10, tzinfo=UTC)
@@ -95,7 +95,7 @@ async def test_a_cancelled_waiting_job_is_gone_at_once(pool: asyncpg.Pool) -> No
         await pool.fetchval("select action || ' ' || actor || ' ' || target from openbell.audit")
         == f"job.cancel ann {job_id}"
     )
-    with pytest.raises(UnknownJob):
+    with pytest.raises(JobEnded):
         await jobs.cancel(pool, job_id, actor="ann")
 
 

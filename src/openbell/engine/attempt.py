@@ -14,6 +14,7 @@ from openbell.engine.database import SQL
 from openbell.engine.errors import Fenced
 from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
+from openbell.engine.persist import persist
 from openbell.engine.spends import Ledger, Settlement, Spends, as_columns
 
 
@@ -118,9 +119,8 @@ class Attempt:
         result = await work()
         ended = self.take_ended()
         try:
-            saved = await self.pool.fetchval(
-                SQL.get("save_step"), self.claim.id, self.claim.token, name, result, *as_columns(ended)
-            )
+            columns = (self.claim.id, self.claim.token, name, result, *as_columns(ended))
+            saved = await persist(lambda: self.pool.fetchval(SQL.get("save_step"), *columns))
             if not saved:
                 raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
         except BaseException:

@@ -25,7 +25,7 @@ START = (-1, -32_768, 0)
 """Before every place in the order of claiming."""
 
 LOOK_BACK_S = 0.5
-"""How often the search begins at the start again: later arrivals before the mark wait no longer than this."""
+"""How soon the search may begin at the start again, for what has come before the mark since."""
 
 NO_SPENDS: list[Any] = [[]] * 6
 HANDED_BACK = Ending("release", "released", "handed back by a worker that stops")
@@ -53,13 +53,17 @@ class Bundles:
         self._size = max((one.bundle for one in products), default=1)
         self._policies: dict[str, ProductRow] = {}
         self._mark = START
-        self._looked_at = self._learned_at = float("-inf")
+        self._look_back_at = self._learned_at = float("-inf")
         self.held: set[tuple[int, int]] = set()
 
     @property
     def has_products(self) -> bool:
         """Whether this process knows any task that is bundled."""
         return bool(self._products)
+
+    def may_be(self, name: str) -> bool:
+        """Whether a hint of this name may mean one of them; ``*`` stands for any."""
+        return name in self._products or name == "*"
 
     async def drain(self, worker: int) -> None:
         """Claim, run and finish bundles until none is left or the worker must stop."""
@@ -83,8 +87,9 @@ class Bundles:
 
     async def _claim(self, worker: int) -> list[Claim]:
         now = asyncio.get_running_loop().time()
-        if now - self._looked_at > LOOK_BACK_S:
-            self._mark, self._looked_at = START, now
+        if now > self._look_back_at:
+            self._mark = START
+        from_start = self._mark == START
         if now - self._learned_at > POLICY_S:
             self._policies = {row.name: row for row in await list_products(self._runner.pool) if row.enabled}
             self._learned_at = now
@@ -96,6 +101,10 @@ class Bundles:
             self._size,
             *self._mark,
         )
+        if from_start:
+            # Under a held snapshot the way from the start is long; it may cost a twentieth of the time.
+            took = asyncio.get_running_loop().time() - now
+            self._look_back_at = now + max(LOOK_BACK_S, 20 * took)
         self._mark = (
             max((row["job_class"], row["rank"], row["id"]) for row in rows) if len(rows) == self._size else START
         )

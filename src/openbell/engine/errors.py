@@ -114,13 +114,16 @@ class Waiting(ProducerError):
 
 
 class AccountBlocked(Waiting):
-    """An account has no room for this call; it may have some in ``opens_in``."""
+    """An account has no room for this call; it may have some in ``opens_in``.
+
+    ``gated`` when the claim knows of it and takes no such work until then.
+    """
 
     code = "account_full"
 
-    def __init__(self, message: str, *, opens_in: timedelta) -> None:
+    def __init__(self, message: str, *, opens_in: timedelta, gated: bool) -> None:
         super().__init__(message)
-        self.opens_in = opens_in
+        self.opens_in, self.gated = opens_in, gated
 
 
 class RateLimited(Waiting):

@@ -164,7 +164,7 @@ class Runner:
             return Ending("wait", error.code, str(error), timedelta(0) if paused else pause)
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
-            return Ending("wait", error.code, str(error))
+            return Ending("wait", error.code, str(error), timedelta(0) if error.gated else CONFLICT_PAUSE)
         if isinstance(error, Waiting):
             return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
         if isinstance(error, Permanent):

@@ -258,4 +258,4 @@ class Spends:
         reason = f"the limit of {name} is used up"
         if verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
             await self.ledger.block(verdict.account_id, verdict.frees_at, reason)
-        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in)
+        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in, gated=verdict.frees_at is not None)

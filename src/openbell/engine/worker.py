@@ -145,6 +145,7 @@ class Worker:
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
         self._draining_bundles: asyncio.Task[None] | None = None
         self._look_again = False
+        self._bundles_due = True
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; then claim nothing more, finish or hand back what runs, and leave."""
@@ -192,6 +193,7 @@ class Worker:
 
     def _hint(self, hint: Hint) -> None:
         if hint.kind == "work":
+            self._bundles_due |= hint.keys is None or any(self.bundles.may_be(name) for name, _ in hint.keys)
             self.wake()
 
     async def _watch(self, stop: asyncio.Event) -> None:
@@ -212,7 +214,7 @@ class Worker:
             try:
                 await asyncio.wait_for(self._wake.wait(), pause_s)
             except TimeoutError:
-                pass
+                self._bundles_due = True
 
     async def _claim(self) -> None:
         free = self.slots - len(self.running)
@@ -222,7 +224,8 @@ class Worker:
         statement = SQL.get("claim_seated" if self.limited else "claim_jobs")
         for row in await self.pool.fetch(statement, names, self._classes, self.id, free):
             self._start(Claim(**row))
-        if self.bundles.has_products and not self.limited:
+        if self._bundles_due and self.bundles.has_products and not self.limited:
+            self._bundles_due = False
             self._look_for_bundles()
 
     def _look_for_bundles(self) -> None:
@@ -250,7 +253,7 @@ class Worker:
             log.warning("worker.bundle_lost error=%s: %s", type(error).__name__, error)
             self.doubt()
         if self._look_again:
-            self._look_again = False
+            self._look_again, self._bundles_due = False, True
             self.wake()
 
     async def _drain(self) -> None:
