@@ -105,7 +105,7 @@ async def _late(engine: Engine, report: Callable[[Any], Awaitable[None]]) -> Ver
     stale, fresh = await _handed_on(engine)
     try:
         await report(stale)
-        answer = "was taken without a word"
+        answer = "met no refusal"
     except NotOffered as error:
         return Verdict(kept=None, seen=str(error))
     except Exception as error:  # noqa: BLE001 - whatever an engine refuses with

@@ -12,6 +12,7 @@ import asyncpg
 from openbell.engine.attempt import Claim
 from openbell.engine.database import SQL
 from openbell.engine.enqueue import enqueue
+from openbell.engine.errors import Fenced
 from openbell.engine.registry import CLASSES, Product, Registry, seconds, task
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
@@ -68,12 +69,12 @@ class Openbell(Engine):
 
     async def succeed(self, claim: tuple[str, Claim]) -> None:
         if await self.pool.fetchval(SQL.get("complete_task"), claim[1].id, claim[1].token, *NO_SPENDS) is None:
-            raise PermissionError("fenced")
+            raise Fenced("the token is outdated")
 
     async def fail(self, claim: tuple[str, Claim]) -> None:
         ending = ("retry", "broken", "it broke", timedelta(0), timedelta(seconds=1), *NO_SPENDS)
         if await self.pool.fetchrow(SQL.get("end_attempt"), claim[1].id, claim[1].token, *ending) is None:
-            raise PermissionError("fenced")
+            raise Fenced("the token is outdated")
 
     async def beat(self, claim: tuple[str, Claim]) -> None:
         beat = (self.workers[claim[0]], LEASE, False, {}, [claim[1].id])
