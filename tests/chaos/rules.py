@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from tests.chaos.history import History
-from tests.chaos.world import NARROW_SEATS, WINDOW_S
+from tests.chaos.world import NARROW_SEATS, SEATS, WINDOW_S
 
 TABLES: Mapping[str, str] = {
     "event": "select seq, extract(epoch from at)::float8 as at, kind, job, product, key, token, worker, word, wrong"
@@ -252,18 +252,18 @@ def late_calls(history: History, final: Final) -> list[dict[str, Any]]:
 
 
 def seats_are_never_exceeded(history: History, final: Final) -> Iterator[str]:
-    phases = [(fact["at"], fact["seats"]) for fact in history.of("phase")]
-    running: set[int] = set()
+    """What was claimed before the limits came has no seat; it does not count."""
+    phases = history.of("phase")
+    running: dict[int, tuple[int, str]] = {}
     for event in final["event"]:
-        if event["product"] != "narrow":
-            continue
         if event["kind"] == "claimed":
-            running.add(event["job"])
-            limited = [seats for at, seats in phases if at <= event["at"]][-1:]
-            if limited == [True] and len(running) > NARROW_SEATS:
-                yield f"{len(running)} run at {event['at']}: {event}"
+            phase = sum(fact["at"] <= event["at"] for fact in phases) - 1
+            running[event["job"]] = (phase, event["product"])
+            mine = [product for number, product in running.values() if number == phase]
+            if phases[phase]["seats"] and (mine.count("narrow") > NARROW_SEATS or len(mine) > SEATS):
+                yield f"{mine.count('narrow')} of narrow and {len(mine)} of all run: {event}"
         elif event["kind"] in ("freed", "ended"):
-            running.discard(event["job"])
+            running.pop(event["job"], None)
 
 
 RULES: Mapping[str, Callable[[History, Final], Iterator[str]]] = {

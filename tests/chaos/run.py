@@ -183,7 +183,7 @@ async def _set_seats(pool: asyncpg.Pool, seats: bool) -> bool:
     """The limits are there before the first worker that keeps them, and are gone after the last."""
     try:
         await pool.execute("delete from openbell.seat_limit")
-        for one in world.SEATS if seats else ():
+        for one in world.SEAT_LIMITS if seats else ():
             await pool.execute(
                 "insert into openbell.seat_limit values ($1, $2, $3, $4)", one.scope, one.name, one.most, one.least
             )

@@ -64,7 +64,7 @@ async def work(
         dsn,
         registry,
         limits=world.limits(calls),
-        seats=world.SEATS if seats else (),
+        seats=world.SEAT_LIMITS if seats else (),
         slots=slots,
         name=name,
         grace_s=2.0,

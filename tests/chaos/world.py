@@ -27,10 +27,11 @@ from tests.chaos.outside import Line
 
 WINDOW_S = 2.0
 NARROW_SEATS = 2
+SEATS = 20
 TIMEOUT_S = 25.0
 """Of an attempt, at the engine's own pace: longer than a lease, so that who was frozen still has something to write."""
 
-SEATS = (SeatLimit("product", "narrow", NARROW_SEATS), SeatLimit("total", "all", 24))
+SEAT_LIMITS = (SeatLimit("product", "narrow", NARROW_SEATS), SeatLimit("total", "all", SEATS))
 
 
 def limits(calls: int) -> list[Limit]:
