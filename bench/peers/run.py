@@ -97,13 +97,17 @@ def table(samples: Samples) -> str:
         if not columns.get("one"):
             continue
         cells = [
-            "" if not columns.get(name) else f"{statistics.median(columns[name]):{form}}"
+            "" if not columns.get(name) else _cell(statistics.median(columns[name]), form)
             for name, form in (
                 ("enqueue", ",.0f"), ("one", ",.0f"), ("one_ratio", ".2f"), ("two", ",.0f"), ("two_ratio", ".2f")
             )
         ]  # fmt: skip
         lines.append(f"| {engine} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(value: float, form: str) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:{form}}"
 
 
 async def main() -> None:
