@@ -1,4 +1,4 @@
-"""Procrastinate: many jobs side by side on a pool, deleted when they are done; batch defer with queueing locks."""
+"""Procrastinate: 30 jobs side by side on a pool, deleted when they are done; batch defer, without queueing locks."""
 
 from __future__ import annotations
 
