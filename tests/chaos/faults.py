@@ -183,19 +183,29 @@ class Faults:
         end = time.monotonic() + most_s
         while time.monotonic() < end:
             await asyncio.sleep(0.05)
-            with contextlib.suppress(*DATABASE_ERRORS):
-                connection = await asyncpg.connect(self.dsn)
-                robbed = await connection.fetchval(
-                    "select exists (select 1 from chaos.event e"
-                    " join chaos.event h on h.kind = 'hired' and h.worker = e.worker and h.word = $1"
-                    " where e.kind = 'freed' and e.word = 'process_gone' and e.at > to_timestamp($2))",
-                    one.name,
-                    since,
-                )
-                await connection.close(timeout=2)
-                if robbed:
-                    await asyncio.sleep(self.random.choice([0.0, 0.0, 0.1, 0.4]))
-                    break
+            robbed = await self._ask(
+                "select exists (select 1 from chaos.event e"
+                " join chaos.event h on h.kind = 'hired' and h.worker = e.worker and h.word = $1"
+                " where e.kind = 'freed' and e.word = 'process_gone' and e.at > to_timestamp($2))",
+                one.name,
+                since,
+            )
+            if robbed:
+                break
+        await asyncio.sleep(self.random.choice([0.0, 0.0, 0.1, 0.4]))
+
+    async def _ask(self, statement: str, *arguments: Any) -> Any:
+        """The answer to one statement, over a connection of its own; None when the database is away."""
+        try:
+            connection = await asyncpg.connect(self.dsn)
+        except DATABASE_ERRORS:
+            return None
+        try:
+            return await connection.fetchval(statement, *arguments)
+        except (*DATABASE_ERRORS, asyncpg.InternalClientError):
+            return None
+        finally:
+            connection.terminate()
 
     async def ask_to_leave(self) -> None:
         """SIGTERM: it must hand back what it holds and leave with code 0."""
@@ -206,29 +216,21 @@ class Faults:
 
     async def cut(self) -> None:
         """Terminate some of the connections, wherever they are."""
-        with contextlib.suppress(*DATABASE_ERRORS):
-            connection = await asyncpg.connect(self.dsn)
-            try:
-                count = await connection.fetchval(
-                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
-                    " where pid <> pg_backend_pid() and datname = current_database()"
-                    " and application_name like 'openbell%' and random() < $1",
-                    self.random.choice([0.1, 0.5, 1.0]),
-                )
-                self.history.add("cut", connections=count)
-            finally:
-                await connection.close(timeout=2)
+        count = await self._ask(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            " where pid <> pg_backend_pid() and datname = current_database()"
+            " and application_name like 'openbell%' and random() < $1",
+            self.random.choice([0.1, 0.5, 1.0]),
+        )
+        if count is not None:
+            self.history.add("cut", connections=count)
 
     async def jump(self) -> None:
         """The clock of the database goes forward."""
-        with contextlib.suppress(*DATABASE_ERRORS):
-            connection = await asyncpg.connect(self.dsn)
-            try:
-                seconds, began = round(self.random.uniform(1, 40) * self.plan.pace, 3), time.time()
-                await connection.execute("update openbell.clock set shift = shift + make_interval(secs => $1)", seconds)
-                self.history.add("jump", began=began, seconds=seconds)
-            finally:
-                await connection.close(timeout=2)
+        seconds, began = round(self.random.uniform(1, 40) * self.plan.pace, 3), time.time()
+        statement = "update openbell.clock set shift = shift + make_interval(secs => $1) returning true"
+        if await self._ask(statement, seconds):
+            self.history.add("jump", began=began, seconds=seconds)
 
     async def crash(self) -> None:
         """Stop the server at once, as a crash would, and start it again."""

@@ -23,7 +23,8 @@ TABLES: Mapping[str, str] = {
     "live": "select id, product, key, state::text as state, parked_until, worker from openbell.job",
     "version": "select product, key, version, job_id from openbell.version",
     "head": "select product, key, version from openbell.artifact",
-    "spend": "select id, job_id, token, state::text as state, effect::text as effect, cost_micro, outcome"
+    "spend": "select id, job_id, token, state::text as state, effect::text as effect, cost_micro, outcome,"
+    " extract(epoch from intended_at + timeout)::float8 as until"
     " from openbell.spend",
     "account": "select id, resource, period, held, spent, overrun, granted from openbell.account",
     "hold": "select account_id, sum(amount)::bigint as amount from openbell.hold group by account_id",
@@ -243,12 +244,13 @@ def windows_are_never_exceeded(history: History, final: Final) -> Iterator[str]:
 
 
 def late_calls(history: History, final: Final) -> list[dict[str, Any]]:
-    """Calls that came when their attempt had lost the job: the process was frozen between its permission and its call.
+    """Calls that came after the time that they were given: the process stood still between its permission and its call.
 
     No engine can prevent them; ours has counted them as unknown from when they should have ended.
     """
-    over = {(e["job"], e["token"]): e["at"] for e in final["event"] if e["kind"] in ("freed", "ended", "stolen")}
-    return [fact for fact in history.of("call") if fact["at"] > over.get((fact["job"], fact["token"]), fact["at"])]
+    until = {spend["id"]: spend["until"] for spend in final["spend"]}
+    calls = [(fact, history.engine_time(fact["at"])) for fact in history.of("call")]
+    return [fact for fact, at in calls if at is not None and at > until.get(fact["spend"], at)]
 
 
 def seats_are_never_exceeded(history: History, final: Final) -> Iterator[str]:
