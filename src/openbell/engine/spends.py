@@ -27,7 +27,8 @@ from openbell.engine.errors import AccountBlocked, Fenced, Permanent, Waiting
 from openbell.engine.ledger import Account, legs
 from openbell.engine.registry import Effect
 
-SpendEnd = Literal["settled", "released", "unknown"]
+SpendEnd = Literal["settled", "unanswered", "released", "unknown"]
+"""How a spend ends: ``unanswered`` is settled too, but the request may still be on its way until its time-out."""
 
 LONGEST_BLOCK = timedelta(hours=1)
 
@@ -157,8 +158,8 @@ class Call:
     def settlement(self, effect: Effect) -> Settlement:
         """How the spend ends. Where nobody answered and a repeat is not free, what happened is unknown."""
         state: SpendEnd = "settled" if self.happened else "released"
-        if self.happened and self.failed and not self.answered and effect != "repeat":
-            state = "unknown"
+        if self.happened and self.failed and not self.answered:
+            state = "unanswered" if effect == "repeat" else "unknown"
         return Settlement(self.spend_id, state, self.outcome, self.bytes, self.cost_micro, self.provider_ref)
 
     def took(

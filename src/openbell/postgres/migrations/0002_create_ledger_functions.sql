@@ -120,7 +120,8 @@ language sql stable as $$
     ), p_now + interval '1 second')
 $$;
 
--- Ends spends. Row n of the arrays: settled (it took this much), released (proven not to have happened) or unknown.
+-- Ends spends. Row n of the arrays: settled (it took this much), unanswered (settled; but the request may be on its way until
+-- its time-out), released (proven not to have happened) or unknown.
 -- A spend that has ended already is left as it is. What an account measures decides what a call took of it:
 -- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held; what is not known is what was held.
 -- Only a call that took more than was held touches the account itself.
@@ -140,14 +141,15 @@ begin
             as u (id, state, outcome, bytes, cost, ref)
     ), ended as (
         update openbell.spend s
-        set state = u.state::openbell.spend_state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
+        set state = case u.state when 'unanswered' then 'settled' else u.state end::openbell.spend_state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
             cost_micro = case when u.state = 'released' then 0 else coalesce(u.cost, (
                 select sum(h.amount) from openbell.hold h join openbell.account a on a.id = h.account_id
                 where h.spend_id = s.id and a.resource = 'usd_micro'), 0) end,
             provider_ref = coalesce(u.ref, s.provider_ref)
         from told u
         where s.id = u.id and s.ended_at is null
-        returning s.id, u.state, u.bytes, u.cost, greatest(v_now, case when u.state = 'unknown' then s.intended_at + s.timeout end) as at
+        returning s.id, u.state, u.bytes, u.cost, 
+            greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
     ), closed as (
         delete from openbell.hold h using ended e, openbell.account a
         where h.spend_id = e.id and a.id = h.account_id
