@@ -13,7 +13,7 @@ import pytest
 
 from openbell.engine import jobs
 from openbell.engine.enqueue import add_batch, enqueue, enqueue_many, get_batch
-from openbell.engine.errors import InvalidDeclaration, Transient
+from openbell.engine.errors import InvalidDeclaration, Permanent, Transient
 from openbell.engine.keys import Key
 from openbell.engine.registry import Calls, Product, Registry, seconds, task
 from tests.engine.conftest import Employ
@@ -276,3 +276,72 @@ def test_impossible_tasks_are_refused(wrong: dict[str, Any]) -> None:
     """PF-1: a task whose declaration cannot hold is refused when the process starts."""
     with pytest.raises(InvalidDeclaration):
         small(nothing, **wrong)
+
+
+async def test_a_sleeping_step_frees_the_worker(pool: asyncpg.Pool, employ: Employ, clock: Clock) -> None:
+    """PF-9: a job that waits for a time is parked, holds no slot, uses no attempt, and goes on with its memo."""
+    ran: list[str] = []
+
+    async def first() -> str:
+        ran.append("first")
+        return "made"
+
+    async def work(key: Key, ctx: Any) -> None:
+        made = await ctx.step("first", first)
+        await ctx.sleep("pause", timedelta(minutes=10))
+        ran.append(f"after {made}")
+
+    kind = small(work, bundle=1)
+    worker = await employ(kind, slots=1)
+    await enqueue(pool, kind, [("a", None)])
+    await queue(pool)
+    await eventually(lambda: pool.fetchval("select state = 'parked' from openbell.job"))
+    assert not worker.running
+    row = await job(pool, "a", "small")
+    assert row is not None
+    assert row["attempt"] == 0
+    await clock.advance(minutes=11)
+    await wake(pool)
+    await queue(pool)
+    await eventually(lambda: outcomes_are(pool, {"done": 1}))
+    assert ran == ["first", "after made"]
+
+
+async def test_a_step_that_waits_for_an_artifact(pool: asyncpg.Pool, employ: Employ) -> None:
+    """MD-22: a job asks for an artifact in the middle; with one slot that is made meanwhile, then it goes on."""
+    seen: list[Any] = []
+
+    async def work(key: Key, ctx: Any) -> None:
+        seen.append((await ctx.artifact("parent", "x"))["n"])
+
+    kind, parent = small(work, bundle=1), declare("parent")
+    await employ(kind, parent, slots=1)
+    await enqueue(pool, kind, [("a", None)])
+    await queue(pool)
+    await eventually(lambda: outcomes_are(pool, {"done": 1}), 15)
+    assert seen == [1.0]
+    (row,) = await ended(pool, "a", "small")
+    assert row["attempts"] == 1
+
+
+async def test_what_it_waits_for_has_failed(pool: asyncpg.Pool, employ: Employ) -> None:
+    """MD-22: a job does not wait for ever for an artifact that cannot be made; it ends with that reason."""
+
+    async def broken(key: Key, ctx: Any) -> Any:
+        raise Permanent("the shop is closed")
+
+    async def work(key: Key, ctx: Any) -> None:
+        await ctx.artifact("parent", "x")
+
+    kind, parent = small(work, bundle=1, max_attempts=1), declare("parent", broken)
+    await employ(kind, parent)
+    await enqueue(pool, kind, [("a", None)])
+    await queue(pool)
+    await eventually(lambda: outcomes_are(pool, {"failed": 1}), 20)
+    (row,) = await ended(pool, "a", "small")
+    assert (row["code"], "the shop is closed" in row["message"]) == ("need_failed", True)
+
+
+async def outcomes_are(pool: asyncpg.Pool, expected: dict[str, int]) -> bool:
+    """Whether the small tasks have ended like this."""
+    return await outcomes(pool) == expected

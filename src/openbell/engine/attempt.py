@@ -6,15 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 from typing import Any, NamedTuple
 
 import asyncpg
 
+from openbell.engine.artifacts import read
 from openbell.engine.database import SQL
-from openbell.engine.errors import Fenced
+from openbell.engine.demand import want
+from openbell.engine.errors import Fenced, Transient, Waiting
 from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
 from openbell.engine.persist import persist
+from openbell.engine.registry import class_name
 from openbell.engine.spends import Ledger, Settlement, Spends, as_columns
 
 
@@ -52,6 +57,10 @@ class Claim(NamedTuple):
         return self.refresh_at is None or self.refresh_at <= self.now
 
 
+NEED_LOOK = timedelta(seconds=5)
+"""How soon a job that waits for an artifact looks again, should nobody have woken it."""
+
+
 @dataclass(slots=True)
 class Attempt:
     """What a producer may do: memoised steps, progress, and outside calls through :meth:`spends`."""
@@ -63,6 +72,7 @@ class Attempt:
     sources: list[dict[str, Any]] = field(default_factory=list)
     _spends: dict[str, Spends] = field(default_factory=dict)
     _memo: dict[str, Any] | None = None
+    _begun: float = field(default_factory=monotonic)
     _steps: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
 
     def spends(self, provider: str) -> Spends:
@@ -128,6 +138,39 @@ class Attempt:
             raise
         self._memo[name] = result
         return result
+
+    async def sleep(self, name: str, span: timedelta) -> None:
+        """Go on after ``span``, counted from the first attempt that came here.
+
+        Meanwhile the worker is free: the job is parked without using an attempt, and begins again with its finished
+        steps in the memo.
+        """
+        due = datetime.fromisoformat(await self.step(name, partial(self._after, span)))
+        if (left := due - self._now()) > timedelta(0):
+            raise Waiting(f"waiting until {due:%H:%M:%S} UTC", retry_after=left)
+
+    async def artifact(self, product: str, key: str) -> Any:
+        """The value of another artifact, once it is fresh; None where its source has nothing.
+
+        Until then the artifact is demanded and the job parked, without using an attempt; publishing wakes it. Raises
+        :class:`Transient` when the artifact has failed.
+        """
+        reading = await read(self.pool, product, key)
+        if reading.state == "fresh" or (reading.state == "empty" and reading.settled):
+            return reading.value if reading.state == "fresh" else None
+        if reading.job is None and reading.setback is not None and reading.setback.retry_at > reading.now:
+            raise Transient(f"{product} {key} has failed: {reading.setback.message}", code="need_failed")
+        source = f"job:{self.claim.id}"
+        await want(self.pool, [(product, key)], source=source, seconds=60, job_class=class_name(self.claim.job_class))
+        await self.pool.execute(SQL.get("add_needs"), [self.claim.id], [product], [key], None)
+        raise Waiting(f"waiting for {product} {key}", retry_after=NEED_LOOK)
+
+    async def _after(self, span: timedelta) -> str:
+        return (self._now() + span).isoformat()
+
+    def _now(self) -> datetime:
+        """Database time: that of the claim, and what has passed since."""
+        return self.claim.now + timedelta(seconds=monotonic() - self._begun)
 
     async def close(self) -> None:
         """End the steps that the producer has left running."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from openbell.engine.artifacts import Reading
 from openbell.engine.explain import Gate, clock, words
-from openbell.engine.registry import CLASSES
+from openbell.engine.registry import class_name
 
 Row = Mapping[str, Any]
 
@@ -125,11 +125,6 @@ def gates_of(f: Facts) -> Iterator[Gate]:
 def free_seats(limit: Row) -> int:
     """What a limit leaves for this key's job."""
     return max(0, int(limit["most"] - limit["taken"] - limit["kept"]))
-
-
-def class_name(number: int) -> str:
-    """The word for a class."""
-    return next((name for name, value in CLASSES.items() if value == number), str(number))
 
 
 def _open(name: str, detail: str, **numbers: Any) -> Gate:

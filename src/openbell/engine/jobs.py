@@ -9,7 +9,7 @@ from typing import Any
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import JobEnded, UnknownJob
-from openbell.engine.registry import CLASSES
+from openbell.engine.registry import class_name
 
 LIVE = ("waiting", "parked", "running")
 ENDED = ("done", "unchanged", "empty", "outdated", "superseded", "failed", "expired", "cancelled")
@@ -63,7 +63,7 @@ class JobView:
     @property
     def class_name(self) -> str:
         """The word for its class."""
-        return next((name for name, number in CLASSES.items() if number == self.job_class), str(self.job_class))
+        return class_name(self.job_class)
 
     def timeline(self) -> list[dict[str, Any]]:
         """What happened to it, in order: queued, attempts, outside calls, the end."""

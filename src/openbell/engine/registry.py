@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30, "ad-hoc": 50, "background": 90}
 """The job classes in the order in which they are served; the number is what the database stores."""
 
+
+def class_name(number: int) -> str:
+    """The word for a class; the number itself where no word stands for it."""
+    return next((name for name, value in CLASSES.items() if value == number), str(number))
+
+
 Effect = Literal["repeat", "resend", "lookup", "never"]
 """What recovery does with an outside call whose outcome is unknown (DC-1)."""
 
@@ -155,7 +161,7 @@ class ProductRow:
             "kind": self.kind,
             "version": self.version,
             "provider": self.provider,
-            "class": next(name for name, number in CLASSES.items() if number == self.job_class),
+            "class": class_name(self.job_class),
             "ttl_s": self.ttl and self.ttl.total_seconds(),
             "stale_ttl_s": self.stale_ttl and self.stale_ttl.total_seconds(),
             "empty_ttl_s": self.empty_ttl and self.empty_ttl.total_seconds(),
