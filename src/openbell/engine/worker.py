@@ -149,12 +149,7 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; then claim nothing more, finish or hand back what runs, and leave."""
-        await self.registry.seed(self.pool)
-        await seed_schedules(self.pool, self.registry.schedules.values())
-        self.runner.accounts = await ensure_accounts(self.pool, self._limits)
-        for seat in self._seats:
-            await self.pool.execute(SQL.get("set_seat_limit"), seat.scope, seat.name, seat.most, seat.least)
-        await self.register()
+        await persist(self._move_in)
         self.hints.subscribe(self._hint)
         self.hints.start()
         for duty in self._duties:
@@ -165,6 +160,15 @@ class Worker:
         finally:
             watch.cancel()
             await self._drain()
+
+    async def _move_in(self) -> None:
+        """Bring the database up to what this process declares, and take a lease."""
+        await self.registry.seed(self.pool)
+        await seed_schedules(self.pool, self.registry.schedules.values())
+        self.runner.accounts = await ensure_accounts(self.pool, self._limits)
+        for seat in self._seats:
+            await self.pool.execute(SQL.get("set_seat_limit"), seat.scope, seat.name, seat.most, seat.least)
+        await self.register()
 
     async def register(self) -> None:
         """Take a new lease. What ran under an older one is fenced off by its tokens."""
