@@ -6,6 +6,7 @@ As a program it is a worker process with one such producer: ``python -m tests.en
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -27,7 +28,7 @@ from openbell.engine.registry import Product, Registry, minutes, seconds, task
 from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
 from tests.engine.conftest import Employ
-from tests.engine.hand import Number, declare, ended, queue
+from tests.engine.hand import Number, declare, ended, per_minute, queue
 from tests.support import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,8 @@ async def failed(pool: asyncpg.Pool, key: str = "a", name: str = "number", timeo
     """The one end of a key's job."""
     rows = await eventually(lambda: ended(pool, key, name), timeout)
     assert [row["word"] for row in rows] == ["failed"]
-    assert await pool.fetchval("select count(*) from openbell.job where product = $1 and key = $2", name, key) == 0
+    query = "select not exists (select 1 from openbell.job where product = $1 and key = $2)"
+    assert await eventually(lambda: pool.fetchval(query, name, key))  # what was queued meanwhile is skipped
     return rows[0]
 
 
@@ -212,6 +214,32 @@ async def test_a_producer_that_swallows_its_cancellation(pool: asyncpg.Pool, emp
     assert [type(what).__name__ for what in late] == ["Fenced"]
     assert (await read(pool, "number", "a")).version == 0
     assert await pool.fetchval("select count(*) from openbell.step") == 0
+
+
+async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, employ: Employ) -> None:
+    """PF-10: a step that swallows its cancellation is left behind with its call; the call is not made again."""
+    calls: list[int] = []
+
+    async def deaf_call(ctx: Any) -> str:
+        async with ctx.spends("shop").call("buy", effect="never"):
+            calls.append(ctx.claim.attempt)
+            end = time.monotonic() + 6
+            while time.monotonic() < end:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(end - time.monotonic())
+        return "done"
+
+    async def buyer(key: Key, ctx: Any) -> Number:
+        await ctx.step("buy", lambda: deaf_call(ctx))
+        return Number(n=1)
+
+    limits = [per_minute(10)]
+    await employ(declare(make=buyer, timeout=seconds(0.3), max_attempts=3), declare("good"), slots=1, limits=limits)
+    await queue(pool, "a")
+    assert (await failed(pool))["code"] == "outcome_unknown"
+    await works_still(pool)
+    assert calls == [1]
+    assert await pool.fetchval("select state::text from openbell.spend") == "unknown"
 
 
 async def test_a_leaked_task_is_ended(pool: asyncpg.Pool, employ: Employ, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from openbell.engine.database import SQL
 from openbell.engine.spends import Call, Settlement
 from tests.engine.hand import Hand, account, declare, ended, job, per_minute, queue, rescue
 
@@ -119,6 +120,45 @@ async def test_a_call_that_has_ended_does_not_make_an_attempt_doubtful(pool: asy
     await hand.expire()
     await rescue(pool)
     assert await states(pool) == ["waiting"]
+
+
+async def test_a_call_begun_during_the_pass_is_seen(pool: asyncpg.Pool, another_pool: asyncpg.Pool) -> None:
+    """PF-10: a thawed process that reserves its call while a pass is under way has made its attempt doubtful, too."""
+    hand = await Hand.hire(another_pool, declare(max_attempts=1), limits=[per_minute(10)])
+    await queue(pool, *(f"k{n:02}" for n in range(60)))  # more than a pass takes at once
+    claims = sorted(await hand.claim(60))
+    await hand.expire()
+    async with pool.acquire() as blocker, blocker.transaction():
+        await blocker.execute(
+            "insert into openbell.cooldown (product, key, code, message, at, retry_at, job_id)"
+            " values ('number', $1, 'held', 'held', openbell.now(), openbell.now(), 1)",
+            claims[0].key,
+        )
+        under_way = asyncio.create_task(rescue(pool))
+        await eventually_blocked(pool)
+        context = hand.attempt(claims[-1]).spends("shop").call("buy", effect="never")
+        await asyncio.wait_for(context.__aenter__(), 5)
+    await under_way
+    (last,) = await ended(pool, claims[-1].key)
+    assert (last["word"], last["code"]) == ("failed", "outcome_unknown")
+
+
+async def eventually_blocked(pool: asyncpg.Pool) -> None:
+    """Wait until a session waits for another one's transaction."""
+    async with asyncio.timeout(10):
+        while not await pool.fetchval("select exists (select 1 from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("effect", "state"), [("repeat", "waiting"), ("never", "failed")])
+async def test_a_stray_with_an_open_call_is_doubtful(pool: asyncpg.Pool, effect: str, state: str) -> None:
+    """PF-10: a job whose end got lost within a live worker is handed back only when a repeat of its calls is free."""
+    hand = await lose_in_call(pool, effect)
+    await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 day'")
+    assert await pool.fetch(SQL.get("release_strays"), hand.id, [], []) == []
+    await pool.execute("update openbell.job set started_at = started_at - interval '6 seconds'")
+    assert [row["state"] for row in await pool.fetch(SQL.get("release_strays"), hand.id, [], [])] == [state]
+    assert await pool.fetchval("select state::text from openbell.spend") == "unknown"
 
 
 async def test_a_drained_job_keeps_its_attempt(pool: asyncpg.Pool) -> None:

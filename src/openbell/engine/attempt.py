@@ -53,9 +53,12 @@ class Claim(NamedTuple):
 
     @property
     def needed(self) -> bool:
-        """Whether the key still wants refreshing; another job may have done it between the sweep and the claim."""
+        """Whether the key still wants refreshing; another job of it may have ended between the sweep and the claim."""
         return self.refresh_at is None or self.refresh_at <= self.now
 
+
+ABANDON_S = 2.0
+"""How long work that was asked to stop is waited for."""
 
 NEED_LOOK = timedelta(seconds=5)
 """How soon a job that waits for an artifact looks again, should nobody have woken it."""
@@ -173,16 +176,26 @@ class Attempt:
         return self.claim.now + timedelta(seconds=monotonic() - self._begun)
 
     async def close(self) -> None:
-        """End the steps that the producer has left running."""
+        """End the steps that the producer has left running; what does not stop when asked to is not waited for."""
         left = [step for step in self._steps.values() if not step.done()]
         for step in left:
             step.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+            step.add_done_callback(look_at)
+        if left:
+            await asyncio.wait(left, timeout=ABANDON_S)
+        for spends in self._spends.values():
+            spends.abandon()
 
     async def progress(self, words: str) -> None:
         """Say what is being done, for whoever waits. Raises :class:`Fenced` when the token is outdated."""
         if await self.pool.fetchval(SQL.get("set_progress"), self.claim.id, self.claim.token, words[:200]) is None:
             raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+
+
+def look_at(work: asyncio.Future[Any]) -> None:
+    """Look at what came of work that nobody waits for, so that nobody complains that nobody did."""
+    if not work.cancelled():
+        work.exception()
 
 
 def _has_failed(step: asyncio.Task[Any]) -> bool:

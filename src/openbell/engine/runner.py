@@ -16,7 +16,7 @@ import asyncpg
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
-from openbell.engine.attempt import Attempt, Claim
+from openbell.engine.attempt import ABANDON_S, Attempt, Claim, look_at
 from openbell.engine.backoff import exponential
 from openbell.engine.blame import place_of, place_of_producer, place_of_task, told
 from openbell.engine.database import SQL
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 STOPPED_PAUSE = timedelta(minutes=5)
 RATE_PAUSE = timedelta(seconds=60)
 CONFLICT_PAUSE = timedelta(milliseconds=250)
-ABANDON_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Runner:
             await self._skip(claim, "expired", "nobody asks for it any more")
             return
         if not claim.needed:
-            await self._skip(claim, "unchanged", "it was fresh already")
+            await self._skip(claim, "unchanged", "it is fresh, or has failed, since it was queued")
             return
         self._watchdog.start()
         product, attempt = self.registry.get(claim.product), self.attempt(claim)
@@ -268,7 +267,7 @@ async def _within(limit: timedelta, work: Awaitable[Any], producer: Producer) ->
         if not running.done():
             running.cancel()
             await asyncio.wait({running}, timeout=ABANDON_S)
-            running.add_done_callback(_forget)
+            running.add_done_callback(look_at)
     where = f", at {place}" if place else ""
     raise Overdue(where if running.done() else f"{where}, and did not stop when it was asked to")
 
@@ -281,12 +280,6 @@ async def _contained(work: Awaitable[Any]) -> Any:
         raise
     except BaseException as error:
         raise Escaped from error
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Look at what came of work that was left behind, so that nobody complains that nobody did."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _is_database_away(error: BaseException) -> bool:

@@ -192,6 +192,13 @@ class Spends:
     job_id: int | None
     token: int | None
     ended: list[Settlement] = field(default_factory=list)
+    _under_way: dict[int, Call] = field(default_factory=dict)
+
+    def abandon(self) -> None:
+        """The attempt ends and does not wait for the calls that are still under way: they may have happened."""
+        for spend_id in self._under_way:
+            self.ended.append(Settlement(spend_id, "unknown", "the attempt ended before the call did"))
+        self._under_way.clear()
 
     @asynccontextmanager
     async def call(
@@ -227,7 +234,7 @@ class Spends:
         if verdict.spend_id is None:
             await self._refused(intent, verdict)
         assert verdict.spend_id is not None
-        call = Call(verdict.spend_id, operation, idempotency_key)
+        call = self._under_way[verdict.spend_id] = Call(verdict.spend_id, operation, idempotency_key)
         try:
             if monotonic() - asked_at > timeout.total_seconds():
                 call.never_sent("the process stood still between hold and call")
@@ -239,7 +246,8 @@ class Spends:
             call.failed = True
             raise
         finally:
-            self.ended.append(call.settlement(effect))
+            if self._under_way.pop(call.spend_id, None) is not None:
+                self.ended.append(call.settlement(effect))
 
     async def _refused(self, intent: Intent, verdict: Verdict) -> None:
         if verdict.word == "fenced":

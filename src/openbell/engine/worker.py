@@ -98,12 +98,7 @@ class Heart(Duty):
         held = [*w.running, *w.bundles.held]
         ids, tokens = [job_id for job_id, _ in held], [token for _, token in held]
         for row in await w.pool.fetch(SQL.get("release_strays"), w.id, ids, tokens):
-            message = "the answer to its claim was lost"
-            empty: list[Any] = [[]] * 6
-            await w.pool.execute(
-                SQL.get("end_attempt"), row["id"], row["token"], "release", "stray", message, timedelta(0), BEAT, *empty
-            )
-            log.warning("job.stray id=%d", row["id"])
+            log.warning("job.stray id=%d product=%s key=%s state=%s", *row.values())
 
 
 class Worker:

@@ -3,7 +3,10 @@ select j.id, j.product, j.key, j.token, j.attempt, j.max_attempts, j.job_class, 
     p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl, j.args,
     p.kind = 'task' or exists (
         select 1 from openbell.demand d where d.product = j.product and d.key = j.key and d.expires_at > j.started_at) as wanted,
-    (select a.fresh_until - openbell.lead(p.ttl) from openbell.artifact a where a.product = j.product and a.key = j.key) as refresh_at
+    greatest(
+        (select a.fresh_until - openbell.lead(p.ttl) from openbell.artifact a where a.product = j.product and a.key = j.key),
+        (select c.retry_at from openbell.cooldown c where p.kind = 'artifact' and c.product = j.product and c.key = j.key)
+    ) as refresh_at
 from openbell.claim_seated(
     array(
         select p.name from openbell.product p
