@@ -34,7 +34,7 @@ check: setup ## style, types, floors, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/squawk --config .squawk.toml src/openbell/postgres/migrations/*.sql
+	$(BIN)/squawk --config .squawk.toml src/openbell/postgres/migrations/*.sql src/openbell/postgres/migrations/functions/*.sql
 
 format: setup ## put the code into shape
 	$(BIN)/ruff check --fix .

@@ -1,4 +1,4 @@
-"""Migrations: numbered plain `.sql` files, applied once each, without stopping those who read and write meanwhile.
+"""Migrations: plain `.sql` files, numbered and applied once each, without stopping those who read and write meanwhile.
 
 A file is named `NNNN_verb_noun.sql`; its first line says what it is to the code that runs beside it:
 
@@ -7,6 +7,10 @@ A file is named `NNNN_verb_noun.sql`; its first line says what it is to the code
     -- phase: contract    removes what no running code uses any more
     -- no-transaction     on the next line, for CREATE INDEX CONCURRENTLY and its like: then one statement a file,
                           written with `if not exists`, because a runner may be killed before it records the file
+
+The functions of the database stand beside them, one a file in the folder `functions`, and are kept in one place each:
+a file that has changed is applied again, after the numbered ones. `create or replace` keeps the signature; a new one
+makes a new function beside the old, which a contract file drops later. Numbered files call no function of the folder.
 
 A lock is waited for half a second at most, because everybody who comes later queues behind us; then we step back and
 try again after a growing, random pause. Runners that start together wait for one another. Needs a direct connection:
@@ -47,17 +51,19 @@ RUNNER_POLL_S = 0.1
 
 _NAME = re.compile(r"\d{4}(_[a-z0-9]+){2,}\.sql")
 _PHASE = re.compile(r"-- phase: (expand|backfill|contract)\n")
+_FUNCTION = re.compile(r"^create or replace function openbell\.(\w+)\(", re.MULTILINE)
 _QUERIES = Queries("openbell.postgres")
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file: its name without `.sql`, its phase, its text and the checksum of the text."""
+    """One file: its name without `.sql`, its phase, its text, and whether it is applied again when the text changes."""
 
     name: str
     phase: str
     in_transaction: bool
     text: str
+    repeats: bool = False
 
     @property
     def checksum(self) -> str:
@@ -110,7 +116,21 @@ def load(folder: Traversable | None = None) -> list[Migration]:
     for before, after in pairwise(migrations):
         if before.name[:4] == after.name[:4]:
             raise MigrationInvalid(after.name, f"its number is taken by {before.name}")
-    return migrations
+    return [*migrations, *_load_functions(folder / "functions")]
+
+
+def _load_functions(folder: Traversable) -> list[Migration]:
+    if not folder.is_dir():
+        return []
+    names = sorted(path.name for path in folder.iterdir() if path.name.endswith(".sql"))
+    return [_parse_function(name, (folder / name).read_text(encoding="utf-8")) for name in names]
+
+
+def _parse_function(name: str, text: str) -> Migration:
+    found = _FUNCTION.search(text)
+    if found is None or f"{found[1]}.sql" != name:
+        raise MigrationInvalid(f"functions/{name}", "it does not create or replace the function that it is named after")
+    return Migration(f"functions/{name.removesuffix('.sql')}", "expand", in_transaction=True, text=text, repeats=True)
 
 
 def _parse(name: str, text: str) -> Migration:
@@ -127,10 +147,11 @@ def _missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migra
     names = {migration.name for migration in migrations}
     if unknown := sorted(applied.keys() - names):
         raise MigrationUnknown(unknown)
-    for migration in migrations:
-        if applied.get(migration.name, migration.checksum) != migration.checksum:
+    changed = [one for one in migrations if applied.get(one.name, one.checksum) != one.checksum]
+    for migration in changed:
+        if not migration.repeats:
             raise MigrationChanged(migration.name)
-    return [migration for migration in migrations if migration.name not in applied]
+    return [one for one in migrations if one.name not in applied or one in changed]
 
 
 async def _take_turn(connection: asyncpg.Connection) -> None:

@@ -241,7 +241,9 @@ create table openbell.worker (
     expires_at timestamptz not null,
     draining   boolean     not null default false,
     gone       boolean     not null default false,
-    counters   jsonb       not null default '{}'
+    counters   jsonb       not null default '{}',
+    classes    smallint[],
+    products   text[]
 );
 
 -- Background duties: whoever moves next_at forward does the beat. No leader, so no leader whose freeze blocks the others.

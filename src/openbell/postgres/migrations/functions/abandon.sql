@@ -1,9 +1,7 @@
--- phase: expand
-
 -- Ends an attempt for a worker that cannot: it is gone, or does not know of the attempt. The calls that it left open may
 -- have happened. They are looked for under the lock of the job, in a statement of their own: a snapshot from before the lock
 -- misses the spend that a thawed process has reserved meanwhile, and its call would be made a second time.
-create function openbell.abandon(
+create or replace function openbell.abandon(
     p_job bigint, p_token bigint, p_kind text, p_code text, p_message text, p_cooldown interval
 ) returns table (state text, run_at timestamptz)
 language plpgsql as $$
@@ -19,27 +17,4 @@ begin
         array_fill('unknown'::text, array[v_count]), array_fill(p_message, array[v_count]),
         array_fill(null::bigint, array[v_count]), array_fill(null::bigint, array[v_count]),
         array_fill(null::text, array[v_count])) e;
-end $$;
-
--- Takes running jobs from workers whose lease has expired. An attempt is used; where a call that must not be repeated may
--- have happened, the job has failed. It reads the whole live table: a lost process is rare.
-create or replace function openbell.rescue(p_limit integer)
-returns table (job_id bigint, product text, key text, worker bigint, state text)
-language plpgsql as $$
-declare
-    r record;
-    v_state text;
-begin
-    for r in
-        select j.id, j.token, j.product, j.key, j.worker, p.retry_ttl
-        from openbell.job j
-        left join openbell.product p on p.name = j.product
-        where j.token is not null
-            and not exists (select 1 from openbell.worker w where w.id = j.worker and w.expires_at > openbell.now())
-        order by j.id limit p_limit for update of j skip locked
-    loop
-        select e.state into v_state from openbell.abandon(
-            r.id, r.token, 'retry', 'process_gone', 'the worker stopped answering', coalesce(r.retry_ttl, interval '1 minute')) e;
-        return query select r.id, r.product, r.key, r.worker, v_state;
-    end loop;
 end $$;
