@@ -49,8 +49,12 @@ class Running:
 
         await eventually(enough, 10)
 
-    async def ledger(self, since: int = 0) -> Any:
-        return (await self.client.get("/_control/ledger", params={"since": since})).json()
+    async def ledger(self, since: int = 0, **of: str) -> Any:
+        return (await self.client.get("/_control/ledger", params={"since": since, **of})).json()
+
+    async def entries(self, provider: str) -> Any:
+        """What the ledger has of a provider."""
+        return (await self.ledger(provider=provider))["entries"]
 
     async def clock(self, **change: Any) -> Any:
         if change:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from openbell.sandbox import PortTaken, serve
-from openbell.sandbox import plans as plan_module
-from openbell.sandbox.plans import GB, PLANS, Meter
+from openbell.sandbox.fmp import plans as plan_module
+from openbell.sandbox.fmp.plans import GB, PLANS, Meter
 from openbell.sandbox.server import StateUnreadable
 from tests.sandbox.harness import Running, Start
 from tests.support import eventually

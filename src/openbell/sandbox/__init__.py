@@ -1,18 +1,19 @@
-"""A pretend Financial Modeling Prep ("stable" API) on a real socket.
+"""A house of pretend providers on real sockets, under faults by script and with a ledger of what they billed.
 
-It replays real daily prices, a market day per minute or so, and can be told to misbehave in every documented way.
-It shares no code with the rest of openbell: whoever talks to it talks over HTTP, as with the real provider.
+It replays real daily prices, a market day per minute or so, and labels what it invents as synthetic. It shares no code
+with the rest of openbell: whoever talks to it talks over HTTP or SMTP, as with the real providers.
 
     clock       which market moment is it           (pure)
     replay      what every symbol costs at a moment (pure)
     prices      the real price series               (reads package data)
     companies   who the symbols are
-    rows        replay -> documented JSON rows
-    refusals    every documented error, word for word
-    plans       what a subscription allows, and the meter
+    journal     what survives a restart
+    ledger      every call that arrived, and what was billed for it
     faults      scripted misbehaviour
-    ledger      every call that arrived
-    provider    one call from arrival to answer
+    house       what all simulators share
+    simulator   what every simulator is made of; how to write one
+    catalog     which ones there are
+    fmp         Financial Modeling Prep
     control     /_control/...
     server      serve() on a socket
 """

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from openbell.sandbox.plans import PLANS
+from openbell.sandbox.fmp.plans import PLANS
 from openbell.sandbox.server import PortTaken, StateUnreadable, serve
 
 

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,19 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from openbell.sandbox.catalog import simulators
 from openbell.sandbox.clock import DAY_SECONDS_MIN, START_DAY, Anchor, Calendar
 from openbell.sandbox.companies import INVENTED
 from openbell.sandbox.control import control_routes
-from openbell.sandbox.plans import PLANS
+from openbell.sandbox.fmp import Fmp
+from openbell.sandbox.fmp.plans import PLANS, Plan
+from openbell.sandbox.house import House, Wall
+from openbell.sandbox.journal import StateUnreadable
 from openbell.sandbox.prices import load
-from openbell.sandbox.provider import Provider, Wall
 from openbell.sandbox.replay import Market
+from openbell.sandbox.simulator import Simulator
+
+__all__ = ["PortTaken", "StateUnreadable", "serve"]
 
 SHUTDOWN_SECONDS = 1
 BACKLOG = 2_048
@@ -37,14 +43,6 @@ class PortTaken(Exception):
         self.port = port
 
 
-class StateUnreadable(Exception):
-    """The state file is not one of ours."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} does not hold the sandbox's clock: remove it to start the replay on {START_DAY}")
-        self.path = path
-
-
 async def serve(
     host: str,
     port: int,
@@ -54,6 +52,7 @@ async def serve(
     calls_per_minute: int | None = None,
     key: str = "sandbox",
     state: Path | None = None,
+    smtp_port: int = 0,
     ready: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -61,36 +60,53 @@ async def serve(
 
     port 0 takes a free one; `ready` is called with the real one as soon as calls are answered.
     day_seconds: how long a market day lasts. plan: basic, starter, premium or ultimate.
-    state: a file that keeps the place in the replay over restarts.
+    key: the one API key that every simulator accepts.
+    state: a file that keeps the place in the replay over restarts; beside it the ledger and the simulators' records.
+    smtp_port: where the mail server listens; /_control/ports tells the real one when it is 0.
     Raises PortTaken, StateUnreadable, or ValueError for a plan or pace that does not exist.
     """
-    provider = _provider(day_seconds, plan, calls_per_minute, key, state)
     listener = _listen(host, port)
     real_port: int = listener.getsockname()[1]
-    server = _Server(_config(_app(provider, state)), on_started=lambda: ready and ready(real_port))
+    with contextlib.closing(listener), contextlib.closing(_house(day_seconds, key, state)) as house:
+        house.ports |= {"http": real_port, "smtp": smtp_port}
+        fmp = Fmp(house, _plan(plan, calls_per_minute))
+        others = simulators(house)
+        async with contextlib.AsyncExitStack() as running:
+            for simulator in others:
+                await simulator.start()
+                running.push_async_callback(simulator.stop)
+            await _answer(_app(house, fmp, others, state), house, listener, lambda: ready and ready(real_port), stop)
+
+
+async def _answer(
+    app: Starlette, house: House, listener: socket.socket, on_started: Callable[[], Any], stop: asyncio.Event | None
+) -> None:
+    server = _Server(_config(app), on_started)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task((stop or asyncio.Event()).wait())
     try:
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopping.cancel()
-        provider.closing.set()
+        house.closing.set()
         server.should_exit = True
         await serving
-        listener.close()
 
 
-def _provider(day_seconds: float, plan: str, calls_per_minute: int | None, key: str, state: Path | None) -> Provider:
-    if plan not in PLANS:
-        raise ValueError(f"There is no plan {plan!r}: choose one of {', '.join(PLANS)}")
+def _plan(name: str, calls_per_minute: int | None) -> Plan:
+    if name not in PLANS:
+        raise ValueError(f"There is no plan {name!r}: choose one of {', '.join(PLANS)}")
+    return PLANS[name] if calls_per_minute is None else replace(PLANS[name], calls_per_minute=calls_per_minute)
+
+
+def _house(day_seconds: float, key: str, state: Path | None) -> House:
     if day_seconds < DAY_SECONDS_MIN:
         raise ValueError(f"day_seconds is {day_seconds}, but must be at least {DAY_SECONDS_MIN}")
     wall = Wall()
     market = Market(load(), INVENTED)
     anchor = _starting_anchor(market.calendar, wall(), day_seconds, state)
     _save(anchor, state)
-    chosen = PLANS[plan] if calls_per_minute is None else replace(PLANS[plan], calls_per_minute=calls_per_minute)
-    return Provider(market, plan=chosen, key=key, anchor=anchor, wall=wall)
+    return House(market, anchor, key=key, wall=wall, state=state)
 
 
 def _starting_anchor(calendar: Calendar, wall: float, day_seconds: float, state: Path | None) -> Anchor:
@@ -101,7 +117,7 @@ def _starting_anchor(calendar: Calendar, wall: float, day_seconds: float, state:
         kept = Anchor(**json.loads(state.read_text()))
         return kept.moved(wall, day_seconds=day_seconds, frozen=False)
     except (ValueError, TypeError) as broken:
-        raise StateUnreadable(state) from broken
+        raise StateUnreadable(state, "the sandbox's clock") from broken
 
 
 def _save(anchor: Anchor, state: Path | None) -> None:
@@ -113,9 +129,10 @@ def _save(anchor: Anchor, state: Path | None) -> None:
     written.replace(state)
 
 
-def _app(provider: Provider, state: Path | None) -> Starlette:
-    control = control_routes(provider, save=lambda: _save(provider.anchor, state))
-    return Starlette(routes=[Mount("/_control", routes=control), Mount("/", app=provider)])
+def _app(house: House, fmp: Fmp, others: Sequence[Simulator], state: Path | None) -> Starlette:
+    control = control_routes(house, fmp, others, save=lambda: _save(house.anchor, state))
+    mounts = [Mount(simulator.mount, app=simulator) for simulator in others]
+    return Starlette(routes=[Mount("/_control", routes=control), *mounts, Mount("/", app=fmp)])
 
 
 def _listen(host: str, port: int) -> socket.socket:

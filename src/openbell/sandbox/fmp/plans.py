@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from openbell.sandbox import refusals
 from openbell.sandbox.clock import NEW_YORK
-from openbell.sandbox.refusals import Refusal
+from openbell.sandbox.fmp import refusals
+from openbell.sandbox.fmp.refusals import Refusal
 
 GB = 1_000_000_000
 DAYS_OF_BYTES = 30

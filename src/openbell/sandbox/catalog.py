@@ -1,0 +1,13 @@
+"""Which simulators there are. To add one, add a line (simulator.py tells how to write it)."""
+
+from __future__ import annotations
+
+from openbell.sandbox.house import House
+from openbell.sandbox.simulator import Simulator
+
+KINDS: tuple[type[Simulator], ...] = ()
+
+
+def simulators(house: House) -> list[Simulator]:
+    """One of each, beside FMP, which the server makes itself because it has a plan."""
+    return [kind(house) for kind in KINDS]
