@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from openbell.sandbox.house import House
+from openbell.sandbox.news import News
 from openbell.sandbox.simulator import Simulator
 
-KINDS: tuple[type[Simulator], ...] = ()
+KINDS: tuple[type[Simulator], ...] = (News,)
 
 
 def simulators(house: House) -> list[Simulator]:
