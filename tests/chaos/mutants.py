@@ -119,8 +119,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "unknown purchases are made again": Mutant(
         "a call that must not be repeated is made once",
         functions={
-            "rescue": [("and s.effect <> 'repeat'", "and false")],
-            "end_attempt": [("and s.state = 'unknown' and s.effect <> 'repeat'", "and false")],
+            "end_attempt": [("and s.state = 'unknown' and (", "and false and (")],
         },
         plan={
             "acts": {"mail": 60, "many": 0, "count": 1},

@@ -174,12 +174,13 @@ class Deeds:
     async def _call(self, attempt: Attempt, step: str, effect: Any, cost_micro: int = 0) -> None:
         claim = attempt.claim
         held = cost_micro and cost_micro + 100
-        gate = attempt.spends("shop").call(step, effect=effect, cost_micro=held, timeout=seconds(1))
+        gate = attempt.spends("shop").call(step, effect=effect, usd_micro=held, timeout=seconds(1))
         async with gate as call:
+            await call.sending()
             status = await self._line.ask(
                 "call", job=claim.id, token=claim.token, step=step, spend=call.spend_id, effect=effect
             )
-            call.took(cost_micro=cost_micro)
+            call.took(usd_micro=cost_micro)
             if status == "broken":
                 raise Transient("the shop is broken")
             if status == "pause":

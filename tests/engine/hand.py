@@ -19,7 +19,7 @@ from openbell.engine.hints import CHANNEL
 from openbell.engine.keys import Key
 from openbell.engine.ledger import Limit, ensure_accounts, list_accounts
 from openbell.engine.registry import CLASSES, Calls, Product, Registry, days, hours, minutes, product, seconds
-from openbell.engine.spends import Ledger, Settlement, as_columns
+from openbell.engine.spends import Ledger, Settlement, as_rows
 
 _names = itertools.count(1)
 
@@ -123,7 +123,7 @@ class Hand:
             {"provider": "shop"},
             1,
             "cc0",
-            *as_columns(settle),
+            as_rows(settle),
         )
 
     async def end(
@@ -132,7 +132,7 @@ class Hand:
         """End the attempt without a result; the state of the job, or no row when fenced."""
         delay, cooldown = timedelta(seconds=delay_s), claim.retry_ttl
         return await self.pool.fetchrow(
-            SQL.get("end_attempt"), claim.id, claim.token, kind, code, "it broke", delay, cooldown, *as_columns(settle)
+            SQL.get("end_attempt"), claim.id, claim.token, kind, code, "it broke", delay, cooldown, as_rows(settle)
         )
 
     async def expire(self) -> None:

@@ -221,7 +221,8 @@ async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, e
     calls: list[int] = []
 
     async def deaf_call(ctx: Any) -> str:
-        async with ctx.spends("shop").call("buy", effect="never"):
+        async with ctx.spends("shop").call("buy", effect="never") as call:
+            await call.sending()
             calls.append(ctx.claim.attempt)
             end = time.monotonic() + 6
             while time.monotonic() < end:

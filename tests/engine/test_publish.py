@@ -180,7 +180,7 @@ async def test_the_history_tells_the_job(desk: Desk) -> None:
     (claim,) = await desk.hand.claim()
     spends = desk.hand.attempt(claim).spends("shop")
     async with spends.call("buy") as call:
-        call.took(cost_micro=1_500)
+        call.took(usd_micro=1_500)
     await desk.hand.publish(claim, {"n": 1}, at=AT, settle=spends.ended)
     (row,) = await ended(desk.pool, "a")
     assert (row["id"], row["word"], row["attempts"], row["cost_micro"], row["version"]) == (job_id, "done", 2, 1_500, 1)

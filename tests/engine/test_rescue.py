@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 
 from openbell.engine.database import SQL
+from openbell.engine.errors import Permanent
+from openbell.engine.registry import hours
 from openbell.engine.spends import Call, Settlement
 from tests.engine.hand import Hand, account, declare, ended, job, per_minute, queue, rescue
 
@@ -73,14 +76,16 @@ async def states(pool: asyncpg.Pool) -> list[str]:
     return [row["state"] for row in await pool.fetch("select state from openbell.job order by id")]
 
 
-async def lose_in_call(pool: asyncpg.Pool, effect: str) -> Hand:
+async def lose_in_call(pool: asyncpg.Pool, effect: str, *, sent: bool = True) -> Hand:
     """A worker that is lost after the intent of a call was committed."""
     hand = await Hand.hire(pool, declare(), limits=[per_minute(10)])
     await queue(pool, "a")
     (claim,) = await hand.claim()
-    context = hand.attempt(claim).spends("shop").call("buy", effect=effect)  # type: ignore[arg-type]
+    key = None if effect in ("repeat", "never") else "k1"
+    context = hand.attempt(claim).spends("shop").call("buy", effect=effect, idempotency_key=key, window=hours(1))  # type: ignore[arg-type]
     call: Call = await context.__aenter__()
-    assert call.spend_id
+    if sent:
+        await call.sending()
     await hand.expire()
     return hand
 
@@ -91,7 +96,7 @@ async def test_a_lost_call_is_unknown_and_stays_spent(pool: asyncpg.Pool) -> Non
     await rescue(pool)
     assert await states(pool) == ["waiting"]
     spend = await pool.fetchrow("select *, state::text as word from openbell.spend")
-    assert (spend["word"], spend["bytes"]) == ("unknown", None)
+    assert (spend["word"], spend["took"]) == ("unknown", None)
     assert (await account(pool))["held"] == 1
     assert await pool.fetchval("select count(*) from openbell.hold") == 0
     frees_at = await pool.fetchval("select frees_at from openbell.aging")
@@ -99,8 +104,46 @@ async def test_a_lost_call_is_unknown_and_stays_spent(pool: asyncpg.Pool) -> Non
 
 
 @pytest.mark.parametrize("effect", ["resend", "lookup", "never"])
+async def test_a_call_that_did_not_leave_has_not_happened(pool: asyncpg.Pool, effect: str) -> None:
+    """PF-10: without its mark as sent a call is proven not to have left: it is given back, and the job goes on."""
+    await lose_in_call(pool, effect, sent=False)
+    assert [row["state"] for row in await rescue(pool)] == ["waiting"]
+    assert await pool.fetchval("select state::text from openbell.spend") == "released"
+
+
+@pytest.mark.parametrize("effect", ["resend", "lookup"])
+async def test_a_call_with_a_key_comes_back_as_the_same_spend(pool: asyncpg.Pool, effect: Any) -> None:
+    """DC-1: the next attempt is told that the call may have happened, and pays for it once."""
+    hand = await lose_in_call(pool, effect)
+    assert [row["state"] for row in await rescue(pool)] == ["waiting"]
+    assert await pool.fetchval("select state::text from openbell.spend") == "unknown"
+    await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 hour'")
+    (again,) = await hand.claim()
+    spends = hand.attempt(again).spends("shop")
+    async with spends.call("buy", effect=effect, idempotency_key="k1") as call:
+        assert call.resumed
+        await call.sending()
+        call.took()
+    assert await hand.publish(again, {"n": 1}, settle=spends.ended) is not None
+    assert [row["state"] for row in await pool.fetch("select state::text from openbell.spend")] == ["settled"]
+
+
+async def test_a_resend_after_its_window_is_doubtful(pool: asyncpg.Pool) -> None:
+    """DC-1: when the provider has forgotten the key, a repeat would be a second call: the job ends as unknown."""
+    hand = await lose_in_call(pool, "resend")
+    await rescue(pool)
+    await pool.execute("update openbell.spend set resend_until = openbell.now()")
+    await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 hour'")
+    (again,) = await hand.claim()
+    with pytest.raises(Permanent, match="cannot be repeated safely") as refused:
+        async with hand.attempt(again).spends("shop").call("buy", effect="resend", idempotency_key="k1"):
+            pytest.fail("the call was made")
+    assert refused.value.code == "outcome_unknown"
+
+
+@pytest.mark.parametrize("effect", ["never"])
 async def test_what_must_not_be_repeated_is_not(pool: asyncpg.Pool, effect: str) -> None:
-    """DC-1, PF-10: with any effect but `repeat` the job ends and its key is left alone until somebody looks."""
+    """DC-1, PF-10: with the effect `never` the job ends and its key is left alone until somebody looks."""
     await lose_in_call(pool, effect)
     assert [row["state"] for row in await rescue(pool)] == ["failed"]
     assert await job(pool, "a") is None
@@ -114,8 +157,8 @@ async def test_a_call_that_has_ended_does_not_make_an_attempt_doubtful(pool: asy
     await queue(pool, "a")
     (claim,) = await hand.claim()
     spends = hand.attempt(claim).spends("shop")
-    async with spends.call("buy", effect="never"):
-        pass
+    async with spends.call("buy", effect="never") as call:
+        await call.sending()
     await hand.ledger.settle(spends.ended)
     await hand.expire()
     await rescue(pool)
@@ -137,7 +180,8 @@ async def test_a_call_begun_during_the_pass_is_seen(pool: asyncpg.Pool, another_
         under_way = asyncio.create_task(rescue(pool))
         await eventually_blocked(pool)
         context = hand.attempt(claims[-1]).spends("shop").call("buy", effect="never")
-        await asyncio.wait_for(context.__aenter__(), 5)
+        call = await asyncio.wait_for(context.__aenter__(), 5)
+        await call.sending()
     await under_way
     (last,) = await ended(pool, claims[-1].key)
     assert (last["word"], last["code"]) == ("failed", "outcome_unknown")
@@ -177,4 +221,4 @@ async def test_a_drained_job_keeps_its_attempt(pool: asyncpg.Pool) -> None:
 
 def test_a_settlement_says_what_happened() -> None:
     """PF-21: a settlement without figures leaves the decision to the hold."""
-    assert Settlement(1, "settled", "ok").bytes is None
+    assert Settlement(1, "settled", "ok").took == {}

@@ -96,7 +96,7 @@ async def test_an_occurrence_queues_a_task_and_ends_with_it(pool: asyncpg.Pool) 
     (claim,) = await hand.claim()
     assert (claim.product, claim.key, claim.args, claim.job_class) == ("chore", "all", {"depth": 2}, 10)
     assert await scheduler.beat() <= 15
-    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, *[[]] * 6)
+    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, [])
     await scheduler.beat()
     assert await occurrences(pool) == [(NOON, "done")]
     (view,) = await list_schedules(pool)

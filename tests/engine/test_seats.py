@@ -135,7 +135,7 @@ async def test_limits_are_exact_under_overlapping_claims(dsn: str, pool: asyncpg
         while await pool.fetchval("select exists (select 1 from openbell.job)"):
             for row in await crowd.fetch(SQL.get("claim_seated"), ["chore"], list(CLASSES.values()), hand.id, 3):
                 await asyncio.sleep(0)
-                await crowd.fetchval(SQL.get("complete_task"), row["id"], row["token"], *[[]] * 6)
+                await crowd.fetchval(SQL.get("complete_task"), row["id"], row["token"], [])
 
     watching = asyncio.create_task(watch())
     await asyncio.wait_for(asyncio.gather(*(work(hands[n % 4]) for n in range(12))), 60)
@@ -181,9 +181,7 @@ async def test_a_seat_is_given_back_with_its_attempt(pool: asyncpg.Pool, ending:
 
     (row,) = await claim()
     assert await claim() == []
-    await pool.fetchrow(
-        SQL.get("end_attempt"), row["id"], row["token"], ending, "x", "x", minutes(1), minutes(1), *[[]] * 6
-    )
+    await pool.fetchrow(SQL.get("end_attempt"), row["id"], row["token"], ending, "x", "x", minutes(1), minutes(1), [])
     (row,) = await claim()
     await hand.expire()
     await pool.fetch(SQL.get("rescue_jobs"), 10)

@@ -230,7 +230,7 @@ async def test_history_has_its_days_ahead(pool: asyncpg.Pool, clock: Clock) -> N
     hand = await Hand.hire(pool, made)
     await enqueue(pool, made, [("a", None)])
     (claim,) = await hand.claim()
-    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, *[[]] * 6)
+    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, [])
     where = await pool.fetchval("select tableoid::regclass::text from openbell.job_history")
     assert where.endswith(f"job_history_{await day_of(pool):%Y%m%d}")
 
@@ -238,7 +238,7 @@ async def test_history_has_its_days_ahead(pool: asyncpg.Pool, clock: Clock) -> N
 async def finish_one(pool: asyncpg.Pool, hand: Hand, made: Product, key: str) -> None:
     await enqueue(pool, made, [(key, None)])
     (claim,) = await hand.claim()
-    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, *[[]] * 6)
+    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, [])
 
 
 async def test_old_history_goes(pool: asyncpg.Pool, clock: Clock) -> None:
@@ -309,7 +309,7 @@ async def test_what_belongs_to_nothing_any_more_goes(pool: asyncpg.Pool, clock: 
     ready, open_ = await add_batch(pool, "ended"), await add_batch(pool, "open")
     await enqueue(pool, made, [("a", None)], batch=ready)
     (claim,) = await hand.claim()
-    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, *[[]] * 6)
+    await pool.fetch(SQL.get("complete_task"), claim.id, claim.token, [])
     await enqueue(pool, made, [("b", None)], batch=open_)
     live = (await job(pool, "b", "chore"))["id"]  # type: ignore[index]
     await pool.executemany(

@@ -232,7 +232,8 @@ async def test_steps_are_done_once(pool: asyncpg.Pool, employ: Employ) -> None:
 
     async def make(key: Key, ctx: Any) -> Number:
         async def buy(name: str, result: Any) -> Any:
-            async with ctx.spends("shop").call(name, effect="never"):
+            async with ctx.spends("shop").call(name, effect="never") as call:
+                await call.sending()
                 done.append(name)
             return result
 
@@ -406,7 +407,8 @@ async def test_what_must_not_be_repeated_is_not_retried(pool: asyncpg.Pool, empl
     calls: list[int] = []
 
     async def make(key: Key, ctx: Any) -> Number:
-        async with ctx.spends("shop").call("send", effect="never"):
+        async with ctx.spends("shop").call("send", effect="never") as call:
+            await call.sending()
             calls.append(1)
             if how == "broken":
                 raise Transient("the line broke", retry_after=timedelta(milliseconds=10))

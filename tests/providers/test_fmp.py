@@ -27,7 +27,8 @@ from openbell.engine.errors import (
 from openbell.products import registry
 from openbell.products.context import Connections
 from openbell.providers import fmp
-from openbell.providers.fmp import Fmp, limits, read_answer, refusal, synthetic
+from openbell.providers.fmp import Fmp, limits, read_answer, refusal
+from openbell.providers.wire import Answer
 from tests.engine.conftest import Employ
 from tests.engine.hand import ended, job, queue
 from tests.providers.conftest import KEY, Desk
@@ -76,7 +77,7 @@ async def test_a_hanging_provider_is_a_timeout(sandbox: Running, desk: Desk) -> 
         await desk.fmp.quote("AAPL")
     assert caught.value.code == "timeout"
     (settlement,) = desk.attempt.take_ended()
-    assert (settlement.state, settlement.bytes) == ("unanswered", None)
+    assert (settlement.state, settlement.took) == ("unanswered", {})
 
 
 async def test_a_provider_that_is_not_there_took_nothing(desk: Desk) -> None:
@@ -94,7 +95,7 @@ async def test_bytes_are_metered_as_transferred(sandbox: Running, desk: Desk) ->
     """MD-20: what counts is what came over the wire."""
     await desk.fmp.quote("AAPL")
     await desk.fmp.end_of_day("AAPL")
-    settled = [settlement.bytes for settlement in desk.attempt.take_ended()]
+    settled = [settlement.took["bytes"] for settlement in desk.attempt.take_ended()]
     billed = [entry["bytes"] for entry in (await sandbox.ledger())["entries"]]
     assert settled == billed
 
@@ -106,8 +107,8 @@ async def test_an_endless_answer_is_cut_off(desk: Desk, monkeypatch: pytest.Monk
         await desk.fmp.end_of_day("AAPL")
     assert caught.value.code == "too_large"
     (settlement,) = desk.attempt.take_ended()
-    assert settlement.bytes is not None
-    assert settlement.bytes > 10_000
+    assert settlement.state == "settled"
+    assert settlement.took["bytes"] > 10_000
 
 
 async def test_a_short_history_is_taken_as_it_is(sandbox: Running, desk: Desk) -> None:
@@ -175,10 +176,10 @@ def test_plans_become_limits() -> None:
 
 def test_only_what_says_so_is_synthetic() -> None:
     """DC-10: the answer itself declares that it is not real; anything else is real."""
-    assert synthetic({}) is None
-    assert synthetic({"x-data-class": "real; as sold"}) is None
-    assert synthetic({"x-data-class": "synthetic; a replay"}) == "a replay"
-    assert synthetic({"x-data-class": "synthetic"}) == "synthetic"
+    assert Answer(200, httpx.Headers({}), b"").synthetic is None
+    assert Answer(200, httpx.Headers({"x-data-class": "real; as sold"}), b"").synthetic is None
+    assert Answer(200, httpx.Headers({"x-data-class": "synthetic; a replay"}), b"").synthetic == "a replay"
+    assert Answer(200, httpx.Headers({"x-data-class": "synthetic"}), b"").synthetic == "synthetic"
 
 
 # --- what the worker does about it -----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
 from openbell.engine.persist import persist
 from openbell.engine.registry import class_name
-from openbell.engine.spends import Ledger, Settlement, Spends, as_columns
+from openbell.engine.spends import Ledger, Settlement, Spends, as_rows
 
 
 class Claim(NamedTuple):
@@ -71,7 +71,9 @@ class Attempt:
     claim: Claim
     pool: asyncpg.Pool
     ledger: Ledger
-    accounts: Mapping[str, Sequence[Account]]
+    accounts: Mapping[str, list[Account]]
+    on_behalf: str | None = None
+    """For whom it is made, where it is made for one user: `user:42`. Its cost is theirs in the reports."""
     sources: list[dict[str, Any]] = field(default_factory=list)
     _spends: dict[str, Spends] = field(default_factory=dict)
     _memo: dict[str, Any] | None = None
@@ -83,7 +85,7 @@ class Attempt:
         if provider not in self._spends:
             c = self.claim
             self._spends[provider] = Spends(
-                self.ledger, provider, self.accounts.get(provider, ()), c.product, c.key, c.id, c.token
+                self.ledger, provider, self.accounts.get(provider, []), c.product, c.key, c.id, c.token, self.on_behalf
             )
         return self._spends[provider]
 
@@ -132,7 +134,7 @@ class Attempt:
         result = await work()
         ended = self.take_ended()
         try:
-            columns = (self.claim.id, self.claim.token, name, result, *as_columns(ended))
+            columns = (self.claim.id, self.claim.token, name, result, as_rows(ended))
             saved = await persist(lambda: self.pool.fetchval(SQL.get("save_step"), *columns))
             if not saved:
                 raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")

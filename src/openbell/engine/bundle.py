@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import asyncpg
 
@@ -27,7 +26,6 @@ START = (-1, -32_768, 0)
 LOOK_BACK_S = 0.5
 """How soon the search may begin at the start again, for what has come before the mark since."""
 
-NO_SPENDS: list[Any] = [[]] * 6
 HANDED_BACK = Ending("release", "released", "handed back by a worker that stops")
 
 POLICY_S = 10.0
@@ -174,8 +172,6 @@ class Bundles:
         """What the statement for many has left over: cancelled jobs end as such, fenced ones change nothing."""
         for claim in done:
             outcome = await persist(
-                lambda claim=claim: self._runner.pool.fetchval(
-                    SQL.get("complete_task"), claim.id, claim.token, *NO_SPENDS
-                )  # type: ignore[misc]
+                lambda claim=claim: self._runner.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, [])  # type: ignore[misc]
             )
             self._runner.counters["fenced" if outcome is None else "cancelled"] += 1

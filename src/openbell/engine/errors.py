@@ -145,6 +145,7 @@ class Permanent(ProducerError):
 
 
 class NotInPlan(Permanent):
-    """The plan with the provider does not include this call."""
+    """The plan with the provider does not include this call; with ``operation`` set, no call of that operation."""
 
     code = "not_in_plan"
+    operation: str | None = None

@@ -27,7 +27,8 @@ class SpendView:
     intended_at: datetime
     ended_at: datetime | None
     outcome: str | None
-    bytes: int | None
+    held: Mapping[str, int]
+    took: Mapping[str, int] | None
     cost_micro: int
     provider_ref: str | None
     token: int | None
@@ -113,7 +114,8 @@ class JobView:
                     "intended_at": s.intended_at.isoformat(),
                     "ended_at": s.ended_at and s.ended_at.isoformat(),
                     "outcome": s.outcome,
-                    "bytes": s.bytes,
+                    "held": s.held,
+                    "took": s.took,
                     "cost_micro": s.cost_micro,
                 }
                 for s in self.spends

@@ -7,13 +7,21 @@ database functions ``reserve`` and ``settle``, under a constraint that no code c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from openbell.engine.database import SQL, Db
+from openbell.engine.registry import CLASSES
 
 Closing = Literal["age", "charge", "release"]
+Calendar = Literal["day", "week", "month"]
+
+MOST = 2**53
+"""Amounts are below this, so that every program that reads them as JSON reads them exactly."""
+
+MONEY = frozenset({"usd_micro", "credits"})
+"""Resources that are paid for: a call that takes some of one needs an account for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,9 @@ class Limit:
 
     With ``closes="age"`` it is a sliding window of ``span``: a unit counts until ``span`` after its call has ended, so
     that no stretch of that length ever holds more than ``granted``, wherever it begins. ``grain`` rounds the ends up,
-    which keeps long windows small.
+    which keeps long windows small. With ``closes="charge"`` what was taken stays taken; ``calendar`` gives every day,
+    week or month of ``zone`` an account of its own. ``floors`` says by job class what less urgent classes leave free
+    for it.
     """
 
     subject: str
@@ -32,12 +42,20 @@ class Limit:
     closes: Closing = "age"
     span: timedelta | None = None
     grain: timedelta = timedelta(0)
+    calendar: Calendar | None = None
+    zone: str = "UTC"
+    floors: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if type(self.granted) is not int or not 0 <= self.granted < 2**62:
-            raise ValueError(f"the limit {self.name} must be a whole number from 0, not {self.granted!r}")
+        _whole(self.granted, f"the limit {self.name}")
         if (self.closes == "age") != (self.span is not None):
             raise ValueError(f"the limit {self.name} needs a span if, and only if, it ages")
+        if self.calendar is not None and self.closes == "age":
+            raise ValueError(f"the limit {self.name} ages; only what is charged or released has calendar periods")
+        for job_class, kept in self.floors.items():
+            if job_class not in CLASSES:
+                raise ValueError(f"the limit {self.name} has a floor for the unknown class {job_class!r}")
+            _whole(kept, f"the floor of {self.name} for {job_class}")
 
     @property
     def name(self) -> str:
@@ -45,13 +63,33 @@ class Limit:
         return f"{self.subject} {self.resource} per {self.period}"
 
 
+def _whole(amount: object, what: str) -> int:
+    if type(amount) is not int or not 0 <= amount < MOST:
+        raise ValueError(f"{what} must be a whole number from 0 to below 2^53, not {amount!r}")
+    return amount
+
+
+def checked(amounts: Mapping[str, int]) -> dict[str, int]:
+    """The amounts, when each is a whole number that can be counted exactly. Raises ``ValueError``."""
+    return {resource: _whole(amount, f"the amount of {resource}") for resource, amount in amounts.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as a provider client needs it: its id, and which resource of a call it measures."""
+    """An account as a provider client needs it: its id, and the limit that it keeps."""
 
     id: int
-    name: str
-    resource: str
+    limit: Limit
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.limit.name
+
+    @property
+    def resource(self) -> str:
+        """Which resource of a call it measures."""
+        return self.limit.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +133,30 @@ class AccountView:
         }
 
 
+async def ensure_account(db: Db, limit: Limit) -> Account:
+    """Bring the account of a limit, in the period that runs now, to it. A lowered limit holds for new calls at once."""
+    floors = {CLASSES[job_class]: kept for job_class, kept in limit.floors.items()}
+    account_id = await db.fetchval(
+        SQL.get("ensure_account"),
+        limit.subject,
+        limit.resource,
+        limit.period,
+        limit.closes,
+        limit.span,
+        limit.grain,
+        limit.granted,
+        floors,
+        limit.calendar,
+        limit.zone,
+    )
+    return Account(account_id, limit)
+
+
 async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Account]]:
-    """Bring the accounts to their limits and return them by subject. A lowered limit holds for new calls at once."""
+    """The accounts of all these limits, by subject."""
     accounts: dict[str, list[Account]] = {}
     for limit in limits:
-        account_id = await db.fetchval(
-            SQL.get("ensure_account"),
-            limit.subject,
-            limit.resource,
-            limit.period,
-            limit.closes,
-            limit.span,
-            limit.grain,
-            limit.granted,
-        )
-        accounts.setdefault(limit.subject, []).append(Account(account_id, limit.name, limit.resource))
+        accounts.setdefault(limit.subject, []).append(await ensure_account(db, limit))
     return accounts
 
 
@@ -118,6 +165,12 @@ async def list_accounts(db: Db) -> list[AccountView]:
     return [AccountView(**row) for row in await db.fetch(SQL.get("list_accounts"))]
 
 
-def legs(accounts: Sequence[Account], amounts: Mapping[str, int]) -> list[tuple[int, int]]:
-    """What a call takes of each account: (account id, amount). A resource that the call does not name takes nothing."""
+def legs(provider: str, accounts: Sequence[Account], amounts: Mapping[str, int]) -> list[tuple[int, int]]:
+    """What a call takes of each account: (account id, amount). A resource that the call does not name takes nothing.
+
+    Empty, which the ledger refuses, when a resource that is paid for has no account: a missing limit blocks.
+    """
+    kept = {account.resource for account in accounts if account.limit.subject == provider}
+    if any(resource in MONEY and amount > 0 and resource not in kept for resource, amount in amounts.items()):
+        return []
     return [(account.id, amounts[account.resource]) for account in accounts if amounts.get(account.resource, 0) > 0]

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from traceback import walk_tb
@@ -24,6 +24,7 @@ from openbell.engine.errors import (
     AccountBlocked,
     Fenced,
     NothingKnown,
+    NotInPlan,
     Permanent,
     ProducerError,
     ProviderStopped,
@@ -35,14 +36,17 @@ from openbell.engine.leaks import end_leaked, noted
 from openbell.engine.ledger import Account
 from openbell.engine.persist import is_passing, persist
 from openbell.engine.registry import Producer, Product, Registry
-from openbell.engine.spends import Ledger, as_columns
+from openbell.engine.spends import Ledger, as_rows
 from openbell.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
 STOPPED_PAUSE = timedelta(minutes=5)
 RATE_PAUSE = timedelta(seconds=60)
+RETIRED_PAUSE = timedelta(days=7)
 CONFLICT_PAUSE = timedelta(milliseconds=250)
+LONGEST_PAUSE = timedelta(minutes=5)
+"""A job that waits for an account that the claim does not know of looks again after so long at the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class Runner:
     ) -> None:
         self.pool, self.registry, self.hints = pool, registry, hints
         self.ledger = Ledger(pool)
-        self.accounts: Mapping[str, Sequence[Account]] = {}
+        self.accounts: Mapping[str, list[Account]] = {}
         self.counters: Counter[str] = Counter()
         self._watchdog = Watchdog()
         self._context = context
@@ -163,9 +167,14 @@ class Runner:
             return Ending("wait", error.code, str(error), timedelta(0) if paused else pause)
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
-            return Ending("wait", error.code, str(error), timedelta(0) if error.gated else CONFLICT_PAUSE)
+            pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
+            return Ending("wait", error.code, str(error), timedelta(0) if error.gated else pause)
         if isinstance(error, Waiting):
             return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
+        if isinstance(error, NotInPlan) and error.operation is not None:
+            span = error.retry_after or RETIRED_PAUSE
+            columns = (product.provider, error.operation, span, error.code, str(error))
+            await persist(lambda: self.pool.execute(SQL.get("open_breaker"), *columns))
         if isinstance(error, Permanent):
             return Ending("permanent", error.code, str(error), cooldown=error.retry_after)
         return _retry(claim, error.code, str(error), error.retry_after)
@@ -191,7 +200,7 @@ class Runner:
             attempt.provenance,
             product.version,
             product.licence,
-            *as_columns(ended),
+            as_rows(ended),
         )
         try:
             row = await persist(lambda: self.pool.fetchrow(SQL.get("publish_artifact"), *arguments))
@@ -201,12 +210,12 @@ class Runner:
         self._note(claim, "done", None if row is None else row["outcome"])
 
     async def _complete(self, attempt: Attempt) -> None:
-        claim, ended = attempt.claim, as_columns(attempt.take_ended())
-        outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, *ended))
+        claim, ended = attempt.claim, as_rows(attempt.take_ended())
+        outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, ended))
         self._note(claim, "done", outcome)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
-        claim, ended = attempt.claim, as_columns(attempt.take_ended())
+        claim, ended = attempt.claim, as_rows(attempt.take_ended())
         message = ending.message.replace("\x00", "")[:2_000]
         cooldown = ending.cooldown or claim.retry_ttl
         row = await persist(
@@ -219,7 +228,7 @@ class Runner:
                 message,
                 ending.delay,
                 cooldown,
-                *ended,
+                ended,
             )
         )
         state = None if row is None else row["state"]

@@ -1,41 +1,46 @@
 """No outside call without a committed spend: the hold on every account that it touches and its intent, in one row.
 
-    async with spends.call("quote", calls=1, bytes=2_000) as call:
-        answer = await http.get(...)            # no transaction is open here
-        call.took(bytes=len(answer.content))
+    async with spends.call("quote", bytes=2_000) as call:
+        answer = await wire.exchange(http, call, "GET", "quote")      # no transaction is open here
+        call.took(bytes=len(answer.body))
 
-Leaving the block decides how the spend ends: ``settled`` when the call has happened, ``released`` when it is proven
-that it has not. It is written together with what the call was made for: with the published result, the memo of the
-step, or the end of the attempt. A process that dies in between leaves the spend open; recovery makes it ``unknown``.
+Amounts are whole numbers by resource: ``calls``, ``bytes``, ``usd_micro`` (millionths of a US dollar), ``credits``, …;
+what the call may take at most is held before it, what it took is settled after it. Leaving the block decides how the
+spend ends: ``settled`` when the call has happened, ``released`` when it is proven that it has not, ``unknown`` when
+nobody can tell. That is written together with what the call was made for: with the published result, the memo of the
+step, or the end of the attempt. A process that dies in between leaves the spend open; recovery ends it.
+
+What becomes of a call whose outcome is unknown, its effect decides (DC-1): ``repeat``, it is made again; ``resend`` and
+``lookup``, it comes back as the same spend, by its idempotency key, and ``call.resumed`` says so; ``never``, the job
+ends and an operator decides.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 
 from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL
-from openbell.engine.errors import AccountBlocked, Fenced, Permanent, Waiting
-from openbell.engine.ledger import Account, legs
+from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, Waiting
+from openbell.engine.ledger import Account, checked, ensure_account, legs
 from openbell.engine.registry import Effect
 
 SpendEnd = Literal["settled", "unanswered", "released", "unknown"]
 """How a spend ends: ``unanswered`` is settled too, but the request may still be on its way until its time-out."""
 
-LONGEST_BLOCK = timedelta(hours=1)
-
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One request to spend, as the ledger sees it."""
+    """One request to spend, as the ledger sees it. ``held`` is by resource, ``legs`` the same by account id."""
 
     job_id: int | None
     token: int | None
@@ -43,9 +48,12 @@ class Intent:
     key: str
     provider: str
     operation: str
+    on_behalf: str | None
     effect: Effect
     idempotency_key: str | None
+    window: timedelta | None
     timeout: timedelta
+    held: Mapping[str, int]
     legs: Sequence[tuple[int, int]]
 
 
@@ -58,29 +66,27 @@ class Verdict:
     account_id: int | None
     frees_at: datetime | None
     opens_in: timedelta
+    resumed: bool = False
+    provider_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a spend ended and what it truly took."""
+    """How a spend ended, what it truly took by resource, and the trouble with the provider that it shows, if any."""
 
     spend_id: int
     state: SpendEnd
     outcome: str
-    bytes: int | None = None
-    cost_micro: int | None = None
-    provider_ref: str | None = None
+    took: Mapping[str, int] = field(default_factory=dict)
+    ref: str | None = None
+    trouble: str | None = None
 
 
-def as_columns(settlements: Sequence[Settlement]) -> list[list[object]]:
-    """The settlements as the parallel arrays that the database functions take."""
+def as_rows(settlements: Sequence[Settlement]) -> list[dict[str, Any]]:
+    """The settlements as the database functions take them, in one JSON array."""
     return [
-        [s.spend_id for s in settlements],
-        [s.state for s in settlements],
-        [s.outcome for s in settlements],
-        [s.bytes for s in settlements],
-        [s.cost_micro for s in settlements],
-        [s.provider_ref for s in settlements],
+        {"id": s.spend_id, "state": s.state, "outcome": s.outcome, "took": s.took, "ref": s.ref, "trouble": s.trouble}
+        for s in settlements
     ]
 
 
@@ -110,7 +116,8 @@ class Ledger:
     async def _abandon(self, asked: asyncio.Task[Verdict]) -> None:
         verdict = await asked
         if verdict.spend_id is not None:
-            await self.settle([Settlement(verdict.spend_id, "released", "the attempt ended before the call")])
+            state: SpendEnd = "unknown" if verdict.resumed else "released"
+            await self.settle([Settlement(verdict.spend_id, state, "the attempt ended before the call")])
 
     async def _reserve(self, intents: list[Intent]) -> list[Verdict]:
         all_legs = [(n, account, amount) for n, intent in enumerate(intents, 1) for account, amount in intent.legs]
@@ -122,9 +129,12 @@ class Ledger:
             [i.key for i in intents],
             [i.provider for i in intents],
             [i.operation for i in intents],
+            [i.on_behalf for i in intents],
             [i.effect for i in intents],
             [i.idempotency_key for i in intents],
+            [i.window for i in intents],
             [i.timeout for i in intents],
+            [dict(i.held) for i in intents],
             [n for n, _, _ in all_legs],
             [account for _, account, _ in all_legs],
             [amount for _, _, amount in all_legs],
@@ -133,11 +143,19 @@ class Ledger:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """End spends that belong to no job's end. Those of a job end with it."""
-        await self._pool.execute(SQL.get("settle_spends"), *as_columns(settlements))
+        await self._pool.execute(SQL.get("settle_spends"), as_rows(settlements))
+
+    async def mark_sent(self, spend_id: int, job_id: int | None, token: int | None) -> bool:
+        """Commit that the request leaves now. False when it must not."""
+        return bool(await self._pool.fetchval(SQL.get("mark_sent"), spend_id, job_id, token))
 
     async def block(self, account_id: int, until: datetime, reason: str) -> None:
         """Keep the claim from taking work that this account would refuse anyway."""
         await self._pool.execute(SQL.get("block_accounts"), [account_id], until, reason)
+
+    async def next_period(self, account: Account) -> Account:
+        """The account of the same limit in the period that runs now."""
+        return await ensure_account(self._pool, account.limit)
 
 
 @dataclass(slots=True)
@@ -146,38 +164,70 @@ class Call:
 
     spend_id: int
     operation: str
+    effect: Effect
     idempotency_key: str | None
-    outcome: str = "ok"
-    happened: bool = True
-    bytes: int | None = None
-    cost_micro: int | None = None
+    resumed: bool = False
+    """Whether this call may have been made before, by a lost attempt: `lookup` asks first, `resend` sends again."""
     provider_ref: str | None = None
-    answered: bool = False
-    failed: bool = False
+    _mark: Callable[[], Awaitable[bool]] | None = None
+    _sent: bool = False
+    _outcome: str = "ok"
+    _took: dict[str, int] = field(default_factory=dict)
+    _answered: bool = False
+    _end: SpendEnd | None = None
+    _trouble: str | None = None
 
-    def settlement(self, effect: Effect) -> Settlement:
-        """How the spend ends. Where nobody answered and a repeat is not free, what happened is unknown."""
-        state: SpendEnd = "settled" if self.happened else "released"
-        if self.happened and self.failed and not self.answered:
-            state = "unanswered" if effect == "repeat" else "unknown"
-        return Settlement(self.spend_id, state, self.outcome, self.bytes, self.cost_micro, self.provider_ref)
+    async def sending(self) -> None:
+        """The request leaves now. To be called right before it does; a call with an effect is committed as sent.
 
-    def took(
-        self,
-        *,
-        bytes: int | None = None,  # noqa: A002 (the unit is the name)
-        cost_micro: int | None = None,
-        outcome: str | None = None,
-    ) -> None:
-        """The provider has answered; what the call truly took, where it is known."""
-        self.answered = True
-        self.bytes = bytes if bytes is not None else self.bytes
-        self.cost_micro = cost_micro if cost_micro is not None else self.cost_micro
-        self.outcome = outcome or self.outcome
+        Raises :class:`Fenced` when the attempt is no longer ours: then nothing may leave.
+        """
+        if self.effect != "repeat" and not self._sent and (self._mark is None or not await self._mark()):
+            self.never_sent("fenced")
+            raise Fenced("The attempt is no longer this worker's; the call was not made.")
+        self._sent = True
+
+    def took(self, *, outcome: str | None = None, ref: str | None = None, **amounts: int) -> None:
+        """The provider has answered; what the call truly took, where it is known, and what the provider calls it."""
+        if not self._may_have_been:
+            raise RuntimeError(
+                f"{self.operation} was answered and not marked as sent; await call.sending() before it leaves"
+            )
+        self._answered, self._end = True, None
+        self._took |= checked(amounts)
+        self._outcome, self.provider_ref = outcome or self._outcome, ref or self.provider_ref
 
     def never_sent(self, outcome: str) -> None:
-        """It is proven that the provider saw nothing; everything held is given back."""
-        self.happened, self.outcome = False, outcome
+        """It is proven that the provider saw nothing this time; everything held is given back."""
+        self._end, self._outcome = ("unknown" if self.resumed else "released"), outcome
+
+    def not_found(self) -> None:
+        """The provider has been asked: it knows of no earlier call with this key. What follows is the first one."""
+        self.resumed = False
+
+    def unclear(self, outcome: str) -> None:
+        """There was an answer, and it does not say whether the call has happened."""
+        self._end, self._outcome = ("settled" if self.effect == "repeat" else "unknown"), outcome
+
+    def trouble(self, code: str) -> None:
+        """The provider is to blame: it failed or was slow. Enough of these open its breaker."""
+        self._trouble = code
+
+    def failed(self, error: BaseException) -> None:
+        """The block was left with an error. Where nobody answered, what happened is unknown unless a repeat is free."""
+        if self._outcome == "ok":
+            self._outcome = getattr(error, "code", None) or type(error).__name__
+        if self._end is None and not self._answered:
+            self._end = "unanswered" if self.effect == "repeat" else "unknown" if self._may_have_been else "released"
+
+    @property
+    def _may_have_been(self) -> bool:
+        return self.effect == "repeat" or self._sent or self.resumed
+
+    def settlement(self) -> Settlement:
+        """How the spend ends."""
+        end: SpendEnd = self._end or ("settled" if self._may_have_been else "released")
+        return Settlement(self.spend_id, end, self._outcome, dict(self._took), self.provider_ref, self._trouble)
 
 
 @dataclass(slots=True)
@@ -186,18 +236,20 @@ class Spends:
 
     ledger: Ledger
     provider: str
-    accounts: Sequence[Account]
+    accounts: list[Account]
     product: str
     key: str
     job_id: int | None
     token: int | None
+    on_behalf: str | None = None
     ended: list[Settlement] = field(default_factory=list)
     _under_way: dict[int, Call] = field(default_factory=dict)
 
     def abandon(self) -> None:
         """The attempt ends and does not wait for the calls that are still under way: they may have happened."""
-        for spend_id in self._under_way:
-            self.ended.append(Settlement(spend_id, "unknown", "the attempt ended before the call did"))
+        for call in self._under_way.values():
+            call.unclear("the attempt ended before the call did")
+            self.ended.append(call.settlement())
         self._under_way.clear()
 
     @asynccontextmanager
@@ -205,66 +257,117 @@ class Spends:
         self,
         operation: str,
         *,
-        calls: int = 1,
-        bytes: int = 0,  # noqa: A002 (the unit is the name)
-        cost_micro: int = 0,
         effect: Effect = "repeat",
         idempotency_key: str | None = None,
+        window: timedelta | None = None,
         timeout: timedelta = timedelta(seconds=10),
+        slow: timedelta | None = None,
+        calls: int = 1,
+        **amounts: int,
     ) -> AsyncIterator[Call]:
         """Hold, then let the block make the call.
 
-        Raises, before anything is sent, :class:`AccountBlocked` when an account has no room, :class:`Fenced` when the
-        attempt is no longer ours, :class:`Permanent` when a limit is missing.
+        ``amounts`` is what it may take at most, by resource. ``window`` is how long the provider remembers the
+        idempotency key of a `resend`; ``slow`` is from when on an answer is a trouble of the provider (half the timeout
+        by default).
+
+        Raises, before anything is sent, :class:`AccountBlocked` when an account has no room or a breaker is open,
+        :class:`Fenced` when the attempt is no longer ours, :class:`Permanent` when a limit is missing.
         """
-        intent = Intent(
-            self.job_id,
-            self.token,
-            self.product,
-            self.key,
-            self.provider,
-            operation,
-            effect,
-            idempotency_key,
-            timeout,
-            legs(self.accounts, {"calls": calls, "bytes": bytes, "usd_micro": cost_micro}),
-        )
+        held = checked({"calls": calls, **amounts})
+        if effect in ("resend", "lookup") and idempotency_key is None:
+            raise ValueError(f"{self.provider} {operation}: a call with the effect {effect!r} needs an idempotency key")
         asked_at = monotonic()
-        verdict = await self.ledger.reserve_or_abandon(intent)
-        if verdict.spend_id is None:
-            await self._refused(intent, verdict)
+        verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
         assert verdict.spend_id is not None
-        call = self._under_way[verdict.spend_id] = Call(verdict.spend_id, operation, idempotency_key)
+        mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
+        call = Call(verdict.spend_id, operation, effect, idempotency_key, verdict.resumed, verdict.provider_ref, mark)
+        self._under_way[call.spend_id] = call
         try:
             if monotonic() - asked_at > timeout.total_seconds():
                 call.never_sent("the process stood still between hold and call")
                 raise Waiting("The process stood still for too long to make the call now.")
+            begun = monotonic()
             yield call
+            if monotonic() - begun > (slow or timeout / 2).total_seconds():
+                call.trouble("slow")
         except BaseException as error:
-            if call.outcome == "ok":
-                call.outcome = getattr(error, "code", None) or type(error).__name__
-            call.failed = True
+            call.failed(error)
             raise
         finally:
             if self._under_way.pop(call.spend_id, None) is not None:
-                self.ended.append(call.settlement(effect))
+                self.ended.append(call.settlement())
+
+    async def _reserve(
+        self,
+        operation: str,
+        effect: Effect,
+        idempotency_key: str | None,
+        window: timedelta | None,
+        timeout: timedelta,
+        held: Mapping[str, int],
+    ) -> Verdict:
+        while True:
+            intent = Intent(
+                self.job_id, self.token, self.product, self.key, self.provider, operation, self.on_behalf, effect,
+                idempotency_key, window, timeout, held, legs(self.provider, self.accounts, held),
+            )  # fmt: skip
+            verdict = await self.ledger.reserve_or_abandon(intent)
+            if verdict.spend_id is not None:
+                return verdict
+            if verdict.word != "turned":
+                await self._refused(intent, verdict)
+            for place, account in enumerate(self.accounts):
+                if account.id == verdict.account_id:
+                    self.accounts[place] = await self.ledger.next_period(account)
 
     async def _refused(self, intent: Intent, verdict: Verdict) -> None:
-        if verdict.word == "fenced":
-            raise Fenced(f"The attempt at {self.product} {self.key} is no longer this worker's.")
-        if verdict.word == "missing":
-            raise Permanent(
-                f"{self.provider} has no account for this call, and a missing limit blocks; set its limits.",
-                code="limit_missing",
-            )
-        if verdict.word == "too_big":
-            raise Permanent(
-                f"{self.provider} {intent.operation} needs more than its limits ever allow; raise the limit.",
-                code="limit_too_small",
-            )
+        what = f"{self.provider} {intent.operation}"
+        match verdict.word:
+            case "fenced":
+                raise Fenced(f"The attempt at {self.product} {self.key} is no longer this worker's.")
+            case "expired":
+                raise Permanent(
+                    f"{what} may have been made already and cannot be repeated safely; resolve the spend of "
+                    f"{intent.idempotency_key}.",
+                    code="outcome_unknown",
+                )
+            case "missing":
+                raise Permanent(
+                    f"{what}: there is no account for it, and a missing limit blocks; set its limits.",
+                    code="limit_missing",
+                )
+            case "too_big":
+                raise Permanent(
+                    f"{what} needs more than {self._name(verdict)} ever allows; raise the limit.",
+                    code="limit_too_small",
+                )
+            case "busy":
+                raise Waiting(f"{what}: another attempt makes this call right now.", retry_after=verdict.opens_in)
+            case "retired":
+                raise NotInPlan(
+                    f"{what} was refused as not in the plan; it is tried again in {verdict.opens_in.days} days.",
+                    code="endpoint_not_in_plan",
+                    retry_after=verdict.opens_in,
+                )
+            case "open":
+                raise AccountBlocked(
+                    f"Waiting: the breaker of {self.provider} is open.", opens_in=verdict.opens_in, gated=True
+                )
+        await self._no_room(verdict)
+
+    async def _no_room(self, verdict: Verdict) -> None:
+        """The claim knows of a full account of the provider and takes no such work; for others the job waits itself."""
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
-        name = account.name if account else self.provider
-        reason = f"the limit of {name} is used up"
-        if verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
+        ours = account is not None and account.limit.subject == self.provider
+        reason = f"the limit of {self._name(verdict)} is used up"
+        if verdict.word == "reserved":
+            reason = f"what is left of {self._name(verdict)} is kept for more urgent work"
+        gated = ours and verdict.frees_at is not None and verdict.word in ("full", "paused")
+        if gated and verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
             await self.ledger.block(verdict.account_id, verdict.frees_at, reason)
-        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in, gated=verdict.frees_at is not None)
+        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in, gated=gated)
+
+    def _name(self, verdict: Verdict) -> str:
+        account = next((a for a in self.accounts if a.id == verdict.account_id), None)
+        return account.name if account else self.provider

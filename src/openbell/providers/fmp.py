@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic_core import from_json
@@ -25,7 +24,7 @@ from openbell.engine.errors import (
     Transient,
 )
 from openbell.engine.ledger import Limit
-from openbell.engine.spends import Call
+from openbell.providers import wire
 
 TIMEOUT_S = 10.0
 MOST_BYTES = 32 * 1024 * 1024
@@ -62,13 +61,8 @@ def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.
 
 
 def open_http(base_url: str, key: str) -> httpx.AsyncClient:
-    """The connection pool to the service. It follows no redirects, so that the key goes nowhere else."""
-    return httpx.AsyncClient(
-        base_url=f"{base_url.rstrip('/')}/stable/",
-        headers={"apikey": key, "user-agent": "openbell/0.1", "accept-encoding": "identity"},
-        timeout=httpx.Timeout(TIMEOUT_S),
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=5),
-    )
+    """The connection pool to the service."""
+    return wire.open_http(f"{base_url.rstrip('/')}/stable/", timeout_s=TIMEOUT_S, headers={"apikey": key})
 
 
 class Fmp:
@@ -109,38 +103,18 @@ class Fmp:
         """
         timeout = timedelta(seconds=TIMEOUT_S + 5)
         async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
-            try:
-                status, body, headers = await self._fetch(path, params, call)
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-                call.never_sent(type(error).__name__)
-                raise Transient(
-                    f"FMP could not be reached at {self._http.base_url.host}", code="unreachable"
-                ) from error
-            except httpx.TimeoutException as error:
-                raise Transient(f"FMP did not answer within {TIMEOUT_S:g} s", code="timeout") from error
-            except httpx.HTTPError as error:
-                raise Transient(f"the connection to FMP broke: {type(error).__name__}", code="broken") from error
-            answer = read_answer(status, body)
-            if isinstance(answer, ProducerError):
-                raise answer
-        host = urlsplit(str(self._http.base_url)).netloc
-        self._attempt.cite(provider="fmp", operation=path, host=host, synthetic=synthetic(headers))
-        if not answer:
+            answer = await wire.exchange(
+                self._http, call, "GET", path, name="FMP", params=params, most_bytes=MOST_BYTES
+            )
+            rows = read_answer(answer.status, answer.body)
+            if isinstance(rows, NotInPlan) and rows.code == "endpoint_not_in_plan":
+                rows.operation = path
+            if isinstance(rows, ProducerError):
+                raise rows
+        self._attempt.cite(provider="fmp", operation=path, host=wire.host_of(self._http), synthetic=answer.synthetic)
+        if not rows:
             raise NothingKnown(f"FMP has nothing for {', '.join(params.values())}")
-        return answer
-
-    async def _fetch(self, path: str, params: Mapping[str, str], call: Call) -> tuple[int, bytes, httpx.Headers]:
-        async with self._http.stream("GET", path, params=dict(params)) as response:
-            body = bytearray()
-            call.took(bytes=0)
-            async for chunk in response.aiter_raw():
-                body += chunk
-                call.took(bytes=len(body))
-                if len(body) > MOST_BYTES:
-                    raise Permanent(
-                        f"the answer of FMP to {path} is larger than {MOST_BYTES:,} bytes", code="too_large"
-                    )
-            return response.status_code, bytes(body), response.headers
+        return rows
 
 
 def _of(symbol: str, rows: list[Row]) -> list[Row]:
@@ -150,12 +124,6 @@ def _of(symbol: str, rows: list[Row]) -> list[Row]:
             other = str(row.get("symbol"))[:20]
             raise Permanent(f"FMP answered with {other!r} when asked for {symbol}", code="wrong_symbol")
     return rows
-
-
-def synthetic(headers: Mapping[str, str]) -> str | None:
-    """What the data is, where the answer declares that it is not real (``X-Data-Class: synthetic; what it is``)."""
-    kind, _, what = headers.get("x-data-class", "").partition(";")
-    return (what.strip() or kind) if kind.strip() == "synthetic" else None
 
 
 def read_answer(status: int, body: bytes) -> list[Row] | ProducerError:

@@ -19,7 +19,7 @@ from openbell.postgres.pool import open_pool
 from tests.conformance.suite import Engine, Seen
 
 LEASE = timedelta(seconds=10)
-NO_SPENDS: list[Any] = [[]] * 6
+NO_SPENDS: list[Any] = []
 
 
 @task("work", version=1, timeout=seconds(60), retry=seconds(1))
@@ -68,11 +68,11 @@ class Openbell(Engine):
             await self.pool.fetch(SQL.get("rescue_jobs"), 10)
 
     async def succeed(self, claim: tuple[str, Claim]) -> None:
-        if await self.pool.fetchval(SQL.get("complete_task"), claim[1].id, claim[1].token, *NO_SPENDS) is None:
+        if await self.pool.fetchval(SQL.get("complete_task"), claim[1].id, claim[1].token, NO_SPENDS) is None:
             raise Fenced("the token is outdated")
 
     async def fail(self, claim: tuple[str, Claim]) -> None:
-        ending = ("retry", "broken", "it broke", timedelta(0), timedelta(seconds=1), *NO_SPENDS)
+        ending = ("retry", "broken", "it broke", timedelta(0), timedelta(seconds=1), NO_SPENDS)
         if await self.pool.fetchrow(SQL.get("end_attempt"), claim[1].id, claim[1].token, *ending) is None:
             raise Fenced("the token is outdated")
 

@@ -1,1 +1,1 @@
-select outcome from openbell.complete($1, $2, $3, $4, $5, $6, $7, $8)
+select outcome from openbell.complete($1, $2, $3)

@@ -1,1 +1,1 @@
-select state, run_at from openbell.end_attempt($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+select state, run_at from openbell.end_attempt($1, $2, $3, $4, $5, $6, $7, $8)

@@ -1,7 +1,18 @@
--- A limit below what is in use holds for new calls at once; the granted sum follows as use ends.
-insert into openbell.account as a (subject, resource, period, closes, span, grain, granted)
-values ($1, $2, $3, $4::text::openbell.closing, $5, $6, $7)
+-- The account of a limit, of the period that runs now where it has periods. A limit below what is in use holds for new calls at
+-- once; the granted sum follows as use ends.
+with period as (
+    select case $9::text
+            when 'day' then to_char(local.t, 'YYYY-MM-DD')
+            when 'week' then to_char(local.t, 'IYYY"-W"IW')
+            when 'month' then to_char(local.t, 'YYYY-MM')
+            else $3
+        end as name,
+        (date_trunc($9, local.t) + ('1 ' || $9)::interval) at time zone $10 as ends_at
+    from (select openbell.now() at time zone $10 as t) local
+)
+insert into openbell.account as a (subject, resource, period, closes, span, grain, granted, floors, ends_at)
+select $1, $2, period.name, $4::text::openbell.closing, $5, $6, $7, $8, period.ends_at from period
 on conflict (subject, resource, period) do update
-set granted = greatest(excluded.granted, a.held + a.spent), span = excluded.span, grain = excluded.grain,
-    lowered_to = case when excluded.granted < a.held + a.spent then excluded.granted end
+set granted = greatest(excluded.granted + a.extra, a.held + a.spent), span = excluded.span, grain = excluded.grain, floors = excluded.floors,
+    lowered_to = case when excluded.granted + a.extra < a.held + a.spent then excluded.granted + a.extra end
 returning id

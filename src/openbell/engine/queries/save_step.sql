@@ -1,1 +1,1 @@
-select openbell.save_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+select openbell.save_step($1, $2, $3, $4, $5)

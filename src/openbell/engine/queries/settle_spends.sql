@@ -1,1 +1,1 @@
-select openbell.settle($1, $2, $3, $4, $5, $6)
+select openbell.settle($1)

@@ -10,6 +10,7 @@
 -- version     the values, one row each, never changed    written only by publishing
 -- cooldown    a key that failed and may not be queued yet  written when a job ends in failure
 -- account     what may be spent; hold, aging, spend say on what it went
+-- breaker     whom to leave alone for a while              written by the calls that fail
 
 create schema if not exists openbell;
 
@@ -266,7 +267,10 @@ create table openbell.step (
 --   age      it counts until `span` after the call has ended: an exact sliding window
 --   charge   it is posted with the true cost and stays spent
 --   release  it is given back when the call has ended
--- A limit that is lowered below what is in use holds for new calls at once (lowered_to); `granted` follows as use ends.
+-- The period is part of the name: a new month is a new row with an end of its own, and nothing is ever reset.
+-- granted   what may be taken: the limit, and `extra`, the sum of its grants
+-- lowered_to  a limit below what is in use holds for new calls at once; `granted` follows as use ends
+-- floors    by job class, what less urgent classes must leave free for it
 create type openbell.closing as enum ('age', 'charge', 'release');
 
 create table openbell.account (
@@ -277,8 +281,11 @@ create table openbell.account (
     closes         openbell.closing not null,
     span           interval check (span > interval '0'),
     grain          interval not null default interval '0',
+    ends_at        timestamptz,
     granted        bigint   not null check (granted >= 0),
+    extra          bigint   not null default 0,
     lowered_to     bigint   check (lowered_to >= 0),
+    floors         jsonb    not null default '{}',
     held           bigint   not null default 0 check (held >= 0),
     spent          bigint   not null default 0 check (spent >= 0),
     overrun        bigint   not null default 0 check (overrun >= 0),
@@ -289,10 +296,21 @@ create table openbell.account (
     check ((closes = 'age') = (span is not null))
 ) with (fillfactor = 50);
 
+-- Every grant to an account beyond its limit, and every part of one that was taken back.
+create table openbell.account_grant (
+    id         bigint      generated always as identity primary key,
+    account_id bigint      not null references openbell.account (id),
+    amount     bigint      not null check (amount <> 0),
+    at         timestamptz not null default openbell.now(),
+    actor      text        not null,
+    reason     text        not null
+);
+
 create type openbell.effect as enum ('repeat', 'resend', 'lookup', 'never');
 create type openbell.spend_state as enum ('intended', 'sent', 'settled', 'released', 'unknown');
 
--- The hold and the intent of one outside call, committed before the call is made.
+-- The hold and the intent of one outside call, committed before the call is made. Amounts by resource: what was held for
+-- it, and what it took. One row for each idempotency key: a call that is made again with its key is the same spend.
 create table openbell.spend (
     id              bigint      generated always as identity primary key,
     job_id          bigint,
@@ -301,24 +319,29 @@ create table openbell.spend (
     key             text        not null,
     provider        text        not null,
     operation       text        not null,
+    on_behalf       text,
     effect          openbell.effect not null,
     idempotency_key text,
+    resend_until    timestamptz,
     state           openbell.spend_state not null default 'intended',
     intended_at     timestamptz not null,
     sent_at         timestamptz,
     ended_at        timestamptz,
     timeout         interval    not null,
-    outcome         text,
-    bytes           bigint,
+    held            jsonb       not null,
+    took            jsonb,
     cost_micro      bigint      not null default 0 check (cost_micro >= 0),
+    outcome         text,
     provider_ref    text,
     check ((state in ('intended', 'sent')) = (ended_at is null))
 );
 create index spend_job on openbell.spend (job_id);
-create index spend_idempotency on openbell.spend (idempotency_key) where idempotency_key is not null;
+create unique index spend_idempotency on openbell.spend (provider, idempotency_key) where idempotency_key is not null;
 create index spend_open on openbell.spend (intended_at) where ended_at is null;
 create index spend_unknown on openbell.spend (ended_at) where state = 'unknown';
+create index spend_intended on openbell.spend using brin (intended_at) with (pages_per_range = 16);
 
+-- What the accounts hold of a call: until it has ended, or, where it is unknown what became of it, until that is resolved.
 create table openbell.hold (
     spend_id   bigint not null references openbell.spend (id) on delete cascade,
     account_id bigint not null,
@@ -338,6 +361,28 @@ create table openbell.aging (
     excess     bigint      not null default 0 check (excess >= 0)
 );
 create index aging_due on openbell.aging (account_id, frees_at);
+
+-- A provider (operation '') or one of its operations that is left alone. No row: closed, calls may be made. After open_until
+-- one call, the probe, finds out; what it finds closes the breaker or opens it for longer.
+create table openbell.breaker (
+    provider   text        not null,
+    operation  text        not null,
+    opened_at  timestamptz not null,
+    open_until timestamptz not null,
+    openings   integer     not null default 1,
+    probe      bigint,
+    code       text        not null,
+    reason     text        not null,
+    primary key (provider, operation)
+);
+
+-- Calls that failed by the provider's fault or were slow; a window of them opens a breaker.
+create table openbell.trouble (
+    at       timestamptz not null,
+    provider text        not null,
+    code     text        not null
+);
+create index trouble_window on openbell.trouble (provider, at);
 
 create table openbell.audit (
     id     bigint      generated always as identity primary key,

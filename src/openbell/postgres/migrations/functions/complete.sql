@@ -1,8 +1,7 @@
 -- Finishes a task: work that leaves no artifact. Returns no row when the token is outdated.
 create or replace function openbell.complete(
     p_job bigint, p_token bigint,
-    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
-    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+    p_ended jsonb
 ) returns table (outcome text)
 language plpgsql as $$
 declare
@@ -13,7 +12,7 @@ begin
     if not found then
         return;
     end if;
-    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    perform openbell.settle(p_ended);
     v_outcome := case when j.cancelled_by is null then 'done' else 'cancelled' end;
     perform openbell.finish(j, v_outcome, null, null, null);
     return query select v_outcome::text;

@@ -6,8 +6,7 @@
 -- Returns no row when the token is outdated.
 create or replace function openbell.end_attempt(
     p_job bigint, p_token bigint, p_kind text, p_code text, p_message text, p_delay interval, p_cooldown interval,
-    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
-    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+    p_ended jsonb
 ) returns table (state text, run_at timestamptz)
 language plpgsql as $$
 declare
@@ -18,16 +17,16 @@ begin
     if not found then
         return;
     end if;
-    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    perform openbell.settle(p_ended);
     delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
     if exists (select 1 from openbell.spend s
-        where s.job_id = j.id and s.state = 'unknown' and s.effect <> 'repeat') then
+        where s.job_id = j.id and s.state = 'unknown' and (s.effect = 'never' or s.effect = 'resend' and s.resend_until <= v_now)) then
         p_kind := 'permanent';
         p_code := 'outcome_unknown';
         p_message := 'a call that must not be repeated blindly may have happened; see the spend (' || p_message || ')';
     elsif p_kind in ('retry', 'wait', 'release') and exists (select 1 from openbell.spend s
-        where s.id = any (p_spend) and s.state = 'settled' and s.effect <> 'repeat') then
+        join jsonb_to_recordset(p_ended) as u (id bigint) on u.id = s.id where s.state = 'settled' and s.effect = 'never') then
         p_kind := 'permanent';
         p_code := 'result_lost';
         p_message := 'a call that must not be repeated was made and its result was not kept; see the spend (' || p_message || ')';

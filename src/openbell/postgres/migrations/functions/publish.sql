@@ -4,8 +4,7 @@ create or replace function openbell.publish(
     p_job bigint, p_token bigint, p_state text, p_value jsonb, p_source_time timestamptz,
     p_fresh_for interval, p_stale_for interval, p_retry_for interval,
     p_provenance jsonb, p_producer_version integer, p_licence text,
-    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
-    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+    p_ended jsonb
 ) returns table (outcome text, version integer)
 language plpgsql as $$
 declare
@@ -18,7 +17,7 @@ begin
     if not found then
         return;
     end if;
-    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    perform openbell.settle(p_ended);
     if j.cancelled_by is not null then
         perform openbell.finish(j, 'cancelled', null, 'cancelled', 'cancelled by ' || j.cancelled_by);
         return query select 'cancelled', null::integer;

@@ -2,17 +2,14 @@
 create or replace function openbell.recover_spends(p_grace interval) returns integer
 language plpgsql as $$
 declare
-    v_lost bigint[];
+    v_lost jsonb;
 begin
-    select coalesce(array_agg(s.id), '{}') into v_lost from (
-        select t.id from openbell.spend t
-        where t.ended_at is null and t.intended_at + t.timeout + p_grace < openbell.now()
-            and not exists (select 1 from openbell.job j where j.id = t.job_id and j.token = t.token)
-        order by t.id limit 500
-    ) s;
-    perform openbell.settle(v_lost,
-        array_fill('unknown'::text, array[cardinality(v_lost)]), array_fill('nobody ended it'::text, array[cardinality(v_lost)]),
-        array_fill(null::bigint, array[cardinality(v_lost)]), array_fill(null::bigint, array[cardinality(v_lost)]),
-        array_fill(null::text, array[cardinality(v_lost)]));
-    return cardinality(v_lost);
+    select coalesce(jsonb_agg(openbell.lost_call(l.lost, 'nobody ended it')), '[]') into v_lost from (
+        select s as lost from openbell.spend s
+        where s.ended_at is null and s.intended_at + s.timeout + p_grace < openbell.now()
+            and not exists (select 1 from openbell.job j where j.id = s.job_id and j.token = s.token)
+        order by s.id limit 500
+    ) l;
+    perform openbell.settle(v_lost);
+    return jsonb_array_length(v_lost);
 end $$;

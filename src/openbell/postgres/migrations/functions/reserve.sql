@@ -1,51 +1,89 @@
+-- reserve ──▶ (mark_sent) ──▶ the call ──▶ settle
+--
+-- A spend is reserved before its call: all the accounts that it touches, or none. A call that has an idempotency key is one
+-- spend however often it is made; made again it takes no more money, and `resumed` says that it may have happened.
+--
 -- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
---   fenced   the job is no longer held under this token
---   missing  an account does not exist; a missing limit blocks
---   too_big  it is more than an account ever grants
---   paused   an account is paused until frees_at
---   full     an account has no room; frees_at says when there is enough again, and is null where only the other
---            requests of this batch are in the way
+--   fenced    the job is no longer held under this token
+--   busy      another attempt makes the call of this idempotency key right now
+--   expired   the call of this key may have happened, and is not to be made again
+--   missing   an account does not exist; a missing limit blocks
+--   turned    the period of an account has ended; ask for the account of the next one
+--   too_big   it is more than an account ever grants
+--   open      the breaker of the provider is open until frees_at
+--   retired   that of the operation is
+--   paused    an account is paused until frees_at
+--   reserved  an account keeps the rest for more urgent classes
+--   full      an account has no room; frees_at says when there is enough again, and is null where only the other
+--             requests of this batch are in the way
 -- Two statements on purpose: the sums must be read under a snapshot that is taken after the locks.
 create or replace function openbell.reserve(
-    p_job bigint[], p_token bigint[], p_product text[], p_key text[], p_provider text[], p_operation text[],
-    p_effect text[], p_idempotency_key text[], p_timeout interval[],
+    p_job bigint[], p_token bigint[], p_product text[], p_key text[], p_provider text[], p_operation text[], p_on_behalf text[],
+    p_effect text[], p_idempotency_key text[], p_window interval[], p_timeout interval[], p_held jsonb[],
     p_leg_request integer[], p_leg_account bigint[], p_leg_amount bigint[]
-) returns table (request integer, spend_id bigint, verdict text, account_id bigint, frees_at timestamptz)
+) returns table (
+    request integer, spend_id bigint, verdict text, account_id bigint, frees_at timestamptz, resumed boolean, provider_ref text)
 language plpgsql as $$
+#variable_conflict use_column
 declare
     v_now timestamptz;
 begin
     -- A rescue must not take a job while a spend is being made for it: it would see none and let the call be made twice.
     perform 1 from openbell.job j where j.id = any (p_job) order by j.id for key share;
+    perform pg_advisory_xact_lock(k.hash) from (
+        select distinct hashtextextended(u.provider || ':' || u.key, 0) as hash
+        from unnest(p_provider, p_idempotency_key) as u (provider, key) where u.key is not null order by 1) k;
+    perform 1 from openbell.breaker b where b.provider = any (p_provider) order by b.provider, b.operation for update;
     perform 1 from openbell.account a where a.id = any (p_leg_account) order by a.id for no key update;
     v_now := openbell.now();
     perform openbell.age_out(p_leg_account, v_now);
 
     return query
     with asked as (
-        select u.* from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_effect, p_idempotency_key, p_timeout)
-            with ordinality as u (job, token, product, key, provider, operation, effect, idempotency_key, timeout, n)
+        select u.*, j.token is not distinct from u.token and j.cancelled_by is null as ours, coalesce(j.job_class, 0) as job_class,
+            e.id as earlier, e.provider_ref,
+            coalesce(e.ended_at is null and exists (select 1 from openbell.job h where h.id = e.job_id and h.token = e.token), false) as busy,
+            coalesce(e.state in ('sent', 'settled', 'unknown'), false) as may_have_been,
+            coalesce(u.effect = 'never' or u.effect = 'resend' and e.resend_until <= v_now, false) as too_late,
+            row_number() over (partition by u.provider, coalesce(u.idempotency_key, u.n::text) order by u.n) > 1 as second
+        from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_on_behalf, p_effect, p_idempotency_key, p_window, p_timeout, p_held)
+            with ordinality as u (job, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_for, timeout, held, n)
+        left join openbell.job j on j.id = u.job
+        left join openbell.spend e on e.provider = u.provider and e.idempotency_key = u.idempotency_key
     ), leg as (
-        select u.request as n, u.account, u.amount, a.id as found, a.blocked_until, least(a.granted, a.lowered_to) as granted,
-            least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as free
-        from unnest(p_leg_request, p_leg_account, p_leg_amount) as u (request, account, amount)
-        left join openbell.account a on a.id = u.account
+        select l.request as n, l.account, a.id as found, a.ends_at <= v_now as turned, a.blocked_until, least(a.granted, a.lowered_to) as granted,
+            case when a.closes = 'charge' and asked.may_have_been then 0 else l.amount end as amount,
+            least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as room,
+            case when a.floors = '{}' then 0 else
+                coalesce((select sum(f.value::bigint) from jsonb_each_text(a.floors) f where f.key::smallint < asked.job_class), 0) end as kept
+        from unnest(p_leg_request, p_leg_account, p_leg_amount) as l (request, account, amount)
+        join asked on asked.n = l.request
+        left join openbell.account a on a.id = l.account
+    ), gate as (
+        select asked.n, b.provider, b.operation, b.open_until > v_now or row_number() over (partition by b.provider, b.operation order by asked.n) > 1 as shut,
+            greatest(b.open_until, v_now + asked.timeout) as until
+        from asked join openbell.breaker b on b.provider = asked.provider and b.operation in ('', asked.operation)
     ), eligible as (
         select asked.n,
             case
-                when asked.job is not null and not exists (
-                    select 1 from openbell.job j where j.id = asked.job and j.token = asked.token and j.cancelled_by is null
-                ) then 'fenced'
+                when asked.job is not null and not asked.ours then 'fenced'
+                when asked.busy or asked.second then 'busy'
+                when asked.may_have_been and asked.too_late then 'expired'
                 when not coalesce(bool_and(leg.found is not null), false) then 'missing'
+                when bool_or(leg.turned) then 'turned'
                 when bool_or(leg.amount > leg.granted) then 'too_big'
-                when bool_or(leg.blocked_until > v_now) then 'paused'
-                when bool_or(leg.amount > leg.free) then 'full'
+                when exists (select 1 from gate where gate.n = asked.n and gate.shut and gate.operation <> '') then 'retired'
+                when exists (select 1 from gate where gate.n = asked.n and gate.shut) then 'open'
+                when bool_or(leg.amount > 0 and leg.blocked_until > v_now) then 'paused'
+                when bool_or(leg.amount > leg.room) then 'full'
+                when bool_or(leg.amount > leg.room - leg.kept and leg.amount > 0) then 'reserved'
             end as refusal,
-            (array_agg(leg.account order by leg.amount > leg.granted desc, leg.blocked_until desc nulls last, leg.amount - leg.free desc))[1] as account
+            (array_agg(leg.account order by leg.turned desc nulls last, leg.amount > leg.granted desc, leg.blocked_until desc nulls last,
+                leg.amount - leg.room + leg.kept desc))[1] as account
         from asked left join leg on leg.n = asked.n
-        group by asked.n, asked.job, asked.token
+        group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.may_have_been, asked.too_late
     ), summed as (
-        select leg.n, sum(leg.amount) over (partition by leg.account order by leg.n rows unbounded preceding) > leg.free as over
+        select leg.n, sum(leg.amount) over (partition by leg.account order by leg.n rows unbounded preceding) > leg.room - leg.kept and leg.amount > 0 as over
         from leg join eligible on eligible.n = leg.n where eligible.refusal is null
     ), judged as (
         select eligible.n, eligible.account, eligible.refusal is not null as alone,
@@ -53,18 +91,30 @@ begin
         from eligible left join summed on summed.n = eligible.n
         group by eligible.n, eligible.account, eligible.refusal
     ), numbered as (
-        select judged.*, case when judged.verdict = 'ok' then nextval('openbell.spend_id_seq') end as sid from judged
+        select judged.*, asked.may_have_been, asked.earlier, asked.provider_ref,
+            case when judged.verdict = 'ok' then coalesce(asked.earlier, nextval('openbell.spend_id_seq')) end as sid
+        from judged join asked on asked.n = judged.n
     ), intent as (
-        insert into openbell.spend (id, job_id, token, product, key, provider, operation, effect, idempotency_key, timeout, intended_at)
+        insert into openbell.spend (
+            id, job_id, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_until, timeout, intended_at, held)
         overriding system value
-        select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.effect::openbell.effect,
-            asked.idempotency_key, asked.timeout, v_now
-        from numbered join asked on asked.n = numbered.n where numbered.sid is not null
+        select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.on_behalf,
+            asked.effect::openbell.effect, asked.idempotency_key, v_now + asked.resend_for, asked.timeout, v_now, asked.held
+        from numbered join asked on asked.n = numbered.n where numbered.sid is not null and numbered.earlier is null
+    ), again as (
+        update openbell.spend s
+        set job_id = asked.job, token = asked.token, timeout = asked.timeout, intended_at = v_now, ended_at = null, outcome = null,
+            state = case when asked.may_have_been then 'sent' else 'intended' end::openbell.spend_state,
+            held = case when asked.may_have_been then s.held else asked.held end,
+            resend_until = case when asked.may_have_been then s.resend_until else v_now + asked.resend_for end
+        from numbered join asked on asked.n = numbered.n
+        where s.id = numbered.sid and numbered.earlier is not null
     ), held as (
-        insert into openbell.hold (spend_id, account_id, amount)
+        insert into openbell.hold as h (spend_id, account_id, amount)
         select numbered.sid, leg.account, sum(leg.amount)
-        from numbered join leg on leg.n = numbered.n where numbered.sid is not null
+        from numbered join leg on leg.n = numbered.n where numbered.sid is not null and leg.amount > 0
         group by numbered.sid, leg.account
+        on conflict (spend_id, account_id) do update set amount = h.amount + excluded.amount
     ), taken as (
         update openbell.account a set held = a.held + s.amount
         from (
@@ -72,13 +122,22 @@ begin
             from numbered join leg on leg.n = numbered.n where numbered.sid is not null group by leg.account
         ) s
         where a.id = s.account
+    ), probed as (
+        update openbell.breaker b set probe = numbered.sid, open_until = gate.until
+        from numbered join gate on gate.n = numbered.n
+        where numbered.sid is not null and b.provider = gate.provider and b.operation = gate.operation
     )
     select numbered.n::integer, numbered.sid, numbered.verdict,
-        case when numbered.verdict in ('paused', 'full', 'too_big') then numbered.account end,
+        case when numbered.verdict in ('turned', 'paused', 'full', 'reserved', 'too_big') then numbered.account end,
         case numbered.verdict
             when 'paused' then (select a.blocked_until from openbell.account a where a.id = numbered.account)
+            when 'open' then (select max(gate.until) from gate where gate.n = numbered.n)
+            when 'retired' then (select max(gate.until) from gate where gate.n = numbered.n)
             when 'full' then case when numbered.alone then openbell.room_at(numbered.account,
-                (select (leg.amount - leg.free)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now) end
-        end
+                (select (leg.amount - leg.room)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now) end
+            when 'reserved' then openbell.room_at(numbered.account,
+                (select (leg.amount - leg.room + leg.kept)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now)
+        end,
+        numbered.sid is not null and numbered.may_have_been, numbered.provider_ref
     from numbered order by numbered.n;
 end $$;

@@ -2,8 +2,7 @@
 -- cancelled; the first result of a step stays.
 create or replace function openbell.save_step(
     p_job bigint, p_token bigint, p_name text, p_value jsonb,
-    p_spend bigint[], p_spend_state text[], p_spend_outcome text[],
-    p_spend_bytes bigint[], p_spend_cost bigint[], p_spend_ref text[]
+    p_ended jsonb
 ) returns boolean
 language plpgsql as $$
 begin
@@ -11,7 +10,7 @@ begin
     if not found then
         return false;
     end if;
-    perform openbell.settle(p_spend, p_spend_state, p_spend_outcome, p_spend_bytes, p_spend_cost, p_spend_ref);
+    perform openbell.settle(p_ended);
     insert into openbell.step (job_id, name, token, value) values (p_job, p_name, p_token, coalesce(p_value, 'null'))
     on conflict (job_id, name) do nothing;
     return true;

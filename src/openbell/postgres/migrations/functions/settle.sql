@@ -1,42 +1,39 @@
--- Ends spends. Row n of the arrays: settled (it took this much), unanswered (settled; but the request may be on its way until
--- its time-out), released (proven not to have happened) or unknown.
--- A spend that has ended already is left as it is. What an account measures decides what a call took of it:
--- 'bytes' the bytes, 'usd_micro' the cost, anything else what was held; what is not known is what was held.
--- Only a call that took more than was held touches the account itself.
-create or replace function openbell.settle(
-    p_spend bigint[], p_state text[], p_outcome text[], p_bytes bigint[], p_cost_micro bigint[], p_provider_ref text[]
-) returns void
+-- Ends spends: [{"id": 1, "state": "settled", "outcome": "ok", "took": {"bytes": 812}, "ref": null, "trouble": null}, …]
+--   settled     the call has happened
+--   unanswered  settled, but the request may be on its way until its time-out
+--   released    it is proven that it has not happened
+--   unknown     it may have happened: it counts as spent, and money stays held until somebody knows
+-- A spend that has ended already is left as it is. An account takes what the call took of its resource; where that is not told,
+-- what was held. Only a call that took more than was held touches the account itself.
+create or replace function openbell.settle(p_ended jsonb) returns void
 language plpgsql as $$
 declare
     v_now timestamptz := openbell.now();
 begin
-    if cardinality(p_spend) = 0 then
+    if p_ended = '[]' then
         return;
     end if;
 
     with told as (
-        select u.* from unnest(p_spend, p_state, p_outcome, p_bytes, p_cost_micro, p_provider_ref)
-            as u (id, state, outcome, bytes, cost, ref)
+        select u.* from jsonb_to_recordset(p_ended) as u (id bigint, state text, outcome text, took jsonb, ref text)
     ), ended as (
         update openbell.spend s
-        set state = case u.state when 'unanswered' then 'settled' else u.state end::openbell.spend_state, outcome = u.outcome, bytes = u.bytes, ended_at = v_now,
-            cost_micro = case when u.state = 'released' then 0 else coalesce(u.cost, (
-                select sum(h.amount) from openbell.hold h join openbell.account a on a.id = h.account_id
-                where h.spend_id = s.id and a.resource = 'usd_micro'), 0) end,
+        set state = case u.state when 'unanswered' then 'settled' else u.state end::openbell.spend_state, outcome = u.outcome, ended_at = v_now,
+            took = case when u.state <> 'released' then coalesce(u.took, s.took) end,
+            cost_micro = case when u.state = 'released' then 0
+                else coalesce(u.took ->> 'usd_micro', s.took ->> 'usd_micro', s.held ->> 'usd_micro', '0')::bigint end,
             provider_ref = coalesce(u.ref, s.provider_ref)
         from told u
         where s.id = u.id and s.ended_at is null
-        returning s.id, u.state, u.bytes, u.cost, 
+        returning s.id, u.state, u.took,
             greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
     ), closed as (
         delete from openbell.hold h using ended e, openbell.account a
-        where h.spend_id = e.id and a.id = h.account_id
+        where h.spend_id = e.id and a.id = h.account_id and not (e.state = 'unknown' and a.closes = 'charge')
         returning h.account_id, h.amount as held, a.closes,
             case when e.state = 'released' or a.closes = 'release' then 0
                  when e.state = 'unknown' then h.amount
-                 when a.resource = 'bytes' then coalesce(e.bytes, h.amount)
-                 when a.resource = 'usd_micro' then coalesce(e.cost, h.amount)
-                 else h.amount end as taken,
+                 else coalesce((e.took ->> a.resource)::bigint, h.amount) end as taken,
             case when a.grain > interval '0' then date_bin(a.grain, e.at + a.span + a.grain, timestamptz 'epoch') else e.at + a.span end as frees_at
     ), used as (
         insert into openbell.aging (account_id, frees_at, amount, excess)
@@ -53,4 +50,6 @@ begin
         select c.account_id, sum(c.taken - c.held) as excess from closed c where c.taken > c.held group by c.account_id
     ) s
     where a.id = s.account_id;
+
+    perform openbell.judge_providers(p_ended, v_now);
 end $$;

@@ -1,0 +1,1 @@
+select openbell.mark_sent($1, $2, $3)
