@@ -85,9 +85,13 @@ class Fenced(EngineError):
 
 
 class ProducerError(EngineError):
-    """What a producer or a provider client may raise. ``retry_after`` is how long to wait, where the source said so."""
+    """What a producer or a provider client may raise. ``retry_after`` is how long to wait, where the source said so.
+
+    ``provider`` is who is meant, where a call has failed.
+    """
 
     code = "producer_error"
+    provider: str | None = None
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: timedelta | None = None) -> None:
         super().__init__(message)

@@ -158,13 +158,13 @@ class Runner:
         return _retry(claim, "producer_failed", f"the producer failed with {said}")
 
     async def _ending(self, product: Product, claim: Claim, error: ProducerError) -> Ending:
+        provider = error.provider or product.provider
         if isinstance(error, RateLimited | ProviderStopped):
             pause = error.retry_after or (RATE_PAUSE if isinstance(error, RateLimited) else STOPPED_PAUSE)
             reason = str(error).rstrip(".")
-            paused = await persist(
-                lambda: self.pool.fetchval(SQL.get("pause_provider"), product.provider, pause, reason)
-            )
-            return Ending("wait", error.code, str(error), timedelta(0) if paused else pause)
+            paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), provider, pause, reason))
+            gated = paused and provider == product.provider
+            return Ending("wait", error.code, str(error), timedelta(0) if gated else pause)
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
             pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
@@ -173,7 +173,7 @@ class Runner:
             return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
         if isinstance(error, NotInPlan) and error.operation is not None:
             span = error.retry_after or RETIRED_PAUSE
-            columns = (product.provider, error.operation, span, error.code, str(error))
+            columns = (provider, error.operation, span, error.code, str(error))
             await persist(lambda: self.pool.execute(SQL.get("open_breaker"), *columns))
         if isinstance(error, Permanent):
             return Ending("permanent", error.code, str(error), cooldown=error.retry_after)

@@ -30,12 +30,12 @@ import asyncpg
 
 from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL
-from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, Waiting
+from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, ProducerError, Waiting
 from openbell.engine.ledger import Account, checked, ensure_account, legs
 from openbell.engine.registry import Effect
 
-SpendEnd = Literal["settled", "unanswered", "released", "unknown"]
-"""How a spend ends: ``unanswered`` is settled too, but the request may still be on its way until its time-out."""
+SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", "unknown"]
+"""How a spend ends, as the database function ``settle`` explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +201,14 @@ class Call:
         """It is proven that the provider saw nothing this time; everything held is given back."""
         self._end, self._outcome = ("unknown" if self.resumed else "released"), outcome
 
+    def refused(self, outcome: str) -> None:
+        """The provider has answered that it did nothing: the call counts, nothing is paid, its key is like new."""
+        self._end, self._outcome = ("unknown" if self.resumed else "refused"), outcome
+
+    def under_way(self, ref: str) -> None:
+        """The provider works on it, named ``ref``. The money stays held; a call with the same key resumes this one."""
+        self._end, self._outcome, self.provider_ref = "under_way", "under way", ref
+
     def not_found(self) -> None:
         """The provider has been asked: it knows of no earlier call with this key. What follows is the first one."""
         self.resumed = False
@@ -293,6 +301,8 @@ class Spends:
                 call.trouble("slow")
         except BaseException as error:
             call.failed(error)
+            if isinstance(error, ProducerError):
+                error.provider = error.provider or self.provider
             raise
         finally:
             if self._under_way.pop(call.spend_id, None) is not None:

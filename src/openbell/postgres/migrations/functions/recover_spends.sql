@@ -1,4 +1,5 @@
--- Ends spends that no attempt will end any more: the call had its time, and the job is not running under that token.
+-- Ends spends that no attempt will end any more: the call had its time, and the job is not running under that token. What the
+-- provider works on belongs to its job until that ends.
 create or replace function openbell.recover_spends(p_grace interval) returns integer
 language plpgsql as $$
 declare
@@ -7,7 +8,8 @@ begin
     select coalesce(jsonb_agg(openbell.lost_call(l.lost, 'nobody ended it')), '[]') into v_lost from (
         select s as lost from openbell.spend s
         where s.ended_at is null and s.intended_at + s.timeout + p_grace < openbell.now()
-            and not exists (select 1 from openbell.job j where j.id = s.job_id and j.token = s.token)
+            and not exists (
+                select 1 from openbell.job j where j.id = s.job_id and (j.token = s.token or s.token is null and s.provider_ref is not null))
         order by s.id limit 500
     ) l;
     perform openbell.settle(v_lost);

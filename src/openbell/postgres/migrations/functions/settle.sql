@@ -2,6 +2,8 @@
 --   settled     the call has happened
 --   unanswered  settled, but the request may be on its way until its time-out
 --   released    it is proven that it has not happened
+--   refused     released, but the provider was asked: the call itself counts
+--   under_way   the provider works on it and has a name for it: money stays held, and the spend open
 --   unknown     it may have happened: it counts as spent, and money stays held until somebody knows
 -- A spend that has ended already is left as it is. An account takes what the call took of its resource; where that is not told,
 -- what was held. Only a call that took more than was held touches the account itself.
@@ -18,9 +20,10 @@ begin
         select u.* from jsonb_to_recordset(p_ended) as u (id bigint, state text, outcome text, took jsonb, ref text)
     ), ended as (
         update openbell.spend s
-        set state = case u.state when 'unanswered' then 'settled' else u.state end::openbell.spend_state, outcome = u.outcome, ended_at = v_now,
+        set state = case u.state when 'unanswered' then 'settled' when 'refused' then 'released' when 'under_way' then 'sent' else u.state end::openbell.spend_state,
+            outcome = u.outcome, ended_at = case when u.state <> 'under_way' then v_now end, token = case when u.state <> 'under_way' then s.token end,
             took = case when u.state <> 'released' then coalesce(u.took, s.took) end,
-            cost_micro = case when u.state = 'released' then 0
+            cost_micro = case when u.state in ('released', 'refused') then 0
                 else coalesce(u.took ->> 'usd_micro', s.took ->> 'usd_micro', s.held ->> 'usd_micro', '0')::bigint end,
             provider_ref = coalesce(u.ref, s.provider_ref)
         from told u
@@ -29,9 +32,9 @@ begin
             greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
     ), closed as (
         delete from openbell.hold h using ended e, openbell.account a
-        where h.spend_id = e.id and a.id = h.account_id and not (e.state = 'unknown' and a.closes = 'charge')
+        where h.spend_id = e.id and a.id = h.account_id and not (e.state in ('unknown', 'under_way') and a.closes = 'charge')
         returning h.account_id, h.amount as held, a.closes,
-            case when e.state = 'released' or a.closes = 'release' then 0
+            case when e.state = 'released' or a.closes = 'release' or e.state = 'refused' and a.closes = 'charge' then 0
                  when e.state = 'unknown' then h.amount
                  else coalesce((e.took ->> a.resource)::bigint, h.amount) end as taken,
             case when a.grain > interval '0' then date_bin(a.grain, e.at + a.span + a.grain, timestamptz 'epoch') else e.at + a.span end as frees_at
