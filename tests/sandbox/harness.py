@@ -41,6 +41,11 @@ class Running:
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
+    async def billed_usd_micro(self, provider: str) -> int:
+        """What a provider has billed so far."""
+        totals = (await self.ledger())["totals"]["by_provider"].get(provider, {})
+        return int(totals.get("billed_usd_micro", 0))
+
     async def billed(self, calls: int) -> None:
         """Wait until so many calls have been billed, answered or not."""
 

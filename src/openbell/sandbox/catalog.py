@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from openbell.sandbox.house import House
 from openbell.sandbox.news import News
+from openbell.sandbox.perplexity import Perplexity
 from openbell.sandbox.simulator import Simulator
+from openbell.sandbox.smtp import Smtp
 
-KINDS: tuple[type[Simulator], ...] = (News,)
+KINDS: tuple[type[Simulator], ...] = (Perplexity, News, Smtp)
 
 
 def simulators(house: House) -> list[Simulator]:

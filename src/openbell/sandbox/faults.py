@@ -36,6 +36,7 @@ class FaultSpec(BaseModel):
     rows      FMP's truncate: how many rows are left
     days      FMP's older: the answer is as of so many market days ago
     retry_after_s  what the answer's retry-after header says, where the kind has one
+    amount    a number of the tester's own (micro-dollars, tokens), where the kind takes one
     text      words of the tester's own, where the kind takes any
     """
 
@@ -52,6 +53,7 @@ class FaultSpec(BaseModel):
     rows: int = Field(default=250, ge=0)
     days: float = Field(default=1.0, gt=0.0, le=1_000.0)
     retry_after_s: float | None = Field(default=None, ge=0.0, le=SECONDS_MAX)
+    amount: int | None = Field(default=None, ge=0, le=10**12)
     text: str | None = Field(default=None, max_length=5_000)
 
     @model_validator(mode="after")

@@ -92,7 +92,7 @@ class Store:
         self._records[kind, identifier] = value
         self._journal.append({"kind": kind, "id": identifier, "value": value})
 
-    def get(self, kind: str, identifier: str) -> Any | None:
+    def get(self, kind: str, identifier: str) -> Any:
         """The record, or None."""
         return self._records.get((kind, identifier))
 

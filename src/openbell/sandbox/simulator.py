@@ -29,9 +29,10 @@ To add one, write a file or a subpackage with a class like this, and add one lin
             call.refer("page_1")                                     # the entry's `reference`
             return self.answer({"result": {}})                       # JSON with status 200 and the X-Data-Class label
 
-The order of things: the call is entered in the ledger; `admit`; the fault is taken (kind `reset` ends it here); the
-operation (it bills at once: what is accepted is paid, whatever happens to the answer); the fault's waiting; the answer,
-or what the fault leaves of it. An unknown path or method is `unknown(call)`, an answer without a bill.
+The order of things: the call is entered in the ledger; `admit`; the fault is taken (kind `reset` ends it here, and so
+does what `scripted(call)` answers, the place for refusals that are the same for every operation); the operation (it
+bills at once: what is accepted is paid, whatever happens to the answer); the fault's waiting; the answer, or what the
+fault leaves of it. An unknown path or method is `unknown(call)`, an answer without a bill.
 
 Other answers: `Answer(status, body, media_type, headers)`; a body that is a list of bytes is sent part by part, without
 a length (server-sent events). `call.json()` reads a JSON body (ValueError), `call.body` has the bytes, `call.headers`
@@ -179,6 +180,10 @@ class Simulator:
         """The symbols or other names that the call is about, in capitals."""
         return []
 
+    def scripted(self, call: Call) -> Answer | None:  # noqa: ARG002 - for those who override it
+        """The answer that the call's fault gives in place of the operation, if it is of that sort; without a bill."""
+        return None
+
     def unknown(self, call: Call) -> Answer:
         """The answer for a path or method that there is not."""
         return Answer.of_json({"error": f"There is no {call.method} {call.path} here."}, 404)
@@ -267,7 +272,9 @@ class Simulator:
                 return self.unknown(call)
             text = f"{call.path}?{call.query}\n{call.body.decode(errors='replace')}"
             call.fault = self.house.faults.take(self.name, call.path, call.entry.symbols, text)
-            return None if call.meets("reset") else await operation(call)
+            if call.meets("reset"):
+                return None
+            return self.scripted(call) or await operation(call)
         except Refused as refused:
             return refused.answer
 

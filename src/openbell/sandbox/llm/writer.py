@@ -1,0 +1,216 @@
+"""Synthetic text and JSON, deterministic from the input.
+
+The text has no figures in it, and says that it is synthetic. JSON answers hold what the schema asks for; where a
+property is named like a ticker, it holds one of the sandbox's companies, first of all those whose symbols stand in the
+input, each item of a list another one, with the company's own name beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from openbell.sandbox.companies import COMPANIES
+from openbell.sandbox.llm.patterns import Unsupported, example
+
+ITEMS = 3
+DEPTH_MAX = 12
+NOTE = "Synthetic answer of the sandbox, written without a model."
+_TICKER_NAMES = frozenset(("ticker", "tickers", "symbol", "symbols", "stock", "stocks"))
+_COMPANY_NAMES = frozenset(("company", "companyname", "issuer"))
+_WORD = re.compile(r"\b[A-Z]{1,5}\d{0,3}\b")
+_SITE = "https://example.com/synthetic"
+
+Schema = Mapping[str, Any]
+
+
+class Writer:
+    """Writes for one input; the same input gives the same text."""
+
+    def __init__(self, prompt: str, day: date) -> None:
+        self._seed = hashlib.sha256(prompt.encode()).digest()
+        self._day = day
+        named = [word for word in dict.fromkeys(_WORD.findall(prompt)) if word in COMPANIES]
+        others = [symbol for symbol in COMPANIES if symbol not in named]
+        turn = self._seed[0] % len(others) if others and not named else 0
+        self.tickers = [*named, *others[turn:], *others[:turn]]
+        self._defs: Schema = {}
+
+    def text(self) -> str:
+        """A few sentences."""
+        company = COMPANIES[self.tickers[0]]
+        return (
+            f"{NOTE} {company.name} ({company.symbol}) is among the companies that the question may be about. "
+            "The sandbox knows replayed prices only and has no opinion about any company. "
+            f"Whoever reads this sees that the way from the question to the page works, and nothing else. {NOTE}"
+        )
+
+    def json(self, schema: Schema) -> Any:
+        """A value that the schema allows, as far as it is made of types, enums, limits and simple patterns."""
+        self._defs = {**schema.get("definitions", {}), **schema.get("$defs", {})}
+        return self._value(schema, "", self.tickers[0], 0, 0)
+
+    def _value(self, schema: Schema, name: str, ticker: str, index: int, depth: int) -> Any:
+        schema = self._resolved(schema)
+        if "const" in schema:
+            return schema["const"]
+        if schema.get("enum"):
+            return self._choice(schema["enum"], name, ticker, index)
+        match _type(schema):
+            case "object":
+                return self._object(schema, ticker, depth)
+            case "array":
+                return self._array(schema, name, ticker, depth)
+            case "string":
+                return self._string(schema, name, ticker, index)
+            case "integer":
+                return _number(schema, whole=True)
+            case "number":
+                return _number(schema, whole=False)
+            case "boolean":
+                return True
+            case _:
+                return None
+
+    def _resolved(self, schema: Schema) -> Schema:
+        """The schema without references and alternatives: of those the first that is not null."""
+        for _ in range(DEPTH_MAX):
+            if "$ref" in schema:
+                rest = {key: value for key, value in schema.items() if key != "$ref"}
+                schema = {**self._defs.get(str(schema["$ref"]).rsplit("/", 1)[-1], {}), **rest}
+            elif "allOf" in schema:
+                parts = [self._resolved(part) for part in schema["allOf"]]
+                schema = _merged({key: value for key, value in schema.items() if key != "allOf"}, parts)
+            elif alternatives := schema.get("anyOf") or schema.get("oneOf"):
+                rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+                schema = {**rest, **next((one for one in alternatives if one.get("type") != "null"), {"type": "null"})}
+            else:
+                return schema
+        return {"type": "null"}
+
+    def _choice(self, values: list[Any], name: str, ticker: str, index: int) -> Any:
+        if name.lower() in _TICKER_NAMES and ticker in values:
+            return ticker
+        if name.lower() in _TICKER_NAMES:
+            return values[index % len(values)]
+        known = [value for value in values if value is not None] or values
+        return known[self._seed[len(name) % 32] % len(known)]
+
+    def _object(self, schema: Schema, ticker: str, depth: int) -> dict[str, Any]:
+        properties: Schema = schema.get("properties", {})
+        required = schema.get("required", [])
+        deep = depth >= DEPTH_MAX
+        made = {
+            name: self._value(of, name, ticker, 0, depth + 1)
+            for name, of in properties.items()
+            if name in required or not deep
+        }
+        extra = schema.get("additionalProperties")
+        for number in range(schema.get("minProperties", 0) - len(made)):
+            made[f"key{number}"] = self._value(extra if isinstance(extra, dict) else {}, "", ticker, number, depth + 1)
+        return made
+
+    def _array(self, schema: Schema, name: str, ticker: str, depth: int) -> list[Any]:
+        fixed = schema.get("prefixItems", [])
+        made = [self._value(of, name, ticker, index, depth + 1) for index, of in enumerate(fixed)]
+        items = schema.get("items", {})
+        if not isinstance(items, dict) or depth >= DEPTH_MAX:
+            return made
+        wanted = min(max(ITEMS, schema.get("minItems", 0)), schema.get("maxItems", len(self.tickers)))
+        of = self._resolved(items)
+        if "enum" in of and schema.get("uniqueItems"):
+            return [*made, *of["enum"][: wanted - len(made)]]
+        of_tickers = name.lower() in _TICKER_NAMES or any(
+            one.lower() in _TICKER_NAMES for one in of.get("properties", {})
+        )
+        for index in range(len(made), wanted):
+            its_ticker = self.tickers[index % len(self.tickers)] if of_tickers else ticker
+            made.append(self._value(items, name, its_ticker, index, depth + 1))
+        return made
+
+    def _string(self, schema: Schema, name: str, ticker: str, index: int) -> str:
+        wishes = [self._wish(schema, name.lower(), ticker, index)]
+        pattern = schema.get("pattern")
+        if pattern is not None:
+            wishes += [ticker, self._day.isoformat()]
+            try:
+                wishes.append(example(pattern))
+            except Unsupported:
+                pass
+        for wish in wishes:
+            fitted = _fitted(wish, schema)
+            if pattern is None or re.search(pattern, fitted):
+                return fitted
+        return _fitted(wishes[-1], schema)
+
+    def _wish(self, schema: Schema, name: str, ticker: str, index: int) -> str:
+        kind = schema.get("format")
+        by_format = {
+            "date": self._day.isoformat(),
+            "date-time": f"{self._day.isoformat()}T09:30:00Z",
+            "time": "09:30:00Z",
+            "email": "synthetic@example.com",
+            "uri": f"{_SITE}/{ticker.lower()}/{index}",
+            "uuid": "00000000-0000-4000-8000-" + self._seed.hex()[:12],
+        }
+        if kind in by_format:
+            return by_format[kind]
+        if name in _TICKER_NAMES:
+            return ticker
+        if name.replace("_", "") in _COMPANY_NAMES or name == "name":
+            return COMPANIES[ticker].name
+        if name in ("url", "link", "source_url"):
+            return by_format["uri"]
+        if name.endswith("date") or name in ("as_of", "day"):
+            return by_format["date"]
+        words = (name.replace("_", " ") or "text") + (f" {index + 1}" if index else "")
+        return f"Synthetic {words} about {COMPANIES[ticker].name} ({ticker}) from the sandbox."
+
+
+def _type(schema: Schema) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "null")
+    if kind is None:
+        kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
+    return str(kind)
+
+
+def _merged(schema: dict[str, Any], parts: list[Schema]) -> Schema:
+    for part in parts:
+        properties = {**schema.get("properties", {}), **part.get("properties", {})}
+        required = [*schema.get("required", []), *part.get("required", [])]
+        schema = {**part, **schema}
+        if properties:
+            schema |= {"properties": properties, "required": required}
+    return schema
+
+
+def _fitted(text: str, schema: Schema) -> str:
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    padded = text if len(text) >= least else text + "." * (least - len(text))
+    return padded if most is None else padded[:most]
+
+
+def _number(schema: Schema, *, whole: bool) -> int | float:
+    """The middle of what is allowed, on a multiple if one is asked for."""
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is not None and high is not None:
+        middle = (low + high) / 2
+    elif low is not None:
+        middle = low + 1
+    else:
+        middle = 1 if high is None else high - 1
+    unit = schema.get("multipleOf", 1 if whole else None)
+    if unit is None:
+        return float(middle)
+    on_unit = round(middle / unit) * unit
+    if low is not None and on_unit < low:
+        on_unit += unit
+    if high is not None and on_unit > high:
+        on_unit -= unit
+    return int(on_unit) if whole else float(on_unit)
