@@ -297,7 +297,7 @@ class Spends:
                 raise Waiting("The process stood still for too long to make the call now.")
             begun = monotonic()
             yield call
-            if monotonic() - begun > (slow or timeout / 2).total_seconds():
+            if monotonic() - begun > (timeout / 2 if slow is None else slow).total_seconds():
                 call.trouble("slow")
         except BaseException as error:
             call.failed(error)
