@@ -242,7 +242,7 @@ async def test_troubles_open_a_breaker(pool: asyncpg.Pool, calls: int, troubled:
 
 
 async def test_an_open_breaker_lets_one_probe_through(pool: asyncpg.Pool, clock: Clock) -> None:
-    """PF-23: while it is open only this provider waits; then one call finds out and closes it, or keeps it open longer."""
+    """PF-23: while it is open only this provider waits; then one call finds out: it closes, or opens for longer."""
     limits = [*LIMITS, per_minute(5, "mall")]
     hand = await Hand.hire(pool, declare(), limits=limits)
     await queue(pool, "a", "b")
