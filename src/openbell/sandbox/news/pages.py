@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from urllib.parse import unquote, urlsplit
@@ -80,11 +81,17 @@ def moved(rest: str) -> Article | None:
         return None
 
 
+def shown(article: Article, *, closed: bool | None = None) -> Sequence[str]:
+    """The paragraphs that one can read without paying."""
+    if closed is None:
+        closed = article.publisher.paywall
+    return article.paragraphs[:FREE_PARAGRAPHS] if closed else article.paragraphs
+
+
 def article_html(article: Article, *, paywall: bool | None = None) -> str:
     """The article as its publisher shows it; with `paywall` as if it had one."""
     closed = article.publisher.paywall if paywall is None else paywall
-    shown = article.paragraphs[:FREE_PARAGRAPHS] if closed else article.paragraphs
-    body = "".join(f"<p>{escape(paragraph, quote=False)}</p>" for paragraph in shown)
+    body = "".join(f"<p>{escape(paragraph, quote=False)}</p>" for paragraph in shown(article, closed=closed))
     if closed:
         body += (
             '<div class="paywall"><h3>Subscribe to keep reading</h3><p>You have read your free articles of this month. '
