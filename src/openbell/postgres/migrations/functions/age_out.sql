@@ -1,6 +1,7 @@
 -- Takes off the sums what is due: aged out of a sliding window, given back, or charged. The caller holds the locks.
 create or replace function openbell.age_out(p_accounts bigint[], p_now timestamptz) returns void
-language sql as $$
+language plpgsql as $$
+begin
     with gone as (
         delete from openbell.aging g where g.account_id = any (p_accounts) and g.frees_at <= p_now
         returning g.account_id, g.amount, g.charged, g.excess
@@ -13,5 +14,5 @@ language sql as $$
     from (
         select account_id, sum(amount) as amount, sum(charged) as charged, sum(excess) as excess from gone group by account_id
     ) s
-    where a.id = s.account_id
-$$;
+    where a.id = s.account_id;
+end $$;

@@ -20,6 +20,9 @@ begin
         where b.provider = p.provider and b.operation = p.operation and p.trouble is null and p.state = 'settled';
     end if;
 
+    if not p_ended @? '$[*].trouble ? (@ != null)' then
+        return;
+    end if;
     for r in
         with added as (
             insert into openbell.trouble (at, provider, code)

@@ -8,7 +8,7 @@
 -- A spend that has ended already is left as it is. An account takes what the call took of its resource; where that is not told,
 -- what was held. Only a call that took more than was held touches the account itself.
 create or replace function openbell.settle(p_ended jsonb) returns void
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 declare
     v_now timestamptz := openbell.now();
 begin
