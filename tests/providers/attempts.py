@@ -1,0 +1,86 @@
+"""An attempt for a client under test, and a worker that shows what becomes of a job whose client fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+
+from openbell.engine.artifacts import read
+from openbell.engine.attempt import Attempt
+from openbell.engine.ledger import Limit
+from openbell.engine.registry import Calls
+from openbell.engine.spends import Settlement
+from tests.engine.conftest import Employ
+from tests.engine.hand import Hand, Number, declare, queue
+from tests.support import eventually
+
+
+async def an_attempt(pool: asyncpg.Pool, limits: Sequence[Limit]) -> Attempt:
+    """An attempt that may call the providers of these limits."""
+    hand = await Hand.hire(pool, declare("asking", spends={limits[0].subject: Calls(1)}), limits=limits)
+    await queue(pool, "a", name="asking")
+    return hand.attempt((await hand.claim())[0])
+
+
+def only(attempt: Attempt) -> Settlement:
+    """The one call that the attempt has made, and its end."""
+    (settlement,) = attempt.take_ended()
+    return settlement
+
+
+@dataclass
+class Became:
+    """What became of the job: its state or outcome, the attempts used, the code, and how long who is paused."""
+
+    state: str
+    attempts: int
+    code: str | None
+    delay: timedelta | None
+    paused: dict[str, timedelta]
+
+
+async def became(
+    pool: asyncpg.Pool,
+    employ: Employ,
+    limits: Sequence[Limit],
+    ask: Callable[[Attempt], Awaitable[Any]],
+) -> Became:
+    """Let a worker run a job that does nothing but ask, once, and see what is made of it."""
+
+    async def make(key: Any, attempt: Attempt) -> Number:
+        await ask(attempt)
+        return Number(n=1)
+
+    subject = limits[0].subject
+    await employ(declare("asking", make, spends={subject: Calls(1)}, timeout=timedelta(seconds=20)), limits=limits)
+    await queue(pool, "a", name="asking")
+
+    async def over() -> bool:
+        row = await pool.fetchrow("select token, reason from openbell.job where product = 'asking'")
+        return row is None or (row["token"] is None and row["reason"] is not None)
+
+    await eventually(over, 10)
+    reading = await read(pool, "asking", "a")
+    paused = {
+        row["subject"]: timedelta(seconds=round(row["left"].total_seconds()))
+        for row in await pool.fetch(
+            "select subject, max(blocked_until) - openbell.now() as left from openbell.account "
+            "where blocked_until > openbell.now() group by subject"
+        )
+    }
+    live = await pool.fetchrow(
+        "select attempt, reason, parked_until - openbell.now() as delay from openbell.job where product = 'asking'"
+    )
+    if live is not None:
+        assert reading.job is not None
+        delay = live["delay"] and timedelta(seconds=round(live["delay"].total_seconds()))
+        return Became(reading.job.state, live["attempt"], None, delay, paused)
+    ended = await pool.fetchrow(
+        "select outcome::text as word, attempts, code from openbell.job_history where product = 'asking'"
+    )
+    assert ended is not None
+    return Became(ended["word"], ended["attempts"], ended["code"], None, paused)
