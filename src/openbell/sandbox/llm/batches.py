@@ -23,11 +23,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from openbell.sandbox.faults import Fault
 from openbell.sandbox.journal import Store
 from openbell.sandbox.ledger import Entry
+from openbell.sandbox.llm.lifecycle import BATCH_S, CHECK_S, lines_done
 from openbell.sandbox.simulator import Answer, Call, Refused, Simulator
 
 KINDS = frozenset(("batch_failed", "batch_expired", "slow_run", "forgotten_key"))
-CHECK_S = 0.05  # validating, finalizing and cancelling take so long each
-RUN_S = 0.2
 KEPT_S = 30 * 86_400
 WINDOW_S = 86_400
 LINES_MAX = 50_000
@@ -87,13 +86,12 @@ class BatchDesk:
     async def upload(self, call: Call) -> Answer:
         """Keep a file: a form with `file` and `purpose`. Free of charge, and repeatable."""
         form = await _form(call)
-        file, purpose = form.get("file"), form.get("purpose")
-        if not isinstance(file, UploadFile) or purpose != "batch":
+        if form is None:
             raise self._refuse(400, "The form needs a file and the purpose 'batch'.", "purpose")
-        content = (await file.read()).decode(errors="replace")
+        filename, content = form
         record: Record = {
             "id": f"file-{uuid4().hex}",
-            "filename": file.filename or "upload.jsonl",
+            "filename": filename,
             "purpose": "batch",
             "created_at": int(self._now()),
             "content": content,
@@ -154,7 +152,7 @@ class BatchDesk:
         if key:
             self._store.put("key", key, record["id"])
         call.refer(record["id"])
-        done = record["lines"][: self._lines_done(record, float("inf"))]
+        done = record["lines"][: lines_done(record, float("inf"))]
         call.bill(usd_micro=sum(line["usd_micro"] for line in done), calls=len(done))
         return self._simulator.answer(self._batch_json(record))
 
@@ -174,10 +172,10 @@ class BatchDesk:
         if status in ("completed", "failed", "expired", "cancelled"):
             raise self._refuse(400, f"Cannot cancel a batch with status '{status}'.", None)
         if record["cancelling_at"] is None:
-            before = self._lines_done(record, float("inf"))
+            before = lines_done(record, float("inf"))
             record = {**record, "cancelling_at": self._now()}
             self._store.put("batch", record["id"], record)
-            undone = record["lines"][self._lines_done(record, float("inf")) : before]
+            undone = record["lines"][lines_done(record, float("inf")) : before]
             self._take_back(record["id"], undone)
         return self._simulator.answer(self._batch_json(record))
 
@@ -224,7 +222,7 @@ class BatchDesk:
             "input_file_id": request["input_file_id"],
             "metadata": request.get("metadata"),
             "created": self._now(),
-            "run_s": spec.seconds if spec and spec.kind == "slow_run" else RUN_S,
+            "work_s": spec.seconds if spec and spec.kind == "slow_run" else BATCH_S,
             "cancelling_at": None,
             "expires_half_done": call.meets("batch_expired"),
             "problems": problems,
@@ -247,27 +245,18 @@ class BatchDesk:
             return "validating"
         if record["problems"]:
             return "failed"
-        if age < CHECK_S + record["run_s"]:
+        if age < CHECK_S + record["work_s"]:
             return "in_progress"
-        if age < 2 * CHECK_S + record["run_s"]:
+        if age < 2 * CHECK_S + record["work_s"]:
             return "finalizing"
         return "expired" if record["expires_half_done"] else "completed"
-
-    def _lines_done(self, record: Record, now: float) -> int:
-        """How many lines are answered by a time; inf for those that ever will be."""
-        if record["cancelling_at"] is not None:
-            now = min(now, record["cancelling_at"])
-        share = (now - record["created"] - CHECK_S) / record["run_s"] if record["run_s"] else 1.0
-        count = len(record["lines"])
-        most = count // 2 if record["expires_half_done"] else count
-        return min(most, max(0, int(min(share, 1.0) * count)))
 
     def _results(self, record: Record) -> tuple[Record | None, Record | None]:
         """The output file and the error file, as soon as the batch has ended."""
         status = self._status(record)
         if status not in ("completed", "cancelled", "expired"):
             return None, None
-        done = self._lines_done(record, self._now())
+        done = lines_done(record, self._now())
         good = [_output(record, line) for line in record["lines"][:done] if line["status"] < 400]
         bad = [_output(record, line) for line in record["lines"][:done] if line["status"] >= 400]
         bad += [_output(record, line, f"batch_{status}") for line in record["lines"][done:]]
@@ -280,16 +269,16 @@ class BatchDesk:
             "id": f"file-{what}-{record['id'].removeprefix('batch_')}",
             "filename": f"{record['id']}_{what}.jsonl",
             "purpose": "batch_output",
-            "created_at": int(record["created"] + record["run_s"] + 2 * CHECK_S),
+            "created_at": int(record["created"] + record["work_s"] + 2 * CHECK_S),
             "content": "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines),
         }
 
     def _batch_json(self, record: Record) -> Record:
-        status, done = self._status(record), self._lines_done(record, self._now())
+        status, done = self._status(record), lines_done(record, self._now())
         answered = record["lines"][:done]
         output, errors = self._results(record)
         created = record["created"]
-        ended = int(created + record["run_s"] + 2 * CHECK_S)
+        ended = int(created + record["work_s"] + 2 * CHECK_S)
         began = status not in ("validating", "failed")
         tokens = sum(line["input_tokens"] for line in answered), sum(line["output_tokens"] for line in answered)
         cancelling = record["cancelling_at"] and int(record["cancelling_at"])
@@ -306,7 +295,7 @@ class BatchDesk:
             "created_at": int(created),
             "in_progress_at": int(created + CHECK_S) if began else None,
             "expires_at": int(created) + WINDOW_S,
-            "finalizing_at": int(created + CHECK_S + record["run_s"])
+            "finalizing_at": int(created + CHECK_S + record["work_s"])
             if status in ("finalizing", "completed")
             else None,
             "completed_at": ended if status == "completed" else None,
@@ -402,13 +391,22 @@ def _file_json(record: Record) -> Record:
     }
 
 
-async def _form(call: Call) -> dict[str, Any]:
+async def _form(call: Call) -> tuple[str, str] | None:
+    """Name and content of the file, or None when the form is not what it should be."""
+
     async def body() -> AsyncGenerator[bytes, None]:
         yield call.body
 
     if not call.headers.get("content-type", "").startswith("multipart/form-data"):
-        return {}
+        return None
     try:
-        return dict(await MultiPartParser(call.headers, body()).parse())
+        form = await MultiPartParser(call.headers, body()).parse()
     except MultiPartException:
-        return {}
+        return None
+    try:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or form.get("purpose") != "batch":
+            return None
+        return file.filename or "upload.jsonl", (await file.read()).decode(errors="replace")
+    finally:
+        await form.close()

@@ -29,10 +29,11 @@ class Model:
     cache_read: int = 0
     context_tokens: int = 200_000
 
-    def cost(self, input_tokens: int, output_tokens: int, *, share: int = 2) -> int:
-        """Micro-dollars for a call; `share` in halves of the price: 2 is all of it, 1 half (a batch)."""
-        halves = (input_tokens * self.input + output_tokens * self.output) * share
-        return -(-halves // (2 * PER_MILLION))
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, *, half: bool = False) -> int:
+        """Micro-dollars for a call; `cached_tokens` is the part of the input that comes from the cache."""
+        fresh = (input_tokens - cached_tokens) * self.input
+        parts = fresh + cached_tokens * self.cache_read + output_tokens * self.output
+        return -(-parts // (2 * PER_MILLION if half else PER_MILLION))
 
 
 def _table(*models: Model) -> Mapping[str, Model]:

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from openbell.sandbox.companies import COMPANIES
 from openbell.sandbox.faults import Fault
+from openbell.sandbox.llm.lifecycle import QUEUE_S, WORK_S
+from openbell.sandbox.llm.lifecycle import status_at as plain_status_at
 from openbell.sandbox.llm.prices import BYTES_PER_TOKEN, PER_MILLION, PERPLEXITY, step, text_of, tokens
 from openbell.sandbox.llm.writer import Writer
 from openbell.sandbox.perplexity.body import Body
 
-QUEUE_S = 0.05
-RUN_S = 0.15
 CANCEL_S = 0.05
 RESULTS_PER_SEARCH = 3
 SEARCH_TOKENS, FETCH_TOKENS = 3_000, 6_000
@@ -118,7 +118,7 @@ def begin(body: Body, fault: Fault | None, *, now: float, day: date) -> Record:
         "id": f"resp_{uuid4()}",
         "created": now,
         "queue_s": waits if kind == "stay_queued" else QUEUE_S,
-        "run_s": waits if kind == "slow_run" else RUN_S,
+        "work_s": waits if kind == "slow_run" else WORK_S,
         "background": bool(body.get("background")),
         "store": body.get("store", True),
         "effort": effort,
@@ -138,12 +138,7 @@ def begin(body: Body, fault: Fault | None, *, now: float, day: date) -> Record:
 
 def status_at(record: Record, now: float) -> str:
     """queued, in_progress, or what it ends as."""
-    if record["cancelled_at"] is not None:
-        return "cancelled" if now >= record["cancelled_at"] + CANCEL_S else str(record["cancelled_while"])
-    age = now - record["created"]
-    if not record["background"] or age >= record["queue_s"] + record["run_s"]:
-        return str(record["status"])
-    return "queued" if age < record["queue_s"] else "in_progress"
+    return plain_status_at(record, now, cancel_s=CANCEL_S)
 
 
 def view(record: Record, now: float) -> Record:
