@@ -24,6 +24,14 @@ NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 WEEK = timedelta(days=7)
 
 
+@pytest.fixture
+async def sandbox(sandbox: Running) -> Running:
+    """Its news stand still, so that no article appears between two calls."""
+    answer = await sandbox.client.post("/_control/news/clock", json={"now": NOW.isoformat()})
+    assert answer.json() == {"now": NOW.isoformat(), "stopped": True}
+    return sandbox
+
+
 async def google(sandbox: Running, words: str, **headers: str) -> httpx.Response:
     return await sandbox.client.get("/news/rss/search", params={"q": words, **LOCALE}, headers=headers)
 
@@ -150,7 +158,6 @@ async def test_google_feed(sandbox: Running) -> None:
     assert answer.headers["x-data-class"] == "synthetic; invented news"
     assert "Synthetic" in feed.feed.rights
     assert 50 <= len(feed.entries) <= 100
-    now = datetime.now(UTC)
     for entry in feed.entries:
         assert entry.id.startswith("CBMi")
         assert not entry.guidislink
@@ -158,7 +165,7 @@ async def test_google_feed(sandbox: Running) -> None:
         assert entry.title.endswith(f" - {entry.source.title}")
         assert entry.source.href.endswith(".example")
         assert entry.published.endswith("GMT")
-        assert now - WEEK <= datetime(*entry.published_parsed[:6], tzinfo=UTC) <= now
+        assert NOW - WEEK <= datetime(*entry.published_parsed[:6], tzinfo=UTC) <= NOW
         assert 'color="#6f6f6f"' in entry.summary or entry.summary.startswith("<ol>")
     assert len({entry.id for entry in feed.entries}) == len(feed.entries)
     clusters = [entry for entry in feed.entries if entry.summary.startswith("<ol>")]
@@ -386,7 +393,7 @@ async def test_made_up_links_are_not_found(sandbox: Running) -> None:
 async def address_of(sandbox: Running, **publisher: bool) -> str:
     """An article of a publisher with or without paywall and banner."""
     [name, value] = next(iter(publisher.items()))
-    for article in articles.between([BY_SYMBOL["AAPL"]], datetime.now(UTC) - WEEK, datetime.now(UTC)):
+    for article in articles.between([BY_SYMBOL["AAPL"]], NOW - WEEK, NOW):
         if getattr(article.publisher, name) is value:
             return f"/news/sites/{article.publisher.domain}/{article.path}"
     raise AssertionError(name)
@@ -423,22 +430,21 @@ async def test_paywall_and_banner(sandbox: Running) -> None:
     assert banner.index("cookie-banner") < banner.index("<h1>")
 
 
-@pytest.mark.parametrize(
-    ("kind", "status", "words"),
-    [
+async def test_page_faults(sandbox: Running) -> None:
+    """Pages fail as scripted."""
+    address = await address_of(sandbox, paywall=False)
+    for kind, status, words in (
         ("forbidden", 403, "Forbidden"),
+        ("not_found", 404, "Not Found"),
         ("gone", 410, "Gone"),
         ("html502", 502, "Bad Gateway"),
         ("paywall", 200, "Subscribe to keep reading"),
         ("cookie_wall", 200, "accept all cookies"),
-    ],
-)
-async def test_page_faults(sandbox: Running, kind: str, status: int, words: str) -> None:
-    """Pages fail as scripted."""
-    await sandbox.fault(kind, provider="news", path="sites/*", times=1)
-    answer = await sandbox.client.get(await address_of(sandbox, paywall=False))
-    assert answer.status_code == status
-    assert words in answer.text
+    ):
+        await sandbox.fault(kind, provider="news", path="sites/*", times=1)
+        answer = await sandbox.client.get(address)
+        assert answer.status_code == status
+        assert words in answer.text
 
 
 async def test_dangerous_pages(sandbox: Running) -> None:
@@ -457,3 +463,17 @@ async def test_redirecting_address(sandbox: Running) -> None:
     answer = await sandbox.client.get(link)
     assert answer.status_code == 302
     assert (await sandbox.client.get(answer.headers["location"])).status_code == 200
+
+
+async def test_time_is_real_unless_stopped(sandbox: Running) -> None:
+    """The feeds end at the moment at which the clock was stopped, and now once it goes on; nonsense is a 400."""
+    stopped = parsed(await google(sandbox, "IBM")).entries[0]
+    assert datetime(*stopped.published_parsed[:6], tzinfo=UTC) <= NOW
+    for senseless in ({"now": "noon"}, {"now": 1}, {}, []):
+        assert (await sandbox.client.post("/_control/news/clock", json=senseless)).status_code == 400
+    going = (await sandbox.client.post("/_control/news/clock", json={"now": None})).json()
+    assert abs(datetime.fromisoformat(going["now"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    newest = parsed(await google(sandbox, "IBM")).entries[0]
+    assert (
+        datetime.now(UTC) - timedelta(days=3) < datetime(*newest.published_parsed[:6], tzinfo=UTC) <= datetime.now(UTC)
+    )

@@ -8,17 +8,24 @@ Below /news, as below the real hosts (spec domain.md B5):
     rss/2.0/headline?s=AAPL,MSFT                   Yahoo Finance: the newest 20 of each symbol
     m/UUID/SLUG.html                               a redirect to the article
     sites/DOMAIN/YYYY/MM/DD/SLUG-UUID              the article on its publisher's site
+
+Time is real, unless POST /_control/news/clock {"now": "2026-11-20T15:00:00Z"} stops it there; null lets it go on.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import parse_qs, quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from openbell.sandbox.house import House
 from openbell.sandbox.ledger import symbols_of
@@ -35,6 +42,7 @@ YAHOO_SYMBOLS_MAX = 20
 YAHOO_DAYS = 7
 GZIP_BYTES_MIN = 500
 OVERSIZED_BYTES = 12_000_000
+CONTROL_BODY_BYTES_MAX = 10_000
 HTML = "text/html; charset=utf-8"
 LOCALE = "hl=en-US&gl=US&ceid=US:en"
 
@@ -56,7 +64,7 @@ _STATUS = {
 
 
 class News(Simulator):
-    """Everything below /news. Time is real: the feeds hold what was published up to now."""
+    """Everything below /news. The feeds hold what was published up to now."""
 
     name = "news"
     mount = "/news"
@@ -65,6 +73,7 @@ class News(Simulator):
 
     def __init__(self, house: House) -> None:
         super().__init__(house)
+        self._stopped_at: datetime | None = None
         for prefix in ("", "moved/"):
             self.on("GET", f"{prefix}rss/search", self.search)
             self.on("GET", f"{prefix}rss/2.0/headline", self.headlines)
@@ -87,6 +96,10 @@ class News(Simulator):
     def unknown(self, call: Call) -> Answer:  # noqa: ARG002 - the same for all
         """A path that does not exist is an HTML page."""
         return self._page(pages.NOT_FOUND)
+
+    def control(self) -> Sequence[BaseRoute]:
+        """Read and stop the clock."""
+        return [Route("/clock", self._clock, methods=["GET", "POST"])]
 
     async def search(self, call: Call) -> Answer:
         """Google News."""
@@ -118,7 +131,7 @@ class News(Simulator):
             return self._page(pages.NOT_FOUND)
         if "hl" not in call.params:
             return self._redirect(f"{self._base(call)}/{call.path}?{LOCALE}")
-        stamp = int(self.house.wall())
+        stamp = int(self._now().timestamp())
         return self._page(Page(200, pages.link_page(identity, stamp, signed=not call.meets("unsigned"))))
 
     async def resolve(self, call: Call) -> Answer:
@@ -167,7 +180,7 @@ class News(Simulator):
     def _target(self, identity: str, stamp: int, given: str, base: str) -> str | None:
         uuid = links.uuid_of(identity)
         found = articles.by_uuid(uuid) if uuid else None
-        if found is None or not links.is_signed(identity, stamp, given, self.house.wall()):
+        if found is None or not links.is_signed(identity, stamp, given, self._now().timestamp()):
             return None
         tracking = f"?{found.publisher.tracking}" if found.publisher.tracking else ""
         return rss.site_address(found, base) + tracking
@@ -222,7 +235,16 @@ class News(Simulator):
         return f"http://{call.headers.get('host', 'localhost')}{self.mount}"
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self.house.wall(), UTC)
+        return self._stopped_at or datetime.fromtimestamp(self.house.wall(), UTC)
+
+    async def _clock(self, request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                now = json.loads((await request.body())[:CONTROL_BODY_BYTES_MAX])["now"]
+                self._stopped_at = None if now is None else datetime.fromisoformat(now).astimezone(UTC)
+            except (ValueError, KeyError, TypeError):
+                return JSONResponse({"error": 'the body must be {"now": an ISO 8601 time, or null}'}, 400)
+        return JSONResponse({"now": self._now().isoformat(), "stopped": self._stopped_at is not None})
 
 
 def _twisted(call: Call, items: list[Item]) -> list[Item]:
