@@ -16,7 +16,7 @@ from uuid import uuid4
 from openbell.sandbox.anthropic.errors import bad
 from openbell.sandbox.faults import Fault
 from openbell.sandbox.journal import Store
-from openbell.sandbox.llm.lifecycle import BATCH_S, CHECK_S, Record, lines_done
+from openbell.sandbox.llm.lifecycle import BATCH_S, CHECK_S, Record, bill_of, lines_done
 from openbell.sandbox.simulator import Answer, Call, Simulator
 
 KINDS = frozenset(("batch_expired", "slow_run"))
@@ -60,7 +60,7 @@ class MessageBatches:
         self._store.put("batch", record["id"], record)
         call.refer(record["id"])
         done = record["lines"][: lines_done(record, float("inf"))]
-        call.bill(usd_micro=sum(line["usd_micro"] for line in done), calls=len(done))
+        call.bill(**bill_of(done))
         return self._simulator.answer(self._json(call, record))
 
     async def batch(self, call: Call) -> Answer:
@@ -93,7 +93,7 @@ class MessageBatches:
             ledger = self._simulator.house.ledger
             entry = ledger.find(self._simulator.name, record["id"])
             if entry is not None and entry.billed:
-                ledger.bill(entry, usd_micro=-sum(line["usd_micro"] for line in undone), calls=-len(undone))
+                ledger.bill(entry, **{name: -amount for name, amount in bill_of(undone).items()})
         return self._simulator.answer(self._json(call, record))
 
     async def results(self, call: Call) -> Answer:

@@ -23,7 +23,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from openbell.sandbox.faults import Fault
 from openbell.sandbox.journal import Store
 from openbell.sandbox.ledger import Entry
-from openbell.sandbox.llm.lifecycle import BATCH_S, CHECK_S, lines_done
+from openbell.sandbox.llm.lifecycle import BATCH_S, CHECK_S, bill_of, lines_done
 from openbell.sandbox.simulator import Answer, Call, Refused, Simulator
 
 KINDS = frozenset(("batch_failed", "batch_expired", "slow_run", "forgotten_key"))
@@ -153,7 +153,7 @@ class BatchDesk:
             self._store.put("key", key, record["id"])
         call.refer(record["id"])
         done = record["lines"][: lines_done(record, float("inf"))]
-        call.bill(usd_micro=sum(line["usd_micro"] for line in done), calls=len(done))
+        call.bill(**bill_of(done))
         return self._simulator.answer(self._batch_json(record))
 
     async def batch(self, call: Call) -> Answer:
@@ -183,7 +183,7 @@ class BatchDesk:
         ledger = self._simulator.house.ledger
         entry: Entry | None = ledger.find(self._simulator.name, reference)
         if entry is not None and entry.billed:
-            ledger.bill(entry, usd_micro=-sum(line["usd_micro"] for line in lines), calls=-len(lines))
+            ledger.bill(entry, **{name: -amount for name, amount in bill_of(lines).items()})
 
     def _record(self, call: Call) -> Record:
         call.refer(call.arguments["id"])
