@@ -119,7 +119,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "unknown purchases are made again": Mutant(
         "a call that must not be repeated is made once",
         functions={
-            "end_attempt": [("and s.provider_ref is null and (", "and false and (")],
+            "end_attempt": [("s.state = 'unknown' and (", "s.state = 'unknown' and false and (")],
         },
         plan={
             "acts": {"mail": 60, "many": 0, "count": 1},

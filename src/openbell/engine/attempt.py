@@ -20,7 +20,7 @@ from openbell.engine.freshness import Policy
 from openbell.engine.ledger import Account
 from openbell.engine.persist import persist
 from openbell.engine.registry import class_name
-from openbell.engine.spends import Ledger, Settlement, Spends, as_rows
+from openbell.engine.spends import STEP, Ledger, Settlement, Spends, as_rows
 
 
 class Claim(NamedTuple):
@@ -89,11 +89,12 @@ class Attempt:
             )
         return self._spends[provider]
 
-    def take_ended(self) -> list[Settlement]:
-        """The outside calls that have ended and are not written yet; whoever takes them writes them."""
-        taken = [settlement for spends in self._spends.values() for settlement in spends.ended]
+    def take_ended(self, step: str | None = None) -> list[Settlement]:
+        """The outside calls that have ended, all or those of a step, and are not written yet; who takes them writes them."""
+        taken = []
         for spends in self._spends.values():
-            spends.ended = []
+            taken += [one for one in spends.ended if step is None or one.step == step]
+            spends.ended = [one for one in spends.ended if step is not None and one.step != step]
         return taken
 
     def give_back(self, settlements: Sequence[Settlement]) -> None:
@@ -118,7 +119,7 @@ class Attempt:
     async def step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The result of ``work``, from the memo when an earlier attempt has finished it. Steps may run side by side.
 
-        The result must be JSON. It is written under the attempt's token, together with the spends that have ended;
+        The result must be JSON. It is written under the attempt's token, together with the spends that it has made;
         raises :class:`Fenced` when the token is outdated or the job was cancelled.
         """
         if name not in self._steps or _has_failed(self._steps[name]):
@@ -131,8 +132,9 @@ class Attempt:
             self._memo = {row["name"]: row["value"] for row in rows}
         if name in self._memo:
             return self._memo[name]
+        STEP.set(name)  # a step is a task, so nobody else sees it
         result = await work()
-        ended = self.take_ended()
+        ended = self.take_ended(name)
         try:
             columns = (self.claim.id, self.claim.token, name, result, as_rows(ended))
             saved = await persist(lambda: self.pool.fetchval(SQL.get("save_step"), *columns))

@@ -18,8 +18,10 @@ ends and an operator decides.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -36,6 +38,10 @@ from openbell.engine.registry import Effect
 
 SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", "unknown"]
 """How a spend ends, as the database function ``settle`` explains."""
+
+
+STEP: ContextVar[str | None] = ContextVar("openbell_step", default=None)
+"""The step of an attempt within which this code runs, its sub-tasks too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,23 @@ class Settlement:
     took: Mapping[str, int] = field(default_factory=dict)
     ref: str | None = None
     trouble: str | None = None
+    token: int | None = None
+    step: str | None = None
+    """The step within which the call was made; its memo and the settlement are written together."""
 
 
 def as_rows(settlements: Sequence[Settlement]) -> list[dict[str, Any]]:
     """The settlements as the database functions take them, in one JSON array."""
     return [
-        {"id": s.spend_id, "state": s.state, "outcome": s.outcome, "took": s.took, "ref": s.ref, "trouble": s.trouble}
+        {
+            "id": s.spend_id,
+            "token": s.token,
+            "state": s.state,
+            "outcome": s.outcome,
+            "took": s.took,
+            "ref": s.ref,
+            "trouble": s.trouble,
+        }
         for s in settlements
     ]
 
@@ -108,16 +125,16 @@ class Ledger:
         try:
             return await asyncio.shield(asked)
         except asyncio.CancelledError:
-            abandoned = asyncio.create_task(self._abandon(asked))
+            abandoned = asyncio.create_task(self._abandon(asked, intent.token))
             self._abandoned.add(abandoned)
             abandoned.add_done_callback(self._abandoned.discard)
             raise
 
-    async def _abandon(self, asked: asyncio.Task[Verdict]) -> None:
+    async def _abandon(self, asked: asyncio.Task[Verdict], token: int | None) -> None:
         verdict = await asked
         if verdict.spend_id is not None:
             state: SpendEnd = "unknown" if verdict.resumed else "released"
-            await self.settle([Settlement(verdict.spend_id, state, "the attempt ended before the call")])
+            await self.settle([Settlement(verdict.spend_id, state, "the attempt ended before the call", token=token)])
 
     async def _reserve(self, intents: list[Intent]) -> list[Verdict]:
         all_legs = [(n, account, amount) for n, intent in enumerate(intents, 1) for account, amount in intent.legs]
@@ -170,6 +187,9 @@ class Call:
     """Whether this call may have been made before, by a lost attempt: `lookup` asks first, `resend` sends again."""
     provider_ref: str | None = None
     _mark: Callable[[], Awaitable[bool]] | None = None
+    _until: float = math.inf
+    _token: int | None = None
+    _step: str | None = None
     _sent: bool = False
     _outcome: str = "ok"
     _took: dict[str, int] = field(default_factory=dict)
@@ -185,6 +205,9 @@ class Call:
         if self.effect != "repeat" and not self._sent and (self._mark is None or not await self._mark()):
             self.never_sent("fenced")
             raise Fenced("The attempt is no longer this worker's; the call was not made.")
+        if monotonic() > self._until:
+            self.never_sent("the process stood still before the call")
+            raise Waiting("The process stood still for too long to make the call now.")
         self._sent = True
 
     def took(self, *, outcome: str | None = None, ref: str | None = None, **amounts: int) -> None:
@@ -235,7 +258,16 @@ class Call:
     def settlement(self) -> Settlement:
         """How the spend ends."""
         end: SpendEnd = self._end or ("settled" if self._may_have_been else "released")
-        return Settlement(self.spend_id, end, self._outcome, dict(self._took), self.provider_ref, self._trouble)
+        return Settlement(
+            self.spend_id,
+            end,
+            self._outcome,
+            dict(self._took),
+            self.provider_ref,
+            self._trouble,
+            self._token,
+            self._step,
+        )
 
 
 @dataclass(slots=True)
@@ -283,18 +315,21 @@ class Spends:
         :class:`Fenced` when the attempt is no longer ours, :class:`Permanent` when a limit is missing.
         """
         held = checked({"calls": calls, **amounts})
+        _check_texts(operation, idempotency_key, self.key, self.on_behalf)
         if effect in ("resend", "lookup") and idempotency_key is None:
             raise ValueError(f"{self.provider} {operation}: a call with the effect {effect!r} needs an idempotency key")
         asked_at = monotonic()
         verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
         assert verdict.spend_id is not None
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
-        call = Call(verdict.spend_id, operation, effect, idempotency_key, verdict.resumed, verdict.provider_ref, mark)
+        call = Call(
+            verdict.spend_id, operation, effect, idempotency_key, verdict.resumed, verdict.provider_ref, mark,
+            asked_at + timeout.total_seconds(), self.token, STEP.get(),
+        )  # fmt: skip
         self._under_way[call.spend_id] = call
         try:
-            if monotonic() - asked_at > timeout.total_seconds():
-                call.never_sent("the process stood still between hold and call")
-                raise Waiting("The process stood still for too long to make the call now.")
+            if effect == "repeat":
+                await call.sending()
             begun = monotonic()
             yield call
             if monotonic() - begun > (timeout / 2 if slow is None else slow).total_seconds():
@@ -381,3 +416,18 @@ class Spends:
     def _name(self, verdict: Verdict) -> str:
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
         return account.name if account else self.provider
+
+
+def _check_texts(*texts: str | None) -> None:
+    """Refuse what the database cannot store, before it spoils the batch of others. Raises :class:`Permanent`."""
+    for text in filter(None, texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            broken = True
+        else:
+            broken = "\x00" in text
+        if broken:
+            raise Permanent(
+                f"{text[:40]!r} cannot be stored: it holds a NUL or half a character.", code="invalid_request"
+            )

@@ -310,7 +310,8 @@ create type openbell.effect as enum ('repeat', 'resend', 'lookup', 'never');
 create type openbell.spend_state as enum ('intended', 'sent', 'settled', 'released', 'unknown');
 
 -- The hold and the intent of one outside call, committed before the call is made. Amounts by resource: what was held for
--- it, and what it took. One row for each idempotency key: a call that is made again with its key is the same spend.
+-- it, and what it took. One row for each idempotency key: a call that is made again with its key is the same spend. Once it
+-- is `charged`, its money is settled for good.
 create table openbell.spend (
     id              bigint      generated always as identity primary key,
     job_id          bigint,
@@ -331,6 +332,7 @@ create table openbell.spend (
     held            jsonb       not null,
     took            jsonb,
     cost_micro      bigint      not null default 0 check (cost_micro >= 0),
+    charged         boolean     not null default false,
     outcome         text,
     provider_ref    text,
     check ((state in ('intended', 'sent')) = (ended_at is null))

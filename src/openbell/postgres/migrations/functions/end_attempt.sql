@@ -21,7 +21,7 @@ begin
     delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
     if exists (select 1 from openbell.spend s
-        where s.job_id = j.id and s.state = 'unknown' and s.provider_ref is null and (s.effect = 'never' or s.effect = 'resend' and s.resend_until <= v_now)) then
+        where s.job_id = j.id and s.state = 'unknown' and (s.effect = 'never' or s.effect = 'resend' and s.resend_until <= v_now)) then
         p_kind := 'permanent';
         p_code := 'outcome_unknown';
         p_message := 'a call that must not be repeated blindly may have happened; see the spend (' || p_message || ')';

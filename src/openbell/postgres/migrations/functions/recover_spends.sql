@@ -10,7 +10,7 @@ begin
         where s.ended_at is null and s.intended_at + s.timeout + p_grace < openbell.now()
             and not exists (
                 select 1 from openbell.job j where j.id = s.job_id and (j.token = s.token or s.token is null and s.provider_ref is not null))
-        order by s.id limit 500
+        order by s.id limit 500 for update of s skip locked
     ) l;
     perform openbell.settle(v_lost);
     return jsonb_array_length(v_lost);

@@ -5,7 +5,8 @@
 --
 -- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
 --   fenced    the job is no longer held under this token
---   busy      another attempt makes the call of this idempotency key right now
+--   busy      another attempt makes the call of this idempotency key right now, or an earlier request may still be on its way
+--             (until frees_at) to a provider who would be asked about it too early
 --   expired   the call of this key may have happened, and is not to be made again
 --   missing   an account does not exist; a missing limit blocks
 --   turned    the period of an account has ended; ask for the account of the next one
@@ -43,6 +44,7 @@ begin
         select u.*, j.token is not distinct from u.token and j.cancelled_by is null as ours, coalesce(j.job_class, 0) as job_class,
             e.id as earlier, e.provider_ref,
             coalesce(e.ended_at is null and exists (select 1 from openbell.job h where h.id = e.job_id and h.token = e.token), false) as busy,
+            case when u.effect = 'lookup' and e.state in ('sent', 'unknown') and e.provider_ref is null then e.intended_at + e.timeout end as on_its_way_until,
             coalesce(e.state in ('sent', 'settled', 'unknown'), false) as may_have_been,
             coalesce(u.effect = 'never' or u.effect = 'resend' and e.resend_until <= v_now, false) as too_late,
             row_number() over (partition by u.provider, coalesce(u.idempotency_key, u.n::text) order by u.n) > 1 as second
@@ -52,7 +54,9 @@ begin
         left join openbell.spend e on e.provider = u.provider and e.idempotency_key = u.idempotency_key
     ), leg as (
         select l.request as n, l.account, a.id as found, a.ends_at <= v_now as turned, a.blocked_until, least(a.granted, a.lowered_to) as granted,
-            case when a.closes = 'charge' and asked.may_have_been then 0 else l.amount end as amount,
+            case when a.closes = 'charge' and asked.may_have_been then 0
+                when exists (select 1 from openbell.hold h where h.spend_id = asked.earlier and h.account_id = l.account) then 0
+                else l.amount end as amount,
             least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as room,
             case when a.floors = '{}' then 0 else
                 coalesce((select sum(f.value::bigint) from jsonb_each_text(a.floors) f where f.key::smallint < asked.job_class), 0) end as kept
@@ -67,7 +71,7 @@ begin
         select asked.n,
             case
                 when asked.job is not null and not asked.ours then 'fenced'
-                when asked.busy or asked.second then 'busy'
+                when asked.busy or asked.second or asked.on_its_way_until > v_now then 'busy'
                 when asked.may_have_been and asked.too_late then 'expired'
                 when not coalesce(bool_and(leg.found is not null), false) then 'missing'
                 when bool_or(leg.turned) then 'turned'
@@ -81,7 +85,7 @@ begin
             (array_agg(leg.account order by leg.turned desc nulls last, leg.amount > leg.granted desc, leg.blocked_until desc nulls last,
                 leg.amount - leg.room + leg.kept desc))[1] as account
         from asked left join leg on leg.n = asked.n
-        group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.may_have_been, asked.too_late
+        group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.on_its_way_until, asked.may_have_been, asked.too_late
     ), summed as (
         select leg.n, sum(leg.amount) over (partition by leg.account order by leg.n rows unbounded preceding) > leg.room - leg.kept and leg.amount > 0 as over
         from leg join eligible on eligible.n = leg.n where eligible.refusal is null
@@ -131,12 +135,13 @@ begin
         case when numbered.verdict in ('turned', 'paused', 'full', 'reserved', 'too_big') then numbered.account end,
         case numbered.verdict
             when 'paused' then (select a.blocked_until from openbell.account a where a.id = numbered.account)
+            when 'busy' then (select asked.on_its_way_until from asked where asked.n = numbered.n)
             when 'open' then (select max(gate.until) from gate where gate.n = numbered.n)
             when 'retired' then (select max(gate.until) from gate where gate.n = numbered.n)
             when 'full' then case when numbered.alone then openbell.room_at(numbered.account,
-                (select (leg.amount - leg.room)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now) end
+                (select max(leg.amount - leg.room)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now) end
             when 'reserved' then openbell.room_at(numbered.account,
-                (select (leg.amount - leg.room + leg.kept)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now)
+                (select max(leg.amount - leg.room + leg.kept)::bigint from leg where leg.n = numbered.n and leg.account = numbered.account), v_now)
         end,
         numbered.sid is not null and numbered.may_have_been, numbered.provider_ref
     from numbered order by numbered.n;

@@ -5,7 +5,7 @@
 --   refused     released, but the provider was asked: the call itself counts
 --   under_way   the provider works on it and has a name for it: money stays held, and the spend open
 --   unknown     it may have happened: it counts as spent, and money stays held until somebody knows
--- A spend that has ended already is left as it is. An account takes what the call took of its resource; where that is not told,
+-- A spend that has ended already is left as it is, and one that another attempt has taken over since: rows name their token. An account takes what the call took of its resource; where that is not told,
 -- what was held. Only a call that took more than was held touches the account itself.
 create or replace function openbell.settle(p_ended jsonb) returns void
 language plpgsql set plan_cache_mode = force_generic_plan as $$
@@ -16,18 +16,24 @@ begin
         return;
     end if;
 
+    -- In the order in which a reservation takes them: breakers, then accounts.
+    perform 1 from openbell.breaker b
+    where b.probe in (select u.id from jsonb_to_recordset(p_ended) as u (id bigint)) order by b.provider, b.operation for update;
+
     with told as (
-        select u.* from jsonb_to_recordset(p_ended) as u (id bigint, state text, outcome text, took jsonb, ref text)
+        select u.* from jsonb_to_recordset(p_ended) as u (id bigint, token bigint, state text, outcome text, took jsonb, ref text)
     ), ended as (
         update openbell.spend s
         set state = case u.state when 'unanswered' then 'settled' when 'refused' then 'released' when 'under_way' then 'sent' else u.state end::openbell.spend_state,
             outcome = u.outcome, ended_at = case when u.state <> 'under_way' then v_now end, token = case when u.state <> 'under_way' then s.token end,
-            took = case when u.state <> 'released' then coalesce(u.took, s.took) end,
-            cost_micro = case when u.state in ('released', 'refused') then 0
-                else coalesce(u.took ->> 'usd_micro', s.took ->> 'usd_micro', s.held ->> 'usd_micro', '0')::bigint end,
+            took = coalesce(s.took, '{}') || case when s.charged then coalesce(u.took, '{}') - array['usd_micro', 'credits'] else coalesce(u.took, '{}') end,
+            cost_micro = case when s.charged then s.cost_micro
+                when u.state in ('released', 'refused') then 0
+                else coalesce(u.took ->> 'usd_micro', s.held ->> 'usd_micro', '0')::bigint end,
+            charged = s.charged or u.state in ('settled', 'unanswered'),
             provider_ref = coalesce(u.ref, s.provider_ref)
         from told u
-        where s.id = u.id and s.ended_at is null
+        where s.id = u.id and s.ended_at is null and (u.token is null or s.token is not distinct from u.token)
         returning s.id, u.state, u.took,
             greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
     ), closed as (
@@ -47,12 +53,14 @@ begin
         select c.account_id, v_now, case when c.closes = 'age' then c.held - least(c.taken, c.held) else c.held end,
             case when c.closes = 'charge' then least(c.taken, c.held) else 0 end
         from closed c where c.closes <> 'age' or c.taken < c.held
-    )
-    update openbell.account a set overrun = a.overrun + s.excess
-    from (
+    ), over as (
         select c.account_id, sum(c.taken - c.held) as excess from closed c where c.taken > c.held group by c.account_id
-    ) s
-    where a.id = s.account_id;
+    ), locked as materialized (
+        select a.id from openbell.account a where a.id in (select o.account_id from over o) order by a.id for no key update
+    )
+    update openbell.account a set overrun = a.overrun + o.excess
+    from over o join locked on locked.id = o.account_id
+    where a.id = o.account_id;
 
     perform openbell.judge_providers(p_ended, v_now);
 end $$;
