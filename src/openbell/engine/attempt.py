@@ -90,7 +90,7 @@ class Attempt:
         return self._spends[provider]
 
     def take_ended(self, step: str | None = None) -> list[Settlement]:
-        """The outside calls that have ended, all or those of a step, and are not written yet; who takes them writes them."""
+        """The calls that have ended, all or those of a step, and are not written yet; who takes them writes them."""
         taken = []
         for spends in self._spends.values():
             taken += [one for one in spends.ended if step is None or one.step == step]
