@@ -219,6 +219,7 @@ async def test_a_producer_that_swallows_its_cancellation(pool: asyncpg.Pool, emp
 async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, employ: Employ) -> None:
     """PF-10: a step that swallows its cancellation is left behind with its call; the call is not made again."""
     calls: list[int] = []
+    over = asyncio.Event()
 
     async def deaf_call(ctx: Any) -> str:
         async with ctx.spends("shop").call("buy", effect="never") as call:
@@ -228,6 +229,7 @@ async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, e
             while time.monotonic() < end:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.sleep(end - time.monotonic())
+        over.set()
         return "done"
 
     async def buyer(key: Key, ctx: Any) -> Number:
@@ -241,6 +243,7 @@ async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, e
     await works_still(pool)
     assert calls == [1]
     assert await pool.fetchval("select state::text from openbell.spend") == "unknown"
+    await asyncio.wait_for(over.wait(), 10)
 
 
 async def test_a_leaked_task_is_ended(pool: asyncpg.Pool, employ: Employ, caplog: pytest.LogCaptureFixture) -> None:
