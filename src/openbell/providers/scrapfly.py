@@ -52,10 +52,9 @@ def limits(
     ``calls_per_minute`` and ``at_once`` are the throttles of the project, which are set at the service; without them
     60 calls a minute are made. Raises ``KeyError`` for an unknown plan.
     """
-    credits = int(PLANS[plan] * margin)
-    month, hour = timedelta(days=31), timedelta(hours=1)
+    granted, month, hour = int(PLANS[plan] * margin), timedelta(days=31), timedelta(hours=1)
     accounts = [
-        Limit("scrapfly", "credits", "31 days", credits, span=month, grain=hour),
+        Limit("scrapfly", "credits", "31 days", granted, span=month, grain=hour),
         Limit("scrapfly", "calls", "minute", calls_per_minute or 60, span=timedelta(minutes=1)),
     ]
     if at_once is not None:
@@ -149,10 +148,9 @@ class Scrapfly:
             answer = await wire.exchange(
                 self._http, call, "GET", "scrape", name=NAME, params=params, most_bytes=MOST_BYTES
             )
-            credits = _cost(answer)
-            if credits is not None:
-                call.took(credits=credits)
-            page = read_page(answer, credits)
+            if (cost := _cost(answer)) is not None:
+                call.took(credits=cost)
+            page = read_page(answer, cost)
             if isinstance(page, ProducerError):
                 call.took(outcome=page.code)
                 raise page
@@ -173,8 +171,8 @@ def _cost(answer: wire.Answer) -> int | None:
     return 0 if answer.status in UNPAID else None
 
 
-def read_page(answer: wire.Answer, credits: int | None = None) -> Page | ProducerError:
-    """The page in an answer, or the error that it stands for."""
+def read_page(answer: wire.Answer, cost: int | None = None) -> Page | ProducerError:
+    """The page in an answer that took ``cost`` credits, or the error that it stands for."""
     body = _body(answer)
     found = body.get("result")
     result = found if isinstance(found, dict) else {}
@@ -190,7 +188,7 @@ def read_page(answer: wire.Answer, credits: int | None = None) -> Page | Produce
     content = result.get("content")
     if not isinstance(content, str) or result.get("success") is False:
         return Transient(f"{NAME} answered without a page", code="unexpected_answer")
-    return Page(_word(result.get("url")) or "", upstream or 200, content, credits, answer.synthetic)
+    return Page(_word(result.get("url")) or "", upstream or 200, content, cost, answer.synthetic)
 
 
 def _body(answer: wire.Answer) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The calls of the Agent API.
 
 A run works in the background: it is accepted at once and goes on without us. It is one spend from the submission to
-its end, however often it is asked about: between two calls the spend stays open as `unknown` with the outcome
-``under way`` and the run's id, so that its money stays held; the poll that finds the run ended settles it with what
-the service says it cost. The service has no list of runs. A run whose id was lost with the answer can therefore not be
-asked about, is never submitted again by itself, and stays unknown until an operator resolves it.
+its end, however often it is asked about: in between the spend is under way, with its money held; the poll that finds
+the run ended settles it with what the service says it cost. The service has no list of runs. A run whose id was lost
+with the answer can therefore not be asked about, is never submitted again by itself, and stays unknown until an
+operator resolves it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from openbell.providers.perplexity.requests import Ask
 NAME = "Perplexity"
 TIMEOUT_S = 30.0
 TIMEOUT = timedelta(seconds=TIMEOUT_S + 5)
-UNDER_WAY = "under way"
 MOST_RUNS = 5
 MOST_PAGES = 20
 BATCH_RUNNING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
@@ -182,33 +181,29 @@ class Perplexity:
                     code="outcome_unknown",
                 )
             if call.resumed and call.provider_ref is not None:
-                call.unclear(UNDER_WAY)
+                call.under_way(call.provider_ref)
                 return handle(id=call.provider_ref, adopted=True)
             body = {**ask.body(), "background": True, "store": True}
             run = read_run(await self._make(call, "v1/agent", json=body))
             if isinstance(run, ProducerError):
                 call.unclear(run.code)
                 raise run
-            call.took(ref=run.id)
-            call.unclear(UNDER_WAY)
+            call.under_way(run.id)
             return handle(id=run.id)
 
     async def poll(self, handle: Handle) -> Run:
         """The run as it stands now; its spend is settled when it has ended. A failed run is no error here."""
         path = f"v1/responses/{quote(handle.id, safe='')}"
         async with self._keyed("v1/agent", handle.key, handle.held_micro) as call:
-            answer = await self._ask(call, path)
+            answer = await self._ask(call, path, ref=handle.id)
             run = read_run(_object(answer), effort=handle.effort, structured=handle.structured)
             if isinstance(run, ProducerError):
                 raise run
             run.host, run.synthetic = wire.host_of(self._http), answer.synthetic
-            call.took(ref=handle.id)
-            if run.running:
-                call.unclear(UNDER_WAY)
-            elif run.cost_micro is None:
+            if not run.running and run.cost_micro is None:
                 call.took(outcome="price unknown")
-            else:
-                call.took(outcome=run.status, usd_micro=run.cost_micro)
+            elif not run.running:
+                call.took(outcome=run.status, usd_micro=run.cost_micro or 0)
             return run
 
     async def cancel(self, handle: Handle) -> bool:
@@ -258,7 +253,7 @@ class Perplexity:
         }
         held = sum(one.held_micro for one in asked.values())
         async with self._spends.call(
-            "v1/batches", effect="resend", idempotency_key=key, window=window, timeout=TIMEOUT, calls=2, usd_micro=held
+            "v1/batches", effect="resend", idempotency_key=key, window=window, timeout=TIMEOUT, usd_micro=held
         ) as call:
             batch_id = call.provider_ref or (await self._find_batch(call, key) if call.resumed else None)
             if batch_id is None:
@@ -269,32 +264,33 @@ class Perplexity:
             if not isinstance(batch_id, str):
                 call.unclear("unexpected_answer")
                 raise Transient(f"{NAME} answered without the id of the batch", code="unexpected_answer")
-            call.took(ref=batch_id)
-            call.unclear(UNDER_WAY)
+            call.under_way(batch_id)
             return BatchHandle(id=batch_id, key=key, asked=asked)
 
     async def read_batch(self, handle: BatchHandle) -> Batch:
-        """The batch as it stands now, with its results once it has ended; its spend is settled then."""
+        """The batch as it stands now, with its results once it has ended; its spend is settled then.
+
+        With the files of results it asks up to three times, which counts as one call: in the least tier more than one
+        would never be let through.
+        """
         held = sum(one.held_micro for one in handle.asked.values())
-        async with self._keyed("v1/batches", handle.key, held, calls=3) as call:
-            value = _object(await self._ask(call, f"v1/batches/{quote(handle.id, safe='')}"))
+        async with self._keyed("v1/batches", handle.key, held) as call:
+            value = _object(await self._ask(call, f"v1/batches/{quote(handle.id, safe='')}", ref=handle.id))
             batch = Batch(id=handle.id, status=str(value.get("status")))
             if batch.running:
-                call.took(ref=handle.id)
-                call.unclear(UNDER_WAY)
                 return batch
             for file in (value.get("output_file_id"), value.get("error_file_id")):
                 if isinstance(file, str) and file:
-                    answer = await self._ask(call, f"v1/files/{quote(file, safe='')}/content")
+                    answer = await self._ask(call, f"v1/files/{quote(file, safe='')}/content", ref=handle.id)
                     _collect(batch, answer, handle.asked, wire.host_of(self._http))
-            call.took(ref=handle.id, outcome=batch.status, usd_micro=_cost_of(batch, handle.asked))
+            call.took(outcome=batch.status, usd_micro=_cost_of(batch, handle.asked))
             return batch
 
     async def _find_batch(self, call: Call, key: str) -> str | None:
         """The batch that was created under this key; None when it is proven that there is none."""
         after: dict[str, str] = {}
         for _ in range(MOST_PAGES):
-            page = _object(await self._ask(call, "v1/batches", params={"limit": "100", **after}))
+            page = _object(await self._ask(call, "v1/batches", ref=None, params={"limit": "100", **after}))
             data = page.get("data")
             if not isinstance(data, list):
                 raise Transient(f"{NAME} answered with something that is no list of batches", code="unexpected_answer")
@@ -312,10 +308,8 @@ class Perplexity:
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def _keyed(self, operation: str, key: str, held: int, calls: int = 1) -> AbstractAsyncContextManager[Call]:
-        return self._spends.call(
-            operation, effect="lookup", idempotency_key=key, timeout=TIMEOUT, calls=calls, usd_micro=held
-        )
+    def _keyed(self, operation: str, key: str, held: int) -> AbstractAsyncContextManager[Call]:
+        return self._spends.call(operation, effect="lookup", idempotency_key=key, timeout=TIMEOUT, usd_micro=held)
 
     async def _make(self, call: Call, path: str, **request: Any) -> dict[str, Any]:
         """Something is made and paid for. A refusal proves that it was not; anything else leaves it open."""
@@ -327,21 +321,21 @@ class Perplexity:
         value = read_answer(answer)
         if isinstance(value, ProducerError):
             if 400 <= answer.status < 500 and answer.status not in DOUBTFUL:
-                call.never_sent(value.code)
+                call.refused(value.code)
             else:
                 call.unclear(value.code)
             raise value
         return value
 
-    async def _ask(self, call: Call, path: str, **request: Any) -> wire.Answer:
-        """Ask about what was made before: whatever is answered, or goes wrong, does not end it."""
+    async def _ask(self, call: Call, path: str, *, ref: str | None, **request: Any) -> wire.Answer:
+        """Ask about what was made before: whatever is answered, or goes wrong, it goes on until we know its end."""
         try:
-            answer = await wire.exchange(self._http, call, "GET", path, name=NAME, **request)
-        except BaseException as error:
-            _leave_open(call, error)
-            raise
-        call.unclear(UNDER_WAY)
-        return answer
+            return await wire.exchange(self._http, call, "GET", path, name=NAME, **request)
+        finally:
+            if ref is None:
+                call.unclear("looked for")
+            else:
+                call.under_way(ref)
 
 
 def _leave_open(call: Call, error: BaseException) -> None:
