@@ -222,6 +222,32 @@ async def test_floors_are_kept_for_the_more_urgent(pool: asyncpg.Pool, job_class
     assert (row["held"], row["blocked_until"]) == (free, None)
 
 
+async def test_the_account_that_is_full_is_the_one_that_is_named(pool: asyncpg.Pool) -> None:
+    """PF-19: a call refused for its rate names the rate, also beside a budget of money, and blocks nothing else."""
+    _, attempt = await attempt_at(pool, limits=[per_minute(1), BUDGET])
+    spends = attempt.spends("shop")
+    async with spends.call("buy", usd_micro=10):
+        pass
+    with pytest.raises(AccountBlocked, match="shop calls per minute"):
+        async with spends.call("buy", usd_micro=10):
+            pytest.fail("the call would have been made")
+    assert (await account(pool, resource="usd_micro"))["blocked_until"] is None
+
+
+async def test_a_run_under_way_ends_although_the_budget_is_overdrawn(pool: asyncpg.Pool) -> None:
+    """PF-21: a resumed call takes no money, so that an overrun of others does not keep it from being settled."""
+    hand, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+    async with spends.call("run", effect="lookup", idempotency_key="k", usd_micro=100) as call:
+        await call.sending()
+        call.under_way("run-7")
+    async with spends.call("buy", usd_micro=100) as call:
+        call.took(usd_micro=5_000)
+    await hand.ledger.settle(spends.ended)
+    async with spends.call("run", effect="lookup", idempotency_key="k", usd_micro=100) as call:
+        assert call.provider_ref == "run-7"
+
+
 async def make_trouble(pool: asyncpg.Pool, hand: Hand, attempt: Attempt, calls: int, troubled: int) -> None:
     """So many calls, of which the first so many fail by the provider's fault."""
     spends = attempt.spends("shop")

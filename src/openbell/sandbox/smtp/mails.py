@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.parser import BytesHeaderParser
 from typing import Any
 
-import dkim  # type: ignore[import-untyped]
+import dkim
 
 from openbell.sandbox.journal import Store
 

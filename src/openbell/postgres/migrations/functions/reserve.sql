@@ -79,11 +79,12 @@ begin
                 when exists (select 1 from gate where gate.n = asked.n and gate.shut and gate.operation <> '') then 'retired'
                 when exists (select 1 from gate where gate.n = asked.n and gate.shut) then 'open'
                 when bool_or(leg.amount > 0 and leg.blocked_until > v_now) then 'paused'
-                when bool_or(leg.amount > leg.room) then 'full'
+                when bool_or(leg.amount > leg.room and leg.amount > 0) then 'full'
                 when bool_or(leg.amount > leg.room - leg.kept and leg.amount > 0) then 'reserved'
             end as refusal,
-            (array_agg(leg.account order by leg.turned desc nulls last, leg.amount > leg.granted desc, leg.blocked_until desc nulls last,
-                leg.amount - leg.room + leg.kept desc))[1] as account
+            (array_agg(leg.account order by coalesce(leg.turned, false) desc, leg.amount > leg.granted desc,
+                case when leg.amount > 0 and leg.blocked_until > v_now then leg.blocked_until end desc nulls last,
+                case when leg.amount > 0 then leg.amount - leg.room + leg.kept end desc nulls last))[1] as account
         from asked left join leg on leg.n = asked.n
         group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.on_its_way_until, asked.may_have_been, asked.too_late
     ), summed as (
