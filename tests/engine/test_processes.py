@@ -219,9 +219,9 @@ async def test_the_limit_holds_over_processes(pool: asyncpg.Pool, dsn: str, sand
 async def test_sixty_a_minute_hold_over_processes(pool: asyncpg.Pool, dsn: str, start: Start, launch: Launch) -> None:
     """MD-18: 60 calls a minute, 200 symbols watched, three processes: never more than 60 in any sliding minute."""
     sandbox = await start(calls_per_minute=100_000)
-    received = await watch_many(pool, dsn, sandbox, launch, granted=60, span_s=60, run_s=130)
+    received = await watch_many(pool, dsn, sandbox, launch, granted=60, span_s=60, run_s=80)  # past the end of a window
     assert busiest(received, 60) <= 60
-    assert len(received) >= 120
+    assert len(received) >= 100
 
 
 async def test_a_viewer_gets_a_stale_quote_within_a_second(
