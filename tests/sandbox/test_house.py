@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from openbell.sandbox.house import Wall
 from openbell.sandbox.journal import StateUnreadable
 from openbell.sandbox.ledger import ENTRIES_MAX, Entry, Ledger
 from tests.sandbox.harness import Running, Start
@@ -181,7 +181,22 @@ async def test_ports_are_told(sandbox: Running) -> None:
     assert (await sandbox.client.get("/_control/ports")).json()["http"] == sandbox.port
 
 
-def test_wall_never_goes_back() -> None:
-    """The sandbox's time only goes on."""
-    wall = Wall()
-    assert wall() <= wall()
+async def test_ordinary_time_can_be_advanced(sandbox: Running) -> None:
+    """A week can pass for runs and articles without moving the replayed market; the clock never goes back."""
+    await sandbox.fault("slow_run", provider="perplexity", seconds=600, times=1)
+    run = (await sandbox.client.post("/perplexity/v1/agent", json={**ASK, "background": True}, headers=KEY)).json()
+    before = await sandbox.clock()
+    after = await sandbox.clock(advance_s=7 * 86_400)
+    assert datetime.fromisoformat(after["now"]) - datetime.fromisoformat(before["now"]) >= timedelta(days=7)
+    assert (after["position"], after["market_day"]) == (before["position"], before["market_day"])
+    done = await sandbox.client.get(f"/perplexity/v1/agent/{run['id']}", headers=KEY)
+    assert done.json()["status"] == "completed"
+    assert (await sandbox.client.post("/_control/clock", json={"advance_s": -1})).status_code == 400
+
+
+async def test_replay_goes_on_from_its_place(start: Start) -> None:
+    """After the ordinary time has been advanced a running replay goes on from where it stood."""
+    running = await start(freeze=False, day_seconds=3_600)
+    before = await running.clock()
+    after = await running.clock(advance_s=86_400)
+    assert before["position"] <= after["position"] < before["position"] + 0.1

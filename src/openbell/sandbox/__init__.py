@@ -14,6 +14,15 @@ with the rest of openbell: whoever talks to it talks over HTTP or SMTP, as with 
     simulator   what every simulator is made of; how to write one
     catalog     which ones there are
     fmp         Financial Modeling Prep
+    llm         what the models' simulators share: prices, writing, batches
+    perplexity  the Agent API
+    openai      chat completions, responses, batches
+    anthropic   messages, message batches
+    news        feeds, Google's links and their resolver, publishers' pages
+    scrapfly    pages through a scraping service
+    edgar       filings
+    wikimedia   page views
+    smtp        a mail server that keeps what arrives
     control     /_control/...
     server      serve() on a socket
 """

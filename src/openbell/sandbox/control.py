@@ -5,7 +5,8 @@
     POST /_control/faults             {"provider": "fmp", "path": "quote", "symbol": "AAPL", "kind": "slow",
                                        "seconds": 2, "times": 1}: all fields in faults.py
     GET  /_control/clock              the replayed day and time
-    POST /_control/clock              {"advance_days": 1, "day_seconds": 10, "freeze": true}, each optional
+    POST /_control/clock              {"advance_days": 1, "day_seconds": 10, "freeze": true, "advance_s": 86400}, each
+                                      optional: advance_days is of the market, advance_s of everything else
     GET  /_control/ports              the ports of simulators that have their own, by name
     .../_control/NAME/...             what a simulator adds
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -38,11 +40,15 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 
 class ClockSpec(BaseModel):
-    """A change of the replay: jump ahead, change the pace (seconds of a market day), stop or go on."""
+    """A change of the replay: jump ahead, change the pace (seconds of a market day), stop or go on.
+
+    advance_s makes it later by so many seconds for all that lives by the ordinary clock: news, filings, runs, limits.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     advance_days: float = Field(default=0.0, ge=0.0, le=1_000_000.0)
+    advance_s: float = Field(default=0.0, ge=0.0, le=31_622_400.0)
     day_seconds: float | None = Field(default=None, ge=DAY_SECONDS_MIN, le=86_400.0)
     freeze: bool | None = None
 
@@ -76,6 +82,7 @@ def control_routes(
     async def clock(request: Request) -> Response:
         if request.method == "POST":
             spec = await _body(request, ClockSpec)
+            house.advance(spec.advance_s)
             house.anchor = house.anchor.moved(
                 house.wall(), advance_days=spec.advance_days, day_seconds=spec.day_seconds, frozen=spec.freeze
             )
@@ -98,6 +105,7 @@ def clock_json(house: House, fmp: Fmp) -> dict[str, Any]:
     """Where the replay stands and how fast it goes."""
     now, anchor = house.moment(), house.anchor
     return {
+        "now": datetime.fromtimestamp(house.wall(), UTC).isoformat(),
         "market_day": now.day.isoformat(),
         "market_time": now.time.isoformat(),
         "timestamp": now.timestamp,

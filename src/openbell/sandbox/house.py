@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from openbell.sandbox.clock import Anchor, Moment, moment
@@ -16,7 +16,10 @@ from openbell.sandbox.replay import Market
 
 
 class Wall:
-    """Epoch seconds that never go back while the process lives, even if somebody sets the machine's clock."""
+    """Epoch seconds that never go back while the process lives, even if somebody sets the machine's clock.
+
+    They can be put ahead of the real time; a restart comes back to it.
+    """
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()
@@ -25,6 +28,10 @@ class Wall:
         """Epoch seconds now."""
         return self._offset + time.monotonic()
 
+    def advance(self, seconds: float) -> None:
+        """From now on it is so much later."""
+        self._offset += seconds
+
 
 class House:
     """The shared state. `closing` is set when the sandbox ends; whoever waits for anything waits for that too.
@@ -32,9 +39,7 @@ class House:
     state: the file that keeps the clock; what else is kept lies beside it and begins with its name.
     """
 
-    def __init__(
-        self, market: Market, anchor: Anchor, *, key: str, wall: Callable[[], float], state: Path | None
-    ) -> None:
+    def __init__(self, market: Market, anchor: Anchor, *, key: str, wall: Wall, state: Path | None) -> None:
         self.market = market
         self.anchor = anchor
         self.wall = wall
@@ -49,6 +54,12 @@ class House:
     def moment(self, days_ago: float = 0.0) -> Moment:
         """The market moment now, or so many market days ago."""
         return moment(self.market.calendar, self.anchor.position_at(self.wall()) - days_ago)
+
+    def advance(self, seconds: float) -> None:
+        """Make it later for everything but the replayed market, which has a pace of its own."""
+        anchor = self.anchor.moved(self.wall())
+        self.wall.advance(seconds)
+        self.anchor = replace(anchor, wall=self.wall())
 
     def knows(self, key: str) -> bool:
         """Whether a key is the accepted one."""

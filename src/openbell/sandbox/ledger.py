@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,16 @@ class Entry:
         """Whether anything was charged for the call."""
         return self.billed_usd_micro > 0 or self.billed_credits > 0 or self.billed_calls > 0
 
+    def fields(self) -> dict[str, Any]:
+        """The entry as the file keeps it."""
+        return {name: getattr(self, name) for name in _FIELDS}
+
     def as_json(self) -> dict[str, Any]:
         """The entry as /_control/ledger shows it."""
-        return {**asdict(self), "billed": self.billed, "received_at": self.arrived / MICRO}
+        return {**self.fields(), "billed": self.billed, "received_at": self.arrived / MICRO}
+
+
+_FIELDS = tuple(field.name for field in fields(Entry))
 
 
 class Ledger:
@@ -136,13 +143,13 @@ class Ledger:
         return entry.n > self._first
 
     def _write(self, entry: Entry) -> None:
-        self._journal.append(asdict(entry))
+        self._journal.append(entry.fields())
         if self._journal.bytes > FILE_BYTES_MAX:
             self._compact()
 
     def _compact(self) -> None:
         head = {"last": self._last, "first": self._first, "totals": self._totals.as_json()}
-        self._journal.rewrite([head, *({"kept": asdict(entry)} for entry in self._entries)])
+        self._journal.rewrite([head, *({"kept": entry.fields()} for entry in self._entries)])
 
     def _restore(self, line: dict[str, Any]) -> None:
         if "totals" in line:
