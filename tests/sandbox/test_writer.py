@@ -1,0 +1,184 @@
+"""What the pretended models write: valid by its schema, deterministic, about companies that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from openbell.sandbox.companies import COMPANIES
+from openbell.sandbox.llm.patterns import Unsupported, example
+from openbell.sandbox.llm.prices import ANTHROPIC, OPENAI, PERPLEXITY, TOKENS_STEP, Model, tokens
+from openbell.sandbox.llm.writer import Writer
+
+DAY = date(2012, 6, 1)
+Json = dict[str, Any]
+
+
+class Source(BaseModel):
+    url: str
+    published: date
+
+
+class Pick(BaseModel):
+    ticker: Annotated[str, Field(pattern=r"^[A-Z]{1,6}\d{0,3}$")]
+    company: str
+    action: Literal["buy", "hold", "watch"]
+    thesis: Annotated[str, Field(min_length=80, max_length=200)]
+    risks: Annotated[list[str], Field(min_length=2, max_length=4)]
+    sources: list[Source]
+    conviction: Annotated[int, Field(ge=1, le=5)]
+    target: Annotated[float, Field(gt=0)] | None
+
+
+class Picks(BaseModel):
+    week: Annotated[str, Field(pattern=r"^\d{4}-W\d{2}$")]
+    picks: Annotated[list[Pick], Field(min_length=8, max_length=8)]
+    note: str | None = None
+
+
+def test_a_list_of_picks() -> None:
+    """Picks fit the model of the one who asked; each is another company, first those that the question names."""
+    made = Picks.model_validate(Writer("Choose among MSFT, IBM and others", DAY).json(Picks.model_json_schema()))
+    symbols = [pick.ticker for pick in made.picks]
+    assert symbols[:2] == ["MSFT", "IBM"]
+    assert len(set(symbols)) == 8
+    for pick in made.picks:
+        assert pick.company == COMPANIES[pick.ticker].name
+        assert pick.ticker in pick.thesis + pick.risks[0] or pick.company in pick.thesis
+        assert all(COMPANIES[pick.ticker].name in risk for risk in pick.risks)
+
+
+def test_same_question_same_answer() -> None:
+    """The answer depends on the input alone."""
+    schema = Picks.model_json_schema()
+    assert Writer("a", DAY).json(schema) == Writer("a", DAY).json(schema)
+    assert Writer("a", DAY).json(schema) != Writer("b", DAY).json(schema)
+    assert "ynthetic" in Writer("a", DAY).text()
+
+
+def test_text_has_no_figures() -> None:
+    """A text without numbers cannot be mistaken for facts."""
+    assert not re.search(r"\d", Writer("Tell me about IBM", DAY).text())
+
+
+INTS = st.integers(-99, 99)
+SCHEMAS: st.SearchStrategy[Json] = st.recursive(
+    st.one_of(
+        st.just({"type": "boolean"}),
+        st.just({"type": "null"}),
+        st.builds(lambda a, b: {"type": "integer", "minimum": min(a, b), "maximum": max(a, b)}, INTS, INTS),
+        st.builds(lambda a, b: {"type": "number", "minimum": min(a, b), "maximum": max(a, b)}, INTS, INTS),
+        st.builds(
+            lambda a, b: {"type": "string", "minLength": a, "maxLength": a + b}, st.integers(0, 99), st.integers(0, 9)
+        ),
+        st.builds(lambda values: {"enum": values}, st.lists(st.text(max_size=3), min_size=1, max_size=3)),
+        st.builds(lambda value: {"const": value}, st.text(max_size=3)),
+    ),
+    lambda inner: st.one_of(
+        st.builds(
+            lambda items, least, more: {"type": "array", "items": items, "minItems": least, "maxItems": least + more},
+            inner,
+            st.integers(0, 5),
+            st.integers(0, 3),
+        ),
+        st.builds(
+            lambda properties: {"type": "object", "properties": properties, "required": list(properties)},
+            st.dictionaries(st.sampled_from(["ticker", "name", "url", "date", "n", "x"]), inner, max_size=4),
+        ),
+        st.builds(lambda one: {"anyOf": [{"type": "null"}, one]}, inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(SCHEMAS)
+def test_every_schema_is_satisfied(schema: Json) -> None:
+    """Whatever is asked for in types, limits, enums and alternatives is what is written."""
+    value = Writer("IBM", DAY).json(schema)
+    assert fits(json.loads(json.dumps(value)), schema), (value, schema)
+
+
+def fits(value: Any, schema: Json) -> bool:
+    """The part of JSON Schema that the schemas above use."""
+    if "anyOf" in schema:
+        return any(fits(value, one) for one in schema["anyOf"])
+    if "const" in schema:
+        return bool(value == schema["const"])
+    if "enum" in schema:
+        return value in schema["enum"]
+    match schema["type"]:
+        case "boolean":
+            return isinstance(value, bool)
+        case "null":
+            return value is None
+        case "integer":
+            return type(value) is int and schema["minimum"] <= value <= schema["maximum"]
+        case "number":
+            return isinstance(value, (int, float)) and schema["minimum"] <= value <= schema["maximum"]
+        case "string":
+            return isinstance(value, str) and schema["minLength"] <= len(value) <= schema["maxLength"]
+        case "array":
+            right = isinstance(value, list) and schema["minItems"] <= len(value) <= schema["maxItems"]
+            return right and all(fits(item, schema["items"]) for item in value)
+        case _:
+            named = isinstance(value, dict) and set(schema["required"]) <= set(value)
+            return named and all(fits(value[name], of) for name, of in schema["properties"].items() if name in value)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^[A-Z]{1,5}$",
+        r"^\d{4}-W\d{2}$",
+        r"^(buy|hold|sell)$",
+        r"^\d{4}-\d{2}-\d{2}$",
+        r"^https?://",
+        r"a+b*c?d{2,3}",
+        r"^(?:[a-z]{3}\.)+com$",
+        r"^\$\d+\.\d{2}$",
+        r"^\S+@\S+$",
+        r".{5}",
+    ],
+)
+def test_simple_patterns(pattern: str) -> None:
+    """A simple pattern is matched, alone and as a constraint of a text."""
+    assert re.search(pattern, example(pattern))
+    written = Writer("IBM", DAY).json({"type": "string", "pattern": pattern})
+    assert re.search(pattern, written)
+
+
+@pytest.mark.parametrize("pattern", [r"(?=a)b", r"(a)\1", r"[^a]", r"(a", r"*"])
+def test_patterns_that_are_not_simple(pattern: str) -> None:
+    """What cannot be read is said."""
+    with pytest.raises(Unsupported):
+        example(pattern)
+
+
+def test_a_text_is_written_for_any_pattern() -> None:
+    """A pattern that is not understood does not keep the rest of the answer from being written."""
+    assert isinstance(Writer("IBM", DAY).json({"type": "string", "pattern": r"^(?!x)[^y]+$"}), str)
+
+
+@given(st.text(max_size=200), st.sampled_from([*OPENAI.values(), *ANTHROPIC.values(), *PERPLEXITY.values()]))
+def test_no_amount_needs_rounding(text: str, model: Model) -> None:
+    """PF-21: tokens times price is a whole number of micro-dollars, also at half price where there are such batches."""
+    count = tokens(text)
+    assert count % TOKENS_STEP == 0
+    for half in (False, True) if model.name not in PERPLEXITY else (False,):
+        parts = count * model.input + count * model.output
+        assert parts % (2_000_000 if half else 1_000_000) == 0
+        assert model.cost(count, count, half=half) == parts // (2_000_000 if half else 1_000_000)
+
+
+def test_fractions_are_rounded_up_once() -> None:
+    """PF-21: where a fraction of a micro-dollar is left it is billed as a whole one, once per call."""
+    assert OPENAI["gpt-6-luna"].cost(1, 1) == 1
+    assert OPENAI["gpt-6-luna"].cost(1, 1, half=True) == 1
+    assert OPENAI["gpt-6-luna"].cost(10, 0, 10) == 1
