@@ -248,6 +248,18 @@ async def test_a_run_under_way_ends_although_the_budget_is_overdrawn(pool: async
         assert call.provider_ref == "run-7"
 
 
+async def test_places_are_free_when_the_call_has_ended(pool: asyncpg.Pool) -> None:
+    """PF-19: of two places an attempt may use each again and again; three calls at once are one too many."""
+    _, attempt = await attempt_at(pool, limits=[Limit("shop", "calls", "at once", 2, closes="release")])
+    spends = attempt.spends("shop")
+    for _ in range(5):
+        async with spends.call("one"), spends.call("two"):
+            pass
+    with pytest.raises(AccountBlocked):
+        async with spends.call("one"), spends.call("two"), spends.call("three"):
+            pytest.fail("the call would have been made")
+
+
 async def make_trouble(pool: asyncpg.Pool, hand: Hand, attempt: Attempt, calls: int, troubled: int) -> None:
     """So many calls, of which the first so many fail by the provider's fault."""
     spends = attempt.spends("shop")

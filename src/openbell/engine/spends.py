@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +34,7 @@ from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL
 from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, ProducerError, Waiting
 from openbell.engine.ledger import Account, checked, ensure_account, legs
+from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Effect
 
 SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", "unknown"]
@@ -161,6 +162,11 @@ class Ledger:
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """End spends that belong to no job's end. Those of a job end with it."""
         await self._pool.execute(SQL.get("settle_spends"), as_rows(settlements))
+
+    async def release_places(self, spend_id: int) -> None:
+        """Free the call's places among those at once. Best effort: settling the spend frees what is left."""
+        with suppress(*DATABASE_ERRORS):
+            await self._pool.execute(SQL.get("release_places"), spend_id)
 
     async def mark_sent(self, spend_id: int, job_id: int | None, token: int | None) -> bool:
         """Commit that the request leaves now. False when it must not."""
@@ -342,6 +348,8 @@ class Spends:
         finally:
             if self._under_way.pop(call.spend_id, None) is not None:
                 self.ended.append(call.settlement())
+            if any(account.limit.closes == "release" for account in self.accounts):
+                await self.ledger.release_places(call.spend_id)
 
     async def _reserve(
         self,
