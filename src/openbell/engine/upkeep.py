@@ -1,7 +1,7 @@
-"""What keeps the engine in shape, once a minute: ageing, giving up, sampling, history, and a look at the database.
+"""What keeps the engine in shape, once a minute: ageing, giving up, samples, history, estimates, the database.
 
 Each duty is small and bounded. :class:`Upkeep` walks them, in whichever process takes the minute first; in an idle
-system that costs a process one query a minute, and the one that took it two more.
+system that costs a process one query a minute, and the one that took it a handful more.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import asyncpg
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
+from openbell.engine.estimates import Estimator
 from openbell.engine.hints import Hints
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import CLASSES
@@ -165,7 +166,7 @@ class Upkeep(Duty):
         self._pool = pool
         self._sampler = Sampler(pool)
         self._for_waiting = (Ager(pool, after=ageing), Expirer(pool, hints))
-        self._always = (Watch(pool), Historian(pool, keep=keep))
+        self._always = (Watch(pool), Historian(pool, keep=keep), Estimator(pool))
         self._due = dict.fromkeys((duty.name for duty in (*self._for_waiting, *self._always)), 0.0)
 
     async def beat(self) -> float:

@@ -1,0 +1,1 @@
+update openbell.estimated set ended_at = $1, spend_id = $2
