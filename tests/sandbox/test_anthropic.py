@@ -198,6 +198,42 @@ class TestBatch:
         [entry, *_] = await sandbox.entries("anthropic")
         assert entry["billed_calls"] == 2
 
+    async def test_single_requests_go_wrong(self, sandbox: Running) -> None:
+        """A fault can meet one request of a batch, which is then not billed."""
+        path = "v1/messages/batches/line"
+        await sandbox.fault("overloaded", provider="anthropic", path=path, match='"custom_id": "r1"')
+        batch = await made(sandbox, [PARAMS] * 2)
+        lines = [json.loads(line) for line in (await results(sandbox, await end(sandbox, batch["id"]))).splitlines()]
+        assert [line["result"]["type"] for line in lines] == ["succeeded", "errored"]
+        assert [entry["billed_calls"] for entry in await sandbox.entries("anthropic") if entry["billed"]] == [1]
+
+    @pytest.mark.parametrize(
+        "requests",
+        [
+            None,
+            [],
+            [{"custom_id": "a"}],
+            [{"custom_id": "a", "params": 1}],
+            [{"custom_id": "a", "params": {}}, {"custom_id": "a", "params": {}}],
+        ],
+    )
+    async def test_requests_that_are_refused(self, sandbox: Running, requests: Any) -> None:
+        """A batch needs requests, each with a name of its own and parameters."""
+        answer = await post(sandbox, "messages/batches", {"requests": requests})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+    async def test_too_early_and_too_late(self, sandbox: Running) -> None:
+        """Results are there when the batch has ended, and gone when it is deleted."""
+        await sandbox.fault("slow_run", provider="anthropic", seconds=600, times=1)
+        path = f"/anthropic/v1/messages/batches/{(await made(sandbox, [PARAMS]))['id']}"
+        assert (await sandbox.client.get(f"{path}/results", headers=KEY)).status_code == 404
+        assert (await sandbox.client.delete(path, headers=KEY)).status_code == 400
+        await sandbox.clock(advance_s=601)
+        assert (await sandbox.client.get(f"{path}/results", headers=KEY)).status_code == 200
+        assert (await sandbox.client.delete(path, headers=KEY)).status_code == 200
+        assert (await sandbox.client.get(path, headers=KEY)).status_code == 404
+        assert (await sandbox.client.get("/anthropic/v1/messages/batches?limit=0", headers=KEY)).status_code == 400
+
     async def test_listing(self, sandbox: Running) -> None:
         """Batches are listed newest first, page by page."""
         batches = [(await made(sandbox, [PARAMS]))["id"] for _ in range(3)]

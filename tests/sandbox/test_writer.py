@@ -55,6 +55,48 @@ def test_a_list_of_picks() -> None:
         assert all(COMPANIES[pick.ticker].name in risk for risk in pick.risks)
 
 
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"allOf": [{"properties": {"ticker": {"type": "string"}}}, {"properties": {"n": {"const": 1}}}]}, None),
+        ({"type": "array", "prefixItems": [{"const": 1}, {"const": 2}], "items": False}, [1, 2]),
+        ({"type": "array", "items": {"enum": ["a", "b", "c", "d"]}, "uniqueItems": True}, ["a", "b", "c"]),
+        ({"type": "array", "items": {"type": "string"}, "maxItems": 0}, []),
+        ({"type": ["null", "integer"], "minimum": 4}, 5),
+        ({"type": "integer", "multipleOf": 5, "minimum": 11, "maximum": 19}, 15),
+        ({"type": "integer", "maximum": 3}, 2),
+        ({"type": "string", "format": "date-time"}, "2012-06-01T09:30:00Z"),
+        ({"type": "string", "format": "email"}, "synthetic@example.com"),
+        (
+            {"properties": {"tickers": {"type": "array", "items": {"enum": ["FB", "IBM"]}}}},
+            {"tickers": ["FB", "IBM", "FB"]},
+        ),
+        ({"type": "object", "minProperties": 1, "additionalProperties": {"const": 7}}, {"key0": 7}),
+        ({}, None),
+    ],
+)
+def test_forms_of_a_schema(schema: Json, expected: Any) -> None:
+    """Combined schemas, tuples, unique values, multiples, formats and open objects are understood."""
+    made = Writer("IBM", DAY).json(schema)
+    if "allOf" in schema:
+        assert made == {"ticker": "IBM", "n": 1}
+    elif schema:
+        assert made == expected
+    else:
+        assert isinstance(made, str)
+
+
+def test_a_schema_that_contains_itself() -> None:
+    """A tree of unlimited depth is cut off."""
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}, "n": {"const": 1}}, "required": ["n"]}
+    made = Writer("IBM", DAY).json({"$ref": "#/$defs/node", "$defs": {"node": node}})
+    depth = 0
+    while "next" in made:
+        made, depth = made["next"], depth + 1
+    assert 5 < depth < 50
+    assert made == {"n": 1}
+
+
 def test_same_question_same_answer() -> None:
     """The answer depends on the input alone."""
     schema = Picks.model_json_schema()

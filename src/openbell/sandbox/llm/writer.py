@@ -92,10 +92,8 @@ class Writer:
         return {"type": "null"}
 
     def _choice(self, values: list[Any], name: str, ticker: str, index: int) -> Any:
-        if name.lower() in _TICKER_NAMES and ticker in values:
-            return ticker
         if name.lower() in _TICKER_NAMES:
-            return values[index % len(values)]
+            return ticker if ticker in values else values[index % len(values)]
         known = [value for value in values if value is not None] or values
         return known[self._seed[len(name) % 32] % len(known)]
 
