@@ -121,13 +121,19 @@ class Writer:
         of = self._resolved(items)
         if "enum" in of and schema.get("uniqueItems"):
             return [*made, *of["enum"][: wanted - len(made)]]
-        of_tickers = name.lower() in _TICKER_NAMES or any(
-            one.lower() in _TICKER_NAMES for one in of.get("properties", {})
-        )
+        tickers = self._tickers_of(name, of) or [ticker]
         for index in range(len(made), wanted):
-            its_ticker = self.tickers[index % len(self.tickers)] if of_tickers else ticker
-            made.append(self._value(items, name, its_ticker, index, depth + 1))
+            made.append(self._value(items, name, tickers[index % len(tickers)], index, depth + 1))
         return made
+
+    def _tickers_of(self, name: str, items: Schema) -> list[str]:
+        """The companies for the items of a list, one each, if the list is about companies: those that may be named."""
+        fields = {name: items, **items.get("properties", {})}
+        found = [self._resolved(of) for field, of in fields.items() if field.lower() in _TICKER_NAMES]
+        if not found:
+            return []
+        allowed = found[0].get("enum")
+        return [one for one in self.tickers if allowed is None or one in allowed] or self.tickers
 
     def _string(self, schema: Schema, name: str, ticker: str, index: int) -> str:
         wishes = [self._wish(schema, name.lower(), ticker, index)]
