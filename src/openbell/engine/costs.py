@@ -115,6 +115,11 @@ async def resolve(
     spend, said = await get_spend(db, spend_id)
     if word == "unpaid":
         raise CostRefused(f"No dollars were held for spend {spend_id}, so it can be charged none; leave the cost out.")
+    if word == "charged":
+        raise CostRefused(
+            f"Spend {spend_id} was answered and charged before, {spend.cost_micro:,} micro-dollars: it did happen, at "
+            "that cost. Say that it happened, and leave the cost out."
+        )
     if word != "resolved":
         by = f" by {said[-1]['actor']} at {said[-1]['at']}" if said else ""
         raise NotDoubtful(

@@ -11,9 +11,9 @@ with book as materialized (
 ), charged as (
     select distinct b.resource from book b where b.closes = 'charge'
 ), burnt as (
-    select who.subject, c.resource, sum(case s.state
-            when 'released' then 0
-            when 'settled' then coalesce(s.took ->> c.resource, s.held ->> c.resource)::bigint
+    select who.subject, c.resource, sum(case
+            when s.charged then coalesce(s.took ->> c.resource, s.held ->> c.resource)::bigint
+            when s.state = 'released' then 0
             else (s.held ->> c.resource)::bigint end) as amount
     from charged c
     join openbell.spend s on s.held ? c.resource and s.intended_at > openbell.now() - interval '1 day'

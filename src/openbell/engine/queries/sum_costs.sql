@@ -1,6 +1,7 @@
 -- What the spends that were intended from $2 on have cost, by the parts that $1 names. $3 are the outcomes of calls that did what
--- they were made for. A call is `failed` when it has happened and did not; `unknown` when nobody knows; `open` while it is
--- under way. What was estimated and what it cost are told of the same calls: of those that have happened.
+-- they were made for. A call is `failed` when it has happened and did not, also when the provider refused it; `unknown` when
+-- nobody knows; `open` while it is under way. What was estimated and what it cost are told of the calls that were charged. A
+-- released call that brought something was refused by the provider; the others never reached it and are left out.
 with part as (
     select case when $1 in ('product', 'operation') then s.product end as product,
         case when $1 in ('provider', 'operation') then s.provider end as provider,
@@ -8,27 +9,27 @@ with part as (
         case when $1 = 'user' then coalesce(s.on_behalf, '') end as on_behalf,
         case $1 when 'week' then to_char(s.intended_at at time zone 'UTC', 'IYYY"-W"IW')
                 when 'day' then to_char(s.intended_at at time zone 'UTC', 'YYYY-MM-DD') end as period,
-        s.state = 'settled' as settled, s.state = 'unknown' as unknown, s.ended_at is null as open,
-        s.state = 'settled' and s.outcome <> all ($3::text[]) or s.state = 'released' and s.took is not null as failed,
+        s.charged, s.state = 'unknown' as unknown, s.ended_at is null as open,
+        s.state = 'settled' and s.outcome <> all ($3::text[]) or s.state = 'released' as failed,
         s.cost_micro, coalesce((s.held ->> 'usd_micro')::bigint, 0) as held_micro,
         coalesce((s.held ->> 'credits')::bigint, 0) as held_credits,
         coalesce(s.took ->> 'credits', s.held ->> 'credits', '0')::bigint as credits
     from openbell.spend s
-    where s.intended_at >= $2 and (s.state <> 'released' or s.took is not null)
+    where s.intended_at >= $2 and (s.state <> 'released' or s.took <> '{}')
 )
 select p.product, p.provider, p.operation, p.on_behalf, p.period,
     count(*) filter (where not p.open) as calls,
     count(*) filter (where p.failed) as failed,
     count(*) filter (where p.unknown) as unknown,
     count(*) filter (where p.open) as open,
-    coalesce(sum(p.cost_micro) filter (where p.settled), 0)::bigint as cost_micro,
-    coalesce(sum(p.cost_micro) filter (where p.settled and p.failed), 0)::bigint as failed_micro,
-    coalesce(sum(p.held_micro) filter (where p.settled), 0)::bigint as estimate_micro,
-    coalesce(sum(p.held_micro) filter (where p.unknown), 0)::bigint as unknown_micro,
-    coalesce(sum(p.held_micro) filter (where p.open), 0)::bigint as open_micro,
-    coalesce(sum(p.credits) filter (where p.settled), 0)::bigint as credits,
-    coalesce(sum(p.held_credits) filter (where p.settled), 0)::bigint as estimate_credits,
-    coalesce(sum(p.held_credits) filter (where p.unknown), 0)::bigint as unknown_credits
+    coalesce(sum(p.cost_micro) filter (where p.charged), 0)::bigint as cost_micro,
+    coalesce(sum(p.cost_micro) filter (where p.charged and p.failed), 0)::bigint as failed_micro,
+    coalesce(sum(p.held_micro) filter (where p.charged), 0)::bigint as estimate_micro,
+    coalesce(sum(p.held_micro) filter (where p.unknown and not p.charged), 0)::bigint as unknown_micro,
+    coalesce(sum(p.held_micro) filter (where p.open and not p.charged), 0)::bigint as open_micro,
+    coalesce(sum(p.credits) filter (where p.charged), 0)::bigint as credits,
+    coalesce(sum(p.held_credits) filter (where p.charged), 0)::bigint as estimate_credits,
+    coalesce(sum(p.held_credits) filter (where p.unknown and not p.charged), 0)::bigint as unknown_credits
 from part p
 group by p.product, p.provider, p.operation, p.on_behalf, p.period
 order by p.period, cost_micro desc, calls desc, p.product, p.provider, p.operation, p.on_behalf

@@ -3,6 +3,7 @@
 -- the key may be queued again at once. Exactly once: whoever comes second finds it ended. Answers 'resolved', or why not:
 --   missing     there is no such spend
 --   unpaid      a cost is told of a call that held no money
+--   charged     it was answered and charged before, and only what became of it later is unknown: it did happen, at that cost
 --   settled …   its state, which is not unknown
 -- A call with an idempotency key cannot be made meanwhile: making one takes the same lock.
 create or replace function openbell.resolve_spend(p_spend bigint, p_happened boolean, p_cost bigint, p_reason text, p_actor text)
@@ -20,6 +21,8 @@ begin
         return s.state;
     elsif p_cost is not null and not s.held ? 'usd_micro' then
         return 'unpaid';
+    elsif s.charged and (p_cost is not null or not p_happened) then
+        return 'charged';
     end if;
 
     update openbell.spend t set state = 'sent', ended_at = null where t.id = p_spend;
