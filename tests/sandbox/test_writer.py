@@ -69,7 +69,7 @@ def test_a_list_of_picks() -> None:
         ({"type": "string", "format": "email"}, "synthetic@example.com"),
         (
             {"properties": {"tickers": {"type": "array", "items": {"enum": ["FB", "IBM"]}}}},
-            {"tickers": ["FB", "IBM", "FB"]},
+            {"tickers": ["IBM", "FB", "IBM"]},
         ),
         ({"type": "object", "minProperties": 1, "additionalProperties": {"const": 7}}, {"key0": 7}),
         ({}, None),

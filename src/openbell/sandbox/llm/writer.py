@@ -122,9 +122,11 @@ class Writer:
         if "enum" in of and schema.get("uniqueItems"):
             return [*made, *of["enum"][: wanted - len(made)]]
         tickers = self._tickers_of(name, of) or [ticker]
-        for index in range(len(made), wanted):
-            made.append(self._value(items, name, tickers[index % len(tickers)], index, depth + 1))
-        return made
+        rest = (
+            self._value(items, name, tickers[index % len(tickers)], index, depth + 1)
+            for index in range(len(made), wanted)
+        )
+        return [*made, *rest]
 
     def _tickers_of(self, name: str, items: Schema) -> list[str]:
         """The companies for the items of a list, one each, if the list is about companies: those that may be named."""
