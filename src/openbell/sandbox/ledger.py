@@ -64,7 +64,8 @@ _FIELDS = tuple(field.name for field in fields(Entry))
 class Ledger:
     """Keeps the last 100,000 entries; the totals cover every call since the last reset.
 
-    With a path all of it outlives the process. The file holds what memory holds: it is written anew when it has grown.
+    With a path all of it outlives the process, even one that is killed: only calls that were neither billed nor
+    answered by then are forgotten. The file holds what memory holds: it is written anew when it has grown.
     """
 
     def __init__(self, path: Path | None = None) -> None:
