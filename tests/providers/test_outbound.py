@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import shutil
-import ssl
-import subprocess
 import zlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -26,6 +22,7 @@ from openbell.providers import outbound
 from openbell.providers.addresses import check_url, special
 from openbell.providers.outbound import Fetched, Fetcher
 from openbell.providers.pauses import asked_pause
+from tests.providers.certificates import Certificate, certify
 from tests.providers.scripted import Scripted, http, serving
 
 PUBLIC = "93.184.215.14"
@@ -457,26 +454,17 @@ async def test_a_bad_status_is_for_the_caller_to_read() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for news.example that only this test trusts, and its key."""
-    folder = tmp_path_factory.mktemp("certificate")
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    made, key = folder / "made.pem", folder / "key.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=synthetic -addext subjectAltName=DNS:news.example"
-    subprocess.run(["openssl", *words.split(), "-keyout", key, "-out", made], check=True, capture_output=True)
-    return made, key
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for news.example that only this test trusts."""
+    return certify(tmp_path_factory.mktemp("certificate"), "news.example")
 
 
-async def test_encryption_still_verifies_the_name(certificate: tuple[Path, Path]) -> None:
+async def test_encryption_still_verifies_the_name(certificate: Certificate) -> None:
     """DG-9: the connection goes to an address, and yet the certificate must be that of the name."""
-    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ours.load_cert_chain(*certificate)
-    trusting = ssl.create_default_context(cafile=str(certificate[0]))
-    async with serving({"*": http(200, b"secret")}, tls=ours) as server:
+    async with serving({"*": http(200, b"secret")}, tls=certificate.serving()) as server:
         names = Names(["127.0.0.1"])
         allowed = {("news.example", server.port), ("other.example", server.port)}
-        fetcher = Fetcher(allowed=allowed, resolve=names, tls=trusting)
+        fetcher = Fetcher(allowed=allowed, resolve=names, tls=certificate.trusting())
         good = await fetcher.fetch(a_call(), f"https://news.example:{server.port}/")
         assert good.answer.body == b"secret"
         for stranger, host in ((fetcher, "other.example"), (Fetcher(allowed=allowed, resolve=names), "news.example")):

@@ -30,11 +30,7 @@ Step = Literal["daily", "monthly"]
 
 
 def limits(calls_per_second: int = 5, calls_at_once: int = 3) -> list[Limit]:
-    """Wikimedia asks for at most three calls at a time; its figures of 2026 per second are not published.
-
-    A place is free again when the end of its call is written, with the step or the attempt: a job that makes several
-    calls makes each in a step.
-    """
+    """Wikimedia asks for at most three calls at a time; its figures of 2026 per second are not published."""
     return [
         Limit("wikimedia", "calls", "second", calls_per_second, span=timedelta(seconds=1)),
         Limit("wikimedia", "calls", "at once", calls_at_once, closes="release"),
