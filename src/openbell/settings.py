@@ -11,13 +11,31 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
-FMP_HOME = "https://financialmodelingprep.com"
+HOMES: Mapping[str, str] = {
+    "fmp": "https://financialmodelingprep.com",
+    "pplx": "https://api.perplexity.ai",
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com/v1",
+    "scrapfly": "https://api.scrapfly.io",
+    "news": "https://news.google.com",
+    "edgar": "https://www.sec.gov",
+    "wikimedia": "https://wikimedia.org",
+}
+"""Where the providers are at home; a base address of another host is a sandbox or a proxy."""
+
+KEYED = ("fmp", "pplx", "anthropic", "openai", "scrapfly")
+"""Providers that want a key."""
+
+OTHER_NAMES: Mapping[str, str] = {"claude_api_key": "anthropic_api_key"}
+"""Names that settings are known by elsewhere."""
+
 PLACEHOLDERS = frozenset(
     (
         "apikey", "changethis", "default", "demo", "dummy", "empty", "example", "fake", "fmpapikey", "insertkeyhere",
@@ -37,6 +55,15 @@ class SettingsError(Exception):
     """A setting is unknown, wrong, missing or a placeholder. The message is one sentence that names it and the mend."""
 
 
+def _base_url(provider: str, name: str) -> Any:
+    return Field(HOMES[provider], description=f"where {name} answers", pattern=r"^https?://[^\s/]+")
+
+
+def _dollars(name: str) -> Any:
+    about = f"dollars that may be spent with {name} in a calendar month; without it nothing is"
+    return Field(None, ge=0, le=1_000_000, max_digits=12, decimal_places=6, description=about)
+
+
 class Settings(BaseModel):
     """What an operator may set. The name of a setting is the field's name in capitals."""
 
@@ -52,9 +79,38 @@ class Settings(BaseModel):
         None, description="the same database past a transaction pooler; carries LISTEN only"
     )
     fmp_api_key: SecretStr | None = Field(None, description="the key of Financial Modeling Prep; only workers read it")
-    fmp_base_url: str = Field(FMP_HOME, description="where FMP answers", pattern=r"^https?://[^\s/]+")
+    fmp_base_url: str = _base_url("fmp", "FMP")
     fmp_plan: Plan = Field("basic", description="the FMP plan that is paid for; decides calls and bytes allowed")
     fmp_calls_per_minute: int | None = Field(None, ge=1, le=10_000, description="overrides the plan's calls a minute")
+    pplx_api_key: SecretStr | None = Field(None, description="the key of Perplexity; only workers read it")
+    pplx_base_url: str = _base_url("pplx", "Perplexity")
+    pplx_tier: Literal["0", "50", "250", "500", "1000"] = Field(
+        "0", description="dollars of credit bought with Perplexity so far; decides the calls a second"
+    )
+    pplx_usd_per_month: Decimal | None = _dollars("Perplexity")
+    anthropic_api_key: SecretStr | None = Field(None, description="the key of Anthropic; only workers read it")
+    anthropic_base_url: str = _base_url("anthropic", "Anthropic")
+    anthropic_usd_per_month: Decimal | None = _dollars("Anthropic")
+    openai_api_key: SecretStr | None = Field(
+        None, description="the key of OpenAI or of a compatible server; only workers read it"
+    )
+    openai_base_url: str = _base_url("openai", "OpenAI or a compatible server")
+    openai_usd_per_month: Decimal | None = _dollars("OpenAI")
+    scrapfly_api_key: SecretStr | None = Field(None, description="the key of ScrapFly; only workers read it")
+    scrapfly_base_url: str = _base_url("scrapfly", "ScrapFly")
+    scrapfly_plan: Literal["free", "discovery", "pro", "startup", "enterprise"] = Field(
+        "free", description="the ScrapFly plan that is paid for; decides the credits of a month"
+    )
+    news_base_url: str = _base_url("news", "the news feeds")
+    edgar_base_url: str = _base_url("edgar", "EDGAR")
+    wikimedia_base_url: str = _base_url("wikimedia", "Wikimedia")
+    admin_email: str | None = Field(
+        None, description="an address such as you@example.com, the operator's", pattern=r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )
+    smtp_host: str | None = Field(None, description="the mail server that sends for us")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="its port")
+    smtp_user: str | None = Field(None, description="the name to sign in with there")
+    smtp_password: SecretStr | None = Field(None, description="the password to sign in with; only workers read it")
     max_concurrent_jobs: int | None = Field(None, ge=1, le=500, description="jobs at once of all workers together")
     max_concurrent_scheduled: int | None = Field(
         None, ge=1, le=500, description="how many of them scheduled work takes, and is sure of while it has any waiting"
@@ -104,7 +160,7 @@ class Settings(BaseModel):
             raise ValueError("an address that starts with postgresql://")
         return given
 
-    @field_validator("fmp_base_url")
+    @field_validator(*(f"{name}_base_url" for name in HOMES))
     @classmethod
     def _trim_slash(cls, given: str) -> str:
         return given.rstrip("/")
@@ -118,6 +174,20 @@ class Settings(BaseModel):
     def listen_dsn(self) -> str | None:
         """The connection string that may carry LISTEN, or None for the embedded server."""
         return self.direct_database_url.get_secret_value() if self.direct_database_url else self.dsn
+
+    def key_of(self, provider: str) -> str:
+        """The key of a provider; empty where there is none."""
+        secret: SecretStr | None = getattr(self, f"{provider}_api_key", None)
+        return secret.get_secret_value().strip() if secret else ""
+
+    def base_url_of(self, provider: str) -> str:
+        """Where a provider answers."""
+        return str(getattr(self, f"{provider}_base_url"))
+
+    def beside(self, run: Mapping[str, Any], *, key: str) -> Settings:
+        """These settings, but for whom to ask: those of a running `openbell up`, and its key for all."""
+        theirs = {name: value for name, value in run.items() if name in type(self).model_fields}
+        return Settings(**(self.model_dump() | theirs | {f"{provider}_api_key": key for provider in KEYED}))
 
     def is_set(self, name: str) -> bool:
         """Whether somebody chose this setting, so that it is not merely the default."""
@@ -140,7 +210,7 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
     sources: list[tuple[str, Mapping[str, Any]]] = [("openbell.toml", toml), (".env", dotenv)]
     for source, values in [*sources, ("the environment", environment)]:
         for name, value in values.items():
-            field = name.lower()
+            field = OTHER_NAMES.get(name.lower(), name.lower())
             if field in Settings.model_fields and (keys or not PAID_NAME.search(name)):
                 merged[field], origin[field] = value, source
     try:
@@ -152,11 +222,12 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
 def require_live_secrets(settings: Settings) -> None:
     """Refuse to start on real data without real keys (PF-40). Raises SettingsError that names every wrong one."""
     wrong = []
-    for name, secret in {"FMP_API_KEY": settings.fmp_api_key}.items():
-        if secret is None or not secret.get_secret_value().strip():
-            wrong.append(f"{name} is not set")
-        elif is_placeholder(secret.get_secret_value()):
+    for provider in KEYED:
+        key, name = settings.key_of(provider), f"{provider.upper()}_API_KEY"
+        if key and is_placeholder(key):
             wrong.append(f"{name} holds a placeholder")
+        elif not key and provider == "fmp":
+            wrong.append(f"{name} is not set")
     if wrong:
         raise SettingsError(
             f"{' and '.join(wrong)}: put the real key into the environment or .env, "
@@ -193,7 +264,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _refuse_unknown(environment: Iterable[str], dotenv: Iterable[str], toml: Iterable[str]) -> None:
     """Every key of openbell.toml is ours; elsewhere only what begins with OPENBELL_ is."""
-    known = {field.upper() for field in Settings.model_fields}
+    known = {field.upper() for field in (*Settings.model_fields, *OTHER_NAMES)}
     for source, names, ours in (
         ("openbell.toml", toml, ""),
         (".env", dotenv, "OPENBELL_"),
@@ -223,8 +294,10 @@ def _allowed(field: str, complaint: Mapping[str, Any]) -> str:
     bounds = {name: getattr(item, name) for item in about.metadata for name in ("ge", "le") if hasattr(item, name)}
     if complaint["type"] == "value_error":
         return str(context["error"])
+    if bounds and "Decimal" in str(about.annotation):
+        return f"dollars from {bounds['ge']:,} to {bounds['le']:,}, with a point"
     if bounds:
         return f"a whole number from {bounds['ge']:,} to {bounds['le']:,}"
     if complaint["type"] == "string_pattern_mismatch":
-        return f"an address such as {FMP_HOME}"
+        return f"an address such as {about.default}" if about.default else f"{about.description}"
     return f"{about.description}"

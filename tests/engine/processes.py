@@ -21,8 +21,8 @@ from openbell.engine.ledger import Limit
 from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
 from openbell.products import registry
-from openbell.products.context import Connections
-from openbell.providers import fmp
+from openbell.products.context import contexts
+from openbell.products.sources import Connections, Source
 
 
 async def main(order: dict[str, object]) -> None:
@@ -30,7 +30,7 @@ async def main(order: dict[str, object]) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     pool = await open_pool(str(order["dsn"]), name="worker process")
-    connections = Connections(fmp=fmp.open_http(str(order["url"]), "sandbox"))
+    connections = Connections({"fmp": Source(str(order["url"]), "sandbox")})
     span = timedelta(seconds=float(str(order.get("span_s", 60))))
     worker = Worker(
         pool,
@@ -40,7 +40,7 @@ async def main(order: dict[str, object]) -> None:
             Limit("fmp", "calls", "minute", int(str(order.get("granted", 1_000))), span=span),
             Limit("fmp", "bytes", "day", 10**12, span=timedelta(days=1)),
         ],
-        context=connections.context(),
+        context=contexts(connections),
         slots=int(str(order.get("slots", 4))),
         grace_s=float(str(order.get("grace_s", 2.0))),
     )

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ValidationError
 import openbell
 from openbell.engine.errors import InvalidKey, NothingKnown, Permanent, RateLimited
 from openbell.products import registry
-from openbell.products.context import Connections, Context
+from openbell.products.context import Context
 from openbell.products.keys import Query, Symbol
+from openbell.products.sources import Connections, Source
 from openbell.providers.fmp import Fmp
 from tests.providers.conftest import Desk
 from tests.sandbox.harness import Running
@@ -35,8 +36,9 @@ class Kitchen:
     async def make(self, product: str, key: str) -> Any:
         """The value as it would be stored."""
         one = PRODUCTS.get(product)
-        context = Context(self.desk.attempt, Connections(fmp=self.desk.http))
-        value = await one.producer(one.key.parse(key), context)
+        connections = Connections({"fmp": Source(str(self.desk.http.base_url))})
+        connections.pool("fmp", lambda _: self.desk.http)
+        value = await one.producer(one.key.parse(key), Context(self.desk.attempt, connections))
         assert isinstance(value, BaseModel)
         return value.model_dump(mode="json")
 

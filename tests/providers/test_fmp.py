@@ -25,7 +25,8 @@ from openbell.engine.errors import (
     Transient,
 )
 from openbell.products import registry
-from openbell.products.context import Connections
+from openbell.products.context import contexts
+from openbell.products.sources import Connections, Source
 from openbell.providers import fmp
 from openbell.providers.fmp import Fmp, limits, read_answer, refusal
 from openbell.providers.wire import Answer
@@ -188,7 +189,7 @@ def test_only_what_says_so_is_synthetic() -> None:
 @pytest.fixture
 async def connections(sandbox: Running) -> AsyncIterator[Connections]:
     """The connections of a worker to the sandbox."""
-    made = Connections(fmp=fmp.open_http(sandbox.url, "sandbox"))
+    made = Connections({"fmp": Source(sandbox.url, "sandbox")})
     yield made
     await made.close()
 
@@ -204,7 +205,7 @@ async def until(pool: asyncpg.Pool, holds: Any, symbol: str = "AAPL", timeout: f
 
 
 async def serve(employ: Employ, connections: Connections) -> None:
-    await employ(*registry(), limits=limits("premium"), context=connections.context())
+    await employ(*registry(), limits=limits("premium"), context=contexts(connections))
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "suspended", "limit", "limit_in_200", "bandwidth"])
@@ -240,7 +241,7 @@ async def test_one_symbol_is_left_alone_and_others_go_on(
     await queue(pool, "AAPL", "MSFT", name="quote")
     reading = await until(pool, lambda r: r.setback)
     assert (reading.version, reading.job) == (0, None)
-    await until(pool, lambda r: r.version == 1, "MSFT")
+    await until(pool, lambda r: r.version == 1, "MSFT", timeout=20)
     await clock.advance(seconds=30)
     assert await queue(pool, "AAPL", name="quote") == []
 
@@ -303,7 +304,7 @@ async def test_the_key_is_nowhere(
     """PF-41: the key is in no log line at the finest level, no error, no row, no address; only in the header."""
     caplog.set_level(logging.DEBUG)
     sandbox = await start(key=KEY)
-    connections = Connections(fmp=fmp.open_http(sandbox.url, KEY))
+    connections = Connections({"fmp": Source(sandbox.url, KEY)})
     await serve(employ, connections)
     symbols = ["AAPL", "MSFT", "IBM", "GOOG", "NOSUCH"]
     for symbol, fault in zip(symbols, ("unauthorized", "drop", "html502", "legacy"), strict=False):
@@ -316,7 +317,7 @@ async def test_the_key_is_nowhere(
     await eventually(all_called, 10)
     await pool.execute("update openbell.account set blocked_until = null")
     await clock.advance(seconds=5)
-    await until(pool, lambda r: r.version == 1, "MSFT")
+    await until(pool, lambda r: r.version == 1, "MSFT", timeout=20)
     tables = ("job", "job_history", "artifact", "version", "cooldown", "spend", "account", "worker", "audit")
     rows = [str(await pool.fetch(f"select to_jsonb(t) as row from openbell.{table} t")) for table in tables]
     shown = [record.getMessage() + str(record.exc_text) + str(record.args) for record in caplog.records]
@@ -328,7 +329,7 @@ async def test_the_key_is_nowhere(
 
 async def test_a_wrong_key_stops_the_provider(pool: asyncpg.Pool, sandbox: Running, employ: Employ) -> None:
     """PF-40, MD-21: with a wrong key there is one call and then a pause that names the mend, and not the key."""
-    connections = Connections(fmp=fmp.open_http(sandbox.url, KEY))
+    connections = Connections({"fmp": Source(sandbox.url, KEY)})
     await serve(employ, connections)
     await queue(pool, "AAPL", name="quote")
     reading = await until(pool, lambda r: r.blockage and r.job and r.job.state == "waiting")

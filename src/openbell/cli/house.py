@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +29,28 @@ SANDBOX_STOP_S = 0.5
 LAST_RESORT_S = 4.0
 DATABASE_WATCH_S = 0.5
 POLL_S = 0.05
+
+SANDBOX_PATHS: Mapping[str, str] = {
+    "fmp": "",
+    "pplx": "/perplexity",
+    "anthropic": "/anthropic",
+    "openai": "/openai/v1",
+    "scrapfly": "/scrapfly",
+    "news": "/news",
+    "edgar": "/edgar",
+    "wikimedia": "/wikimedia",
+}
+"""Where each provider stands in the sandbox."""
+
+PLAY_MONEY: Mapping[str, str] = {
+    "PPLX_USD_PER_MONTH": "50",
+    "PPLX_TIER": "1000",
+    "ANTHROPIC_USD_PER_MONTH": "50",
+    "OPENAI_USD_PER_MONTH": "50",
+    "SCRAPFLY_PLAN": "discovery",
+    "ADMIN_EMAIL": "operator@example.com",
+}
+"""What the sandbox costs is not real; an operator who sets limits of his own tries those."""
 
 
 class House:
@@ -161,16 +183,26 @@ class House:
         service.start()
 
     def _provider_settings(self) -> dict[str, str]:
-        """What the worker is told about the provider; in sandbox mode the same settings lead to the sandbox."""
-        settings = self.plan.settings
-        if not self.plan.live:
-            return {
-                "FMP_BASE_URL": f"http://127.0.0.1:{self.plan.sandbox_port}",
-                "FMP_API_KEY": "sandbox",
-                "FMP_PLAN": self.plan.sandbox_plan,
-            }
-        key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
-        return {"FMP_BASE_URL": settings.fmp_base_url, "FMP_API_KEY": key, "FMP_PLAN": settings.fmp_plan}
+        """What the worker is told about the providers; in sandbox mode the same settings lead to the sandbox."""
+        from openbell.settings import HOMES, KEYED
+
+        settings, plan = self.plan.settings, self.plan
+        if plan.live:
+            addresses = {provider: settings.base_url_of(provider) for provider in HOMES}
+            keys = {f"{provider.upper()}_API_KEY": settings.key_of(provider) for provider in KEYED}
+        else:
+            addresses = {one: f"http://127.0.0.1:{plan.sandbox_port}{SANDBOX_PATHS[one]}" for one in HOMES}
+            keys = {f"{provider.upper()}_API_KEY": "sandbox" for provider in KEYED}
+        fmp_plan = settings.fmp_plan if plan.live else plan.sandbox_plan
+        pretended = (
+            {} if plan.live else {name: how for name, how in PLAY_MONEY.items() if not settings.is_set(name.lower())}
+        )
+        return (
+            {f"{one.upper()}_BASE_URL": url for one, url in addresses.items()}
+            | keys
+            | pretended
+            | {"FMP_PLAN": fmp_plan}
+        )
 
     def _write_run_file(self) -> None:
         """How other commands find this run: `openbell worker` beside it uses the same provider."""

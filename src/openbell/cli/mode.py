@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from openbell.cli.exits import BAD_INPUT, CliError
@@ -11,20 +10,12 @@ from openbell.cli.exits import BAD_INPUT, CliError
 if TYPE_CHECKING:
     import asyncpg
 
+    from openbell.products.sources import Source
     from openbell.settings import Settings
 
 SANDBOX = "sandbox"
 LIVE = "live"
 WORDS = {SANDBOX: "synthetic data (sandbox)", LIVE: "real data (live)"}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Whom a worker asks: address, key and plan."""
-
-    base_url: str
-    key: str = field(repr=False)
-    plan: str
 
 
 async def stamp_mode(db: asyncpg.Connection | asyncpg.Pool, wanted: str) -> None:
@@ -52,26 +43,44 @@ def _refuse_other(found: str, wanted: str) -> None:
         )
 
 
-async def choose_source(db: asyncpg.Pool, settings: Settings, run: Mapping[str, Any]) -> Source:
-    """Whom a worker asks on this database. Raises CliError or SettingsError before real and synthetic data mix.
+async def choose_sources(db: asyncpg.Pool, settings: Settings, run: Mapping[str, Any]) -> dict[str, Source]:
+    """Whom a worker asks on this database, by provider. Raises CliError or SettingsError before real and synthetic mix.
 
-    `run` is what an `openbell up` beside it says of itself: without an FMP_BASE_URL of its own, a worker asks whom that
-    one asks.
+    `run` is what an `openbell up` beside it says of itself: without an FMP_BASE_URL of its own, a worker asks whom
+    that one asks. On synthetic data, a provider at home is left out; on real data, one that wants a key and has none.
     """
     from openbell.postgres.queries import Queries
-    from openbell.settings import FMP_HOME, require_live_secrets
+    from openbell.settings import HOMES, KEYED, require_live_secrets
 
     mode = await db.fetchval(Queries("openbell.cli").get("read_mode"))
-    beside = run.get("mode") == SANDBOX and not settings.is_set("fmp_base_url")
-    base_url = str(run["fmp_base_url"]) if beside else settings.fmp_base_url
-    plan = str(run["fmp_plan"]) if beside else settings.fmp_plan
-    real = base_url == FMP_HOME
-    if mode == SANDBOX and real:
+    if run.get("mode") == SANDBOX and not settings.is_set("fmp_base_url"):
+        settings = settings.beside(run, key=SANDBOX)
+    at_home = {provider for provider, home in HOMES.items() if settings.base_url_of(provider) == home}
+    if mode == SANDBOX and "fmp" in at_home:
         raise CliError(
             f"This database holds {WORDS[SANDBOX]}: set FMP_BASE_URL to a sandbox, or use another database.", BAD_INPUT
         )
-    if mode == LIVE or real:
+    if mode == LIVE or "fmp" in at_home:
         require_live_secrets(settings)
         await stamp_mode(db, LIVE)
-    key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
-    return Source(base_url, SANDBOX if beside else key, plan)
+        mode = LIVE
+    usable = [one for one in HOMES if settings.key_of(one) or one not in KEYED or one == "fmp"]
+    return {one: source_of(settings, one) for one in usable if mode != SANDBOX or one not in at_home}
+
+
+def source_of(settings: Settings, provider: str) -> Source:
+    """A provider as the settings describe it."""
+    from openbell.products.sources import Source
+    from openbell.settings import HOMES
+
+    plan = {"fmp": settings.fmp_plan, "pplx": settings.pplx_tier, "scrapfly": settings.scrapfly_plan}
+    dollars = getattr(settings, f"{provider}_usd_per_month", None) or 0
+    base_url = settings.base_url_of(provider)
+    return Source(
+        base_url,
+        settings.key_of(provider),
+        plan=plan.get(provider, ""),
+        calls_per_minute=settings.fmp_calls_per_minute if provider == "fmp" else None,
+        budget=int(dollars * 1_000_000),
+        at_home=base_url == HOMES[provider],
+    )

@@ -12,7 +12,7 @@ import click
 
 from openbell.cli import reach
 from openbell.cli.exits import BAD_INPUT, CliError
-from openbell.cli.mode import choose_source
+from openbell.cli.mode import choose_sources
 from openbell.cli.options import data_option
 
 if TYPE_CHECKING:
@@ -132,12 +132,12 @@ async def _work(
     from openbell.engine.worker import Worker
     from openbell.postgres.pool import open_pool
     from openbell.products import registry
-    from openbell.products.context import Connections
-    from openbell.providers import fmp
+    from openbell.products.context import contexts
+    from openbell.products.sources import Connections, limits_of
 
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX, ordered=True)
-    source = await choose_source(pool, settings, reach.read_run(place.folder))
-    connections = Connections(fmp=fmp.open_http(source.base_url, source.key))
+    sources = await choose_sources(pool, settings, reach.read_run(place.folder))
+    connections = Connections(sources, contact=settings.admin_email)
     shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
     seats = seat_limits(*shares)
     try:
@@ -147,9 +147,9 @@ async def _work(
             pool,
             place.listen_dsn,
             registry(),
-            limits=fmp.limits(source.plan, calls_per_minute=settings.fmp_calls_per_minute),
+            limits=limits_of(sources),
             seats=seats,
-            context=connections.context(),
+            context=contexts(connections),
             slots=slots,
             classes=classes,
             grace_s=WORKER_GRACE_S,

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import httpx
+from urllib.parse import urlsplit
 
 from openbell.engine.attempt import Attempt
+from openbell.products.sources import Connections
+from openbell.providers import edgar, fmp, google_links, pageviews, perplexity, scrapfly
+from openbell.providers.edgar import Edgar
 from openbell.providers.fmp import Fmp
+from openbell.providers.google_links import GoogleLinks
+from openbell.providers.news import GOOGLE, YAHOO, Feed, News, google_search, yahoo_headlines
+from openbell.providers.outbound import Fetcher
+from openbell.providers.pageviews import Pageviews
+from openbell.providers.perplexity import Perplexity
+from openbell.providers.scrapfly import Scrapfly
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
-    """The connection pools of a worker process to the outside services."""
-
-    fmp: httpx.AsyncClient
-
-    def context(self) -> Callable[[Attempt], Context]:
-        """Makes the context of an attempt."""
-        return lambda attempt: Context(attempt, self)
-
-    async def close(self) -> None:
-        """Close them all."""
-        await self.fmp.aclose()
+def contexts(connections: Connections) -> Callable[[Attempt], Context]:
+    """Makes the context of each attempt."""
+    return lambda attempt: Context(attempt, connections)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One attempt and its providers."""
+    """One attempt and its providers. One that is not configured raises :class:`Permanent` when it is asked for."""
 
     attempt: Attempt
     connections: Connections
@@ -36,4 +34,65 @@ class Context:
     @property
     def fmp(self) -> Fmp:
         """Financial Modeling Prep."""
-        return Fmp(self.connections.fmp, self.attempt)
+        return Fmp(self.connections.pool("fmp", lambda s: fmp.open_http(s.base_url, s.key)), self.attempt)
+
+    @property
+    def perplexity(self) -> Perplexity:
+        """Perplexity's agents."""
+        pool = self.connections.pool("pplx", lambda s: perplexity.open_http(s.base_url, s.key))
+        return Perplexity(pool, self.attempt)
+
+    @property
+    def scrapfly(self) -> Scrapfly:
+        """Pages that do not let us in."""
+        pool = self.connections.pool("scrapfly", lambda s: scrapfly.open_http(s.base_url, s.key))
+        return Scrapfly(pool, self.attempt)
+
+    @property
+    def news(self) -> News:
+        """News feeds."""
+        return News(self.fetcher, self.attempt)
+
+    def google_feed(self, query: str) -> Feed:
+        """The feed of Google News for a query."""
+        return google_search(query, base=self._news_base(GOOGLE))
+
+    def yahoo_feed(self, *symbols: str) -> Feed:
+        """The headlines of Yahoo Finance for some symbols."""
+        return yahoo_headlines(symbols, base=self._news_base(YAHOO))
+
+    @property
+    def google_links(self) -> GoogleLinks:
+        """Where the links of Google News lead."""
+        contact = self.connections.contact
+        pool = self.connections.pool("news", lambda s: google_links.open_http(s.base_url, contact=contact), "links")
+        return GoogleLinks(pool, self.attempt)
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """Addresses from outside, through the one guarded door; the operator's own news address is let through."""
+        source = self.connections.source("news")
+        parts = urlsplit(source.base_url)
+        ports = {"http": 80, "https": 443}
+        allowed = () if source.at_home else ((str(parts.hostname), parts.port or ports[parts.scheme]),)
+        return Fetcher(contact=self.connections.contact, allowed=allowed)
+
+    @property
+    def edgar(self) -> Edgar:
+        """Filings of the SEC."""
+        contact = self.connections.contact
+        return Edgar(
+            self.connections.pool("edgar", lambda s: edgar.open_http(contact, None if s.at_home else s.base_url)),
+            self.attempt,
+        )
+
+    @property
+    def pageviews(self) -> Pageviews:
+        """How often pages of Wikipedia are read."""
+        contact = self.connections.contact
+        pool = self.connections.pool("wikimedia", lambda s: pageviews.open_http(contact, s.base_url))
+        return Pageviews(pool, self.attempt)
+
+    def _news_base(self, home: str) -> str:
+        source = self.connections.source("news")
+        return home if source.at_home else source.base_url

@@ -1,0 +1,78 @@
+"""Whom a worker process may ask: the sources that it was given, the limits that hold for them, and its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from openbell.engine.errors import Permanent
+from openbell.engine.ledger import Limit
+from openbell.providers import edgar, fmp, google_links, news, pageviews, perplexity, scrapfly
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One provider as the operator has it: where it answers, the key, the plan, and what it may cost."""
+
+    base_url: str
+    key: str = field(default="", repr=False)
+    plan: str = ""
+    calls_per_minute: int | None = None
+    budget: int = 0
+    """Micro-dollars that may be spent in a calendar month."""
+    at_home: bool = False
+
+
+Sources = Mapping[str, Source]
+"""By provider: `fmp`, `pplx`, `scrapfly`, `news`, `edgar`, `wikimedia`."""
+
+_LIMITS: Mapping[str, Callable[[Source], list[Limit]]] = {
+    "fmp": lambda source: fmp.limits(source.plan or "basic", calls_per_minute=source.calls_per_minute),
+    "pplx": lambda source: perplexity.limits(int(source.plan or 0), usd_micro_per_month=source.budget),
+    "scrapfly": lambda source: scrapfly.limits(source.plan or "free"),
+    "news": lambda _: [*news.limits(), *google_links.limits()],
+    "edgar": lambda _: edgar.limits(),
+    "wikimedia": lambda _: pageviews.limits(),
+}
+
+
+def limits_of(sources: Sources) -> list[Limit]:
+    """Every limit that a worker with these sources keeps. Without a budget no money may be spent: the limit is 0."""
+    return [limit for name, source in sources.items() if name in _LIMITS for limit in _LIMITS[name](source)]
+
+
+class _Pool(Protocol):
+    async def aclose(self) -> None: ...
+
+
+Pool = TypeVar("Pool", bound=_Pool)
+
+
+class Connections:
+    """The connection pools of a worker process to its sources, each opened when it is first asked for."""
+
+    def __init__(self, sources: Sources, *, contact: str | None = None) -> None:
+        self.sources, self.contact = sources, contact
+        self._pools: dict[str, Any] = {}
+
+    def source(self, name: str) -> Source:
+        """A source that must be there. Raises :class:`Permanent` `not_configured`."""
+        if name not in self.sources:
+            raise Permanent(
+                f"{name} is not configured: set {name.upper()}_API_KEY, or {name.upper()}_BASE_URL beside a sandbox.",
+                code="not_configured",
+            )
+        return self.sources[name]
+
+    def pool(self, name: str, open_pool: Callable[[Source], Pool], part: str = "") -> Pool:
+        """The pool to a source, opened by ``open_pool`` at first; ``part`` tells several of one source apart."""
+        if name + part not in self._pools:
+            self._pools[name + part] = open_pool(self.source(name))
+        pool: Pool = self._pools[name + part]
+        return pool
+
+    async def close(self) -> None:
+        """Close them all."""
+        for pool in self._pools.values():
+            await pool.aclose()
