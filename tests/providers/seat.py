@@ -22,13 +22,14 @@ class Seat:
     hand: Hand
     provider: str
     attempt: Attempt
+    product: str
 
     @classmethod
-    async def take(cls, pool: asyncpg.Pool, provider: str, limits: Sequence[Limit]) -> Seat:
+    async def take(cls, pool: asyncpg.Pool, provider: str, limits: Sequence[Limit], *, product: str = "asking") -> Seat:
         """A first attempt."""
-        hand = await Hand.hire(pool, declare("asking", spends={provider: Calls(1)}, max_attempts=20), limits=limits)
-        await queue(pool, "a", name="asking")
-        return cls(pool, hand, provider, hand.attempt((await hand.claim())[0]))
+        hand = await Hand.hire(pool, declare(product, spends={provider: Calls(1)}, max_attempts=20), limits=limits)
+        await queue(pool, "a", name=product)
+        return cls(pool, hand, provider, hand.attempt((await hand.claim())[0]), product)
 
     @property
     def ended(self) -> list[Settlement]:
@@ -48,7 +49,7 @@ class Seat:
         await self.hand.expire()
         assert len(await rescue(self.pool)) == 1
         self.hand = await Hand.hire(self.pool, limits=[])
-        self.hand.products, self.hand.accounts = ["asking"], self.attempt.accounts
+        self.hand.products, self.hand.accounts = [self.product], self.attempt.accounts
         await self._next()
 
     async def _next(self) -> None:
