@@ -341,7 +341,7 @@ create index spend_job on openbell.spend (job_id);
 create unique index spend_idempotency on openbell.spend (provider, idempotency_key) where idempotency_key is not null;
 create index spend_open on openbell.spend (intended_at) where ended_at is null;
 create index spend_unknown on openbell.spend (ended_at) where state = 'unknown';
-create index spend_intended on openbell.spend using brin (intended_at) with (pages_per_range = 16);
+create index spend_intended on openbell.spend using brin (intended_at) with (pages_per_range = 16, autosummarize = on);
 
 -- What the accounts hold of a call: until it has ended, or, where it is unknown what became of it, until that is resolved.
 create table openbell.hold (

@@ -1,7 +1,7 @@
 -- What the ends of calls mean for breakers. A probe without trouble closes its breaker, one with trouble opens it for twice
 -- as long, ten minutes at most. Without a breaker, five calls of a minute with trouble, if they are half of all or more, open one.
 create or replace function openbell.judge_providers(p_ended jsonb, p_now timestamptz) returns void
-language plpgsql as $$
+language plpgsql set enable_bitmapscan = on as $$
 declare
     r record;
 begin

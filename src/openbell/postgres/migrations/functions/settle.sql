@@ -26,7 +26,8 @@ begin
         update openbell.spend s
         set state = case u.state when 'unanswered' then 'settled' when 'refused' then 'released' when 'under_way' then 'sent' else u.state end::openbell.spend_state,
             outcome = u.outcome, ended_at = case when u.state <> 'under_way' then v_now end, token = case when u.state <> 'under_way' then s.token end,
-            took = coalesce(s.took, '{}') || case when s.charged then coalesce(u.took, '{}') - array['usd_micro', 'credits'] else coalesce(u.took, '{}') end,
+            took = coalesce(s.took, '{}') || case when u.state = 'refused' then jsonb_build_object('calls', s.held -> 'calls') else '{}' end
+                || case when s.charged then coalesce(u.took, '{}') - array['usd_micro', 'credits'] else coalesce(u.took, '{}') end,
             cost_micro = case when s.charged then s.cost_micro
                 when u.state in ('released', 'refused') then 0
                 else coalesce(u.took ->> 'usd_micro', s.held ->> 'usd_micro', '0')::bigint end,
