@@ -118,35 +118,29 @@ async def test_a_run_is_one_spend_and_costs_what_was_billed(desk: Desk) -> None:
     assert run.cost_micro == spend["cost_micro"] == await desk.billed() > 0
     assert await desk.seat.money() == (0, run.cost_micro)
     assert await desk.created() == 1
-
-
-async def test_a_finished_run_is_not_asked_for_again(desk: Desk) -> None:
-    """PF-9: a finished run is in the memo; a later attempt neither asks nor pays, and cites its source."""
-    run = await desk.finished()
-    await desk.seat.go_on()
+    # PF-9: the finished run is in the memo; a later attempt neither asks nor pays, and cites its source.
     asked = len(await desk.sandbox.entries("perplexity"))
     assert await desk.service.research(ASK, key="picks:1") == run
     assert len(await desk.sandbox.entries("perplexity")) == asked
     source = desk.seat.attempt.provenance
     assert (source["provider"], source["effort"]) == ("perplexity", "low@2026-10-16.0")
     assert source["synthetic"]
-    assert "key" not in source
 
 
-async def test_sources_come_with_the_run(desk: Desk) -> None:
-    """DC-10: what a run was shown is kept: id, address, title, date."""
-    run = await desk.finished(
-        Ask("What happened to IBM?", effort="low", tools=[{"type": "web_search"}], hold_micro=9**6)
-    )
+async def test_what_comes_with_a_run(desk: Desk) -> None:
+    """DC-10, B2: sources with id, address, title; JSON where a schema was sent; what is new or absent is legal."""
+    ask = Ask("What happened to IBM?", effort="low", tools=[{"type": "web_search"}], hold_micro=10**6)
+    run = await desk.finished(ask, key="sources")
     assert run.sources
     assert all(source.id and source.url.startswith("http") and source.title for source in run.sources)
     assert run.usage is not None
     assert run.usage.output_tokens > 0
-
-
-async def test_structured_output_is_json(desk: Desk) -> None:
-    """B2: the answer to a question with a schema is data."""
-    run = await desk.finished(Ask("Pick two.", effort="low", schema=Picks, hold_micro=10**6))
+    for fault in ("no_results", "unknown_item"):
+        await desk.sandbox.fault(fault, provider="perplexity", times=1)
+        run = await desk.finished(ask, key=fault)
+        assert run.text
+        assert (run.sources == []) == (fault == "no_results")
+    run = await desk.finished(Ask("Pick two.", effort="low", schema=Picks, hold_micro=10**6), key="structured")
     assert Picks.model_validate(run.data).tickers is not None
 
 
@@ -278,6 +272,14 @@ async def test_nothing_is_paid_to_a_service_that_is_not_there(desk: Desk) -> Non
 
 # --- refusals --------------------------------------------------------------------------------------------------------
 
+
+class Wordy(Ask):
+    """A question with a field that the service does not know."""
+
+    def body(self) -> dict[str, Any]:
+        return {**super().body(), "metadata": {}}
+
+
 REFUSALS: list[tuple[str, type[ProducerError], str]] = [
     ("unauthorized", ProviderStopped, "bad_key"),
     ("organisation_key", ProviderStopped, "organisation_key"),
@@ -296,16 +298,18 @@ async def test_a_refusal_has_its_meaning_and_costs_nothing(desk: Desk) -> None:
         assert (type(caught.value), caught.value.code, caught.value.retry_after) == (kind, code, None)
         assert [one.state for one in desk.seat.ended] == ["refused"]
         await desk.seat.go_on()
+    await desk.sandbox.fault("rate_limited", provider="perplexity", retry_after_s=7, times=1)
+    with pytest.raises(RateLimited) as limited:
+        await desk.service.submit(ASK, key="picks:1")
+    assert limited.value.retry_after == timedelta(seconds=7)
+    await desk.seat.go_on()
+    with pytest.raises(Permanent) as unknown:
+        await desk.service.submit(Wordy("x", effort="fast", hold_micro=1), key="picks:1")
+    assert unknown.value.code == "invalid_request"
+    assert "metadata" in str(unknown.value)
+    await desk.seat.go_on()
     assert (await desk.billed(), await desk.seat.money()) == (0, (0, 0))
     assert (await desk.finished()).status == "completed"
-
-
-async def test_the_pause_that_is_asked_for(desk: Desk) -> None:
-    """PF-8: a rate limit with a time is obeyed to the second."""
-    await desk.sandbox.fault("rate_limited", provider="perplexity", retry_after_s=7, times=1)
-    with pytest.raises(RateLimited) as caught:
-        await desk.service.submit(ASK, key="picks:1")
-    assert caught.value.retry_after == timedelta(seconds=7)
 
 
 async def test_a_wrong_key_is_not_shown(desk: Desk) -> None:
@@ -316,23 +320,6 @@ async def test_a_wrong_key_is_not_shown(desk: Desk) -> None:
         assert KEY not in repr(http)
     assert "PPLX_API_KEY" in str(caught.value)
     assert KEY not in str(caught.value)
-
-
-class Wordy(Ask):
-    """A question with a field that the service does not know."""
-
-    def body(self) -> dict[str, Any]:
-        return {**super().body(), "metadata": {}}
-
-
-async def test_an_unknown_field_is_named(desk: Desk) -> None:
-    """B2: the service refuses a body with a field it does not know; the error names it, and nothing is paid."""
-    with pytest.raises(Permanent) as caught:
-        await desk.service.submit(Wordy("x", effort="fast", hold_micro=1), key="picks:1")
-    assert caught.value.code == "invalid_request"
-    assert "metadata" in str(caught.value)
-    await desk.seat.go_on()
-    assert (await desk.billed(), await desk.seat.money()) == (0, (0, 0))
 
 
 async def test_the_retired_path_is_what_it_is() -> None:
@@ -402,32 +389,16 @@ async def test_a_run_without_an_answer_is_typed(desk: Desk) -> None:
         assert spend["cost_micro"] == (500_000 if spend["outcome"] == "price unknown" else billed)
 
 
-async def test_without_a_price_it_costs_what_was_held(desk: Desk) -> None:
-    """PF-21: a run whose cost the service does not tell is booked as held, and the books say so."""
+async def test_what_the_service_says_is_what_is_booked(desk: Desk) -> None:
+    """PF-21, PF-19: also beyond the hold; a run whose cost it does not tell is booked as held, and the books say so."""
+    await desk.sandbox.fault("cost", provider="perplexity", amount=700_001, times=1)
+    run = await desk.finished(key="dear")
+    assert run.cost_micro == (await desk.spend("dear"))["cost_micro"] == await desk.billed() == 700_001
     for fault in ("no_cost", "no_usage"):
         await desk.sandbox.fault(fault, provider="perplexity", times=1)
         run = await desk.finished(key=fault)
         spend = await desk.spend(fault)
         assert (run.cost_micro, spend["cost_micro"], spend["outcome"]) == (None, 500_000, "price unknown")
-
-
-async def test_a_run_that_costs_more_than_was_held_is_booked(desk: Desk) -> None:
-    """PF-19: what the service took is what is booked, also beyond the hold."""
-    await desk.sandbox.fault("cost", provider="perplexity", amount=700_001, times=1)
-    run = await desk.finished()
-    await desk.seat.go_on()
-    [spend] = await desk.seat.spends()
-    assert run.cost_micro == spend["cost_micro"] == await desk.billed() == 700_001
-
-
-async def test_what_is_legal_is_an_answer(desk: Desk) -> None:
-    """B2: no search results, and kinds of output that are new, are no failures."""
-    for fault in ("no_results", "unknown_item"):
-        await desk.sandbox.fault(fault, provider="perplexity", times=1)
-        ask = Ask("IBM?", effort="low", tools=[{"type": "web_search"}], hold_micro=10**6)
-        run = await desk.finished(ask, key=fault)
-        assert run.text
-        assert (run.sources == []) == (fault == "no_results")
 
 
 async def test_a_run_can_be_cancelled(desk: Desk) -> None:
@@ -575,21 +546,12 @@ async def test_a_lost_batch_is_found(desk: Desk) -> None:
 
 
 async def test_a_batch_survives_its_worker(desk: Desk) -> None:
-    """DC-1: killed with the answer in hand, before the id was stored: the next attempt finds the batch."""
-    file = await desk.service.upload(BATCH)
-    first = await desk.service.create_batch(file, BATCH, key="week 12")
-    await desk.seat.be_killed()
-    assert await desk.service.create_batch(file, BATCH, key="week 12") == first
-    assert await created_batches(desk) == 1
-
-
-async def test_the_mark_finds_a_batch_whose_key_is_forgotten(desk: Desk) -> None:
-    """DC-1: the listing is the second guard, for a service that has forgotten the key."""
+    """DC-1: killed with the answer in hand: the next attempt finds the batch, also where its key was forgotten."""
     await desk.sandbox.fault("forgotten_key", provider="perplexity", path="v1/batches")
     file = await desk.service.upload(BATCH)
     first = await desk.service.create_batch(file, BATCH, key="week 12")
     await desk.seat.be_killed()
-    assert (await desk.service.create_batch(file, BATCH, key="week 12")).id == first.id
+    assert await desk.service.create_batch(file, BATCH, key="week 12") == first
     assert await created_batches(desk) == 1
 
 
@@ -628,14 +590,10 @@ async def test_a_batch_that_did_not_finish(desk: Desk) -> None:
         await desk.seat.go_on()
         assert (await results(desk, handle)).status == status
         assert await desk.seat.money() == (0, await desk.billed())
-
-
-async def test_lines_of_a_batch_fail_alone(desk: Desk) -> None:
-    """B2: a line that is refused or fails does not spoil the others, and costs what it has cost."""
+    # A line that is refused or fails does not spoil the others.
     await desk.sandbox.fault("rate_limited", provider="perplexity", path="v1/batches/line", match="user 0")
     await desk.sandbox.fault("failed_billed", provider="perplexity", path="v1/batches/line", match="user 1")
-    file = await desk.service.upload(BATCH)
-    handle = await desk.service.create_batch(file, BATCH, key="week 12")
+    handle = await desk.service.create_batch(file, BATCH, key="lines")
     await desk.seat.go_on()
     batch = await results(desk, handle)
     assert set(batch.refused) == {"user-0"}
