@@ -1,4 +1,7 @@
-"""``python -m tests.chaos``: a long run by hand, with SECONDS and SEED from the environment, as ``make chaos`` does it.
+"""``python -m tests.chaos``: a long run by hand, as ``make chaos`` does it.
+
+With SECONDS: workers at all kinds of work while everything goes wrong that can. With KILLS instead: so many processes
+die, at every line and every moment of a purchase that there is. SEED chooses the faults in both.
 
 Prints every broken promise, then one JSON line with the figures; the exit code is 1 when there was any.
 """
@@ -11,35 +14,66 @@ import os
 import shutil
 import sys
 import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import asyncpg
 
 from openbell.postgres.embedded import EmbeddedServer
+from tests.chaos import kills
 from tests.chaos.run import Plan, run
+from tests.support import TestServer
 
 SHOWN = 40
+LANES = 2
+SEED = int(os.environ.get("SEED", "1"))
+
+Findings = tuple[dict[str, Any], Sequence[tuple[str, str]]]
 
 
 async def main(folder: Path) -> int:
     """Run, report, and keep the folder only when there is something to look at."""
+    deaths = os.environ.get("KILLS")
+    server = EmbeddedServer(folder / "database", settings={"max_connections": "100"})
+    try:
+        dsn = await server.start()
+        figures, violations = await (_kill(int(deaths), folder, dsn) if deaths else _break(folder, server, dsn))
+    finally:
+        await server.stop()
+    for rule, seen in violations[:SHOWN]:
+        print(f"BROKEN {rule}: {seen}")
+    if violations:
+        counts = dict(Counter(rule for rule, _ in violations))
+        print(f"{len(violations)} in all: {counts}; the record is in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(json.dumps(figures))
+    return 1 if violations else 0
+
+
+async def _break(folder: Path, server: EmbeddedServer, dsn: str) -> Findings:
     plan = Plan(
-        seed=int(os.environ.get("SEED", "1")),
+        seed=SEED,
         seconds=float(os.environ.get("SECONDS", "300")),
         mutant=os.environ.get("MUTANT"),
         pace=float(os.environ.get("PACE", "1")),
     )
-    server = EmbeddedServer(folder / "database")
-    try:
-        report = await run(plan, folder, server, await server.start())
-    finally:
-        await server.stop()
-    for rule, seen in report.violations[:SHOWN]:
-        print(f"BROKEN {rule}: {seen}")
-    if report.violations:
-        print(f"{len(report.violations)} in all: {dict(report.broken)}; the record is in {folder}")
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    print(json.dumps(report.figures))
-    return 1 if report.violations else 0
+    report = await run(plan, folder, server, dsn)
+    return dict(report.figures), report.violations
+
+
+async def _kill(deaths: int, folder: Path, dsn: str) -> Findings:
+    dsns, began = [TestServer(dsn).dsn_of(f"lane{number}") for number in range(LANES)], time.monotonic()
+    connection = await asyncpg.connect(dsn)
+    for number in range(LANES):
+        await connection.execute(f"create database lane{number}")
+    await connection.close()
+    outcome = await kills.run(dsns, folder, kills=deaths, seed=SEED)
+    took_s = round(time.monotonic() - began, 1)
+    return {"seed": SEED, "seconds": took_s, **outcome.figures()}, outcome.violations
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ on, the mutant says that it no longer fits instead of quietly changing nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 
 from openbell.postgres.queries import Queries
+from tests.chaos import money
 
 Changes = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -26,6 +27,8 @@ class Mutant:
     functions: Changes = field(default_factory=dict)
     statements: Changes = field(default_factory=dict)
     ddl: Sequence[str] = ()
+    code: Callable[[], None] | None = None
+    """Changes the engine's Python, in a process of its own."""
     plan: Mapping[str, Any] = field(default_factory=dict)
     """What it needs to show, beside what all get."""
 
@@ -133,11 +136,61 @@ MUTANTS: Mapping[str, Mutant] = {
 }
 
 
+STATEMENTS: dict[str, Any] = {"where": ("statement",)}
+WIRE: dict[str, Any] = {"where": ("wire",)}
+
+MONEY: Mapping[str, Mutant] = {
+    "money is settled before the result is published": Mutant(
+        "what must not be repeated is bought once", code=money.settle_first, plan=STATEMENTS | {"kinds": ("bare",)}
+    ),
+    "a resumed call gets a new key": Mutant(
+        "what has a key is bought once", code=money.new_key_each_time, plan=WIRE | {"kinds": ("keyed",)}
+    ),
+    "the mark before the request is skipped": Mutant(
+        "what must not be repeated is bought once",
+        functions={"mark_sent": [("set state = 'sent', sent_at", "set sent_at")]},
+        plan=WIRE | {"kinds": ("paid",)},
+    ),
+    "the hold of an unknown call is freed": Mutant(
+        "accounts tell the same as spends",
+        functions={"settle": [("not (e.state in ('unknown', 'under_way') and a.closes = 'charge')", "true")]},
+        plan=WIRE | {"kinds": ("paid",)},
+    ),
+    "publishing does not settle": Mutant(
+        "every doubtful call is visible",
+        functions={"publish": [("perform openbell.settle(p_ended);", "")]},
+        plan=WIRE | {"kinds": ("keyed",)},
+    ),
+    "what may have happened is given back": Mutant(
+        "what must not be repeated is bought once",
+        functions={"lost_call": [("else 'unknown' end", "else 'released' end")]},
+        plan=WIRE | {"kinds": ("paid",)},
+    ),
+    "a step settles what others have bought": Mutant(
+        "what must not be repeated is bought once", code=money.settle_others, plan=STATEMENTS | {"kinds": ("bare",)}
+    ),
+    "a provider is asked too early": Mutant(
+        "what has a key is bought once",
+        functions={"reserve": [("or asked.on_its_way_until > v_now then", "then")]},
+        plan=WIRE | {"kinds": ("asked",)},
+    ),
+    "who stood still sends all the same": Mutant(
+        "who stood still does not send",
+        code=money.send_asleep,
+        plan=STATEMENTS | {"kinds": ("asked",), "how": "stop", "thaw": 9},
+    ),
+    "what a call took is not told": Mutant(
+        "spends cost what the provider charged", code=money.trust_the_hold, plan=WIRE | {"kinds": ("keyed",)}
+    ),
+}
+"""What must be noticed in the books. ``plan`` names the fates that show it: kinds of jobs, places, and how they end."""
+
+
 def change_statements(name: str | None) -> None:
     """Make this process use the mutant's statements instead of the engine's."""
     if name is None:
         return
-    changes, original = MUTANTS[name].statements, Queries.get
+    changes, original = _find(name).statements, Queries.get
     changed = {
         statement: _replaced(original(Queries("openbell.engine"), statement), changes[statement])
         for statement in changes
@@ -147,6 +200,12 @@ def change_statements(name: str | None) -> None:
         return changed.get(statement) or original(self, statement)
 
     Queries.get = get  # type: ignore[method-assign]
+
+
+def change_code(name: str | None) -> None:
+    """Make this process run the mutant's code instead of the engine's, for good."""
+    if name is not None and (change := _find(name).code) is not None:
+        change()
 
 
 def restore_statements() -> None:
@@ -161,11 +220,15 @@ async def change_functions(connection: asyncpg.Connection, name: str | None) -> 
     """Break the functions of a test database."""
     if name is None:
         return
-    for function, changes in MUTANTS[name].functions.items():
+    for function, changes in _find(name).functions.items():
         text = await connection.fetchval("select pg_get_functiondef(('openbell.' || $1)::regproc)", function)
         await connection.execute(_replaced(text, changes))
-    for statement in MUTANTS[name].ddl:
+    for statement in _find(name).ddl:
         await connection.execute(statement)
+
+
+def _find(name: str) -> Mutant:
+    return (MUTANTS | MONEY)[name]  # type: ignore[operator]
 
 
 def _replaced(text: str, changes: Sequence[tuple[str, str]]) -> str:

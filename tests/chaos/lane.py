@@ -1,0 +1,258 @@
+"""Where processes die one at a time: a database, a provider, a zygote, and the boss who plans every death.
+
+A story is one job and what becomes of the processes that make attempts at it, in order. The last attempts have no fate:
+the job must end. Leases end when the boss says so, and the database's clock goes on instead of anybody waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import asyncpg
+
+from openbell.engine.demand import want
+from openbell.engine.enqueue import enqueue
+from openbell.engine.ledger import ensure_accounts
+from openbell.engine.registry import Product, Registry
+from openbell.postgres.migrate import migrate
+from openbell.postgres.pool import open_pool
+from tests.chaos import deals, mutants
+from tests.chaos.fate import EXIT, Fate
+from tests.chaos.faults import ROOT
+from tests.chaos.outside import LATE_S, Line, Outside
+from tests.chaos.shop import Shop
+
+ATTEMPTS_MOST = 60
+ANSWER_S = 30.0
+BORN_AHEAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A job of ``kind`` and the fates of its attempts.
+
+    Whoever stands still goes on after ``thaw`` more attempts, or when the job has ended.
+    """
+
+    kind: str
+    fates: Sequence[Fate] = ()
+    thaw: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {', '.join(map(str, self.fates))}; thaw after {self.thaw}"
+
+
+class Child:
+    """A worker process, from the boss's side."""
+
+    def __init__(self, pid: int, worker: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid, self.worker, self._reader, self._writer = pid, worker, reader, writer
+        self.codes: asyncio.Queue[int | None] = asyncio.Queue()
+        """Its exit code; before that None for each time that it has come to stand still."""
+        self._answer: asyncio.Task[bytes] | None = None
+
+    def order(self, fate: Fate) -> None:
+        """Make an attempt at a job, with this fate."""
+        self._writer.write(json.dumps(fate.as_json()).encode() + b"\n")
+        self._answer = asyncio.create_task(self._reader.readline())
+
+    async def end(self) -> dict[str, int] | int | None:
+        """What its attempt has passed; or its exit code; or None when it has come to stand still."""
+        assert self._answer is not None
+        code = asyncio.create_task(self.codes.get())
+        await asyncio.wait({self._answer, code}, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
+        if self._answer.done() and not self._answer.exception() and (line := self._answer.result()):
+            code.cancel()
+            said: dict[str, int] = json.loads(line)
+            return said
+        return await asyncio.wait_for(code, ANSWER_S)
+
+    async def hang_up(self) -> None:
+        """No more orders: it ends, if it has not ended yet."""
+        if self._answer is not None:
+            self._answer.cancel()
+            await asyncio.gather(self._answer, return_exceptions=True)
+        self._writer.close()
+
+
+class Nursery:
+    """The zygote and its children."""
+
+    def __init__(self, options: dict[str, Any], log: Path) -> None:
+        self._options, self._log = options, log
+        self._born: asyncio.Queue[Child] = asyncio.Queue()
+        self._living: dict[int, Child] = {}
+        self._early: dict[int, int | None] = {}
+        self._asked = 0
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Nursery]:
+        """Children can be had within; none is left behind."""
+        server = await asyncio.start_unix_server(self._hello, self._options["boss"])
+        with self._log.open("ab") as log:
+            self._zygote = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.chaos.zygote", json.dumps(self._options),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=ROOT,
+            )  # fmt: skip
+        listening = asyncio.create_task(self._listen())
+        try:
+            yield self
+        finally:
+            assert self._zygote.stdin is not None
+            self._zygote.stdin.close()
+            await self._zygote.wait()
+            await listening
+            for child in self._living.values():
+                await child.hang_up()
+            server.close()
+
+    async def child(self) -> Child:
+        """One more; others are on their way meanwhile."""
+        assert self._zygote.stdin is not None
+        while self._asked <= BORN_AHEAD:
+            self._zygote.stdin.write(b"\n")
+            self._asked += 1
+        self._asked -= 1
+        return await asyncio.wait_for(self._born.get(), ANSWER_S)
+
+    async def _hello(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = json.loads(await reader.readline())
+        child = self._living[said["pid"]] = Child(said["pid"], said["worker"], reader, writer)
+        self._born.put_nowait(child)
+
+    async def _listen(self) -> None:
+        assert self._zygote.stdout is not None
+        while line := await self._zygote.stdout.readline():
+            said = json.loads(line)
+            child = self._living.get(said["pid"])
+            if child is not None:
+                child.codes.put_nowait(said["code"])
+
+
+@dataclass(slots=True)
+class Lane:
+    """One job at a time. ``counts`` says what happened, by word; ``met`` every fate that was met, by kind of job."""
+
+    pool: asyncpg.Pool
+    shop: Shop
+    products: dict[str, Product]
+    nursery: Nursery
+    counts: Counter[str] = field(default_factory=Counter)
+    met: set[tuple[str, str, int]] = field(default_factory=set)
+    told: list[str] = field(default_factory=list)
+    """Every story; its number in this list, from 1, is the key of its job."""
+    _in_truth_until: float = 0.0
+    _idle: list[Child] = field(default_factory=list)
+    _frozen: list[tuple[Child, int]] = field(default_factory=list)
+
+    async def play(self, story: Story) -> list[dict[str, int]]:
+        """From the job's queueing to its end; what each attempt that came to its end has passed."""
+        self.told.append(str(story))
+        await self._queue(story.kind, str(len(self.told)))
+        fates, passed = list(story.fates), []
+        for number in range(ATTEMPTS_MOST):
+            await self._thaw(number)
+            if not await self._ready():
+                break
+            said = await self._attempt(story, fates.pop(0) if fates else Fate(), number)
+            passed += [said] if said else []
+        else:
+            self.counts[f"endless: {story}"] += 1
+        await self._thaw(None)
+        self.counts["stories"] += 1
+        return passed
+
+    async def rest(self) -> None:
+        """Until nothing is on its way to the provider."""
+        await asyncio.sleep(max(0.0, self._in_truth_until - asyncio.get_running_loop().time()))
+
+    async def _queue(self, kind: str, key: str) -> None:
+        one = self.products[f"deal-{kind}"]
+        if one.is_task:
+            await enqueue(self.pool, one, [(key, None)])
+        else:
+            await want(self.pool, [(one.name, key)], source="chaos", seconds=10**8)
+
+    async def _ready(self) -> bool:
+        """Whether there is a job. A parked one is waited for: by the clock, or in truth while a request is out."""
+        row = await self.pool.fetchrow(
+            "select extract(epoch from parked_until - openbell.now())::float8 as left_s from openbell.job limit 1"
+        )
+        if row is not None and row["left_s"] is not None:
+            left_s = max(0.0, row["left_s"]) + 0.001
+            if self._frozen or asyncio.get_running_loop().time() < self._in_truth_until:
+                await asyncio.sleep(left_s)
+            else:
+                await self.pool.execute("update openbell.clock set shift = shift + make_interval(secs => $1)", left_s)
+            await self.pool.execute("update openbell.job set parked_until = null")
+        return row is not None
+
+    async def _attempt(self, story: Story, fate: Fate, number: int) -> dict[str, int] | None:
+        child = self._idle.pop() if self._idle else await self.nursery.child()
+        child.order(fate)
+        said = await child.end()
+        self.counts["attempts"] += 1
+        if isinstance(said, dict):
+            self._idle.append(child)
+            return said
+        self.met.add((story.kind, fate.where, fate.number))
+        if (fate.where, fate.moment) == ("wire", "late"):
+            self._in_truth_until = asyncio.get_running_loop().time() + 2 * LATE_S
+        self.counts[f"{fate.how} at {fate.where}"] += 1
+        if said is None:
+            self.counts["freezes"] += 1
+            self._frozen.append((child, number + story.thaw))
+        else:
+            self.counts["kills" if said in (EXIT, -signal.SIGKILL) else f"died with {said}"] += 1
+            await child.hang_up()
+        await self._bury(child)
+        return None
+
+    async def _bury(self, child: Child) -> None:
+        """Its lease ends, and somebody takes back what it had. Its last statement may still be at work on that."""
+        await self.pool.execute("update openbell.worker set expires_at = openbell.now() where id = $1", child.worker)
+        while await self.pool.fetchval("select exists (select 1 from openbell.job where worker = $1)", child.worker):
+            await self.pool.execute("select openbell.rescue(100)")
+
+    async def _thaw(self, number: int | None) -> None:
+        """Who stands still goes on now, if it is time, and ends what it was at; its lease is long gone."""
+        for child, until in list(self._frozen):
+            if number is None or number > until:
+                self._frozen.remove((child, until))
+                os.kill(child.pid, signal.SIGCONT)
+                said = await child.end()
+                self.counts["thawed" if isinstance(said, dict) else f"died with {said} when thawed"] += 1
+                await child.hang_up()
+
+
+@asynccontextmanager
+async def open_lane(dsn: str, folder: Path, seed: int, mutant: str | None = None) -> AsyncIterator[Lane]:
+    """A lane on an empty database."""
+    await migrate(dsn)
+    pool = await open_pool(dsn, name="chaos boss", max_size=4)
+    made = {one.name: one for one in deals.products(Line("", ""))}
+    await Registry(list(made.values())).seed(pool)
+    await ensure_accounts(pool, deals.limits())
+    async with pool.acquire() as connection:
+        await mutants.change_functions(connection, mutant)
+    shop = Shop(Random(seed))
+    outside = Outside(folder / "outside", None, Random(seed), latency_s=0.0, shop=shop)
+    await outside.start()
+    options = {"dsn": dsn, "outside": str(folder / "outside"), "boss": str(folder / "boss"), "mutant": mutant}
+    try:
+        async with Nursery(options, folder / "children.log").opened() as nursery:
+            yield Lane(pool, shop, made, nursery)
+    finally:
+        pool.terminate()
+        await outside.stop()

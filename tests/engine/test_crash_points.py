@@ -1,0 +1,88 @@
+"""Processes that die or stand still at every moment between the intent of a call and its settlement.
+
+The short form of ``make chaos KILLS=10000``: real processes, a provider with books of its own, and both ledgers
+compared to the micro-dollar. Then the engine's handling of money is broken on purpose, which must be noticed each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.chaos.fate import Fate
+from tests.chaos.kills import PLACES, Outcome, close_books, run, try_mutant
+from tests.chaos.lane import Story, open_lane
+from tests.chaos.mutants import MONEY
+from tests.support import TestServer
+
+KILLS = 200
+
+
+@pytest.fixture
+async def second_dsn(server: TestServer) -> str:
+    """One more database, so that two may die side by side."""
+    await server.execute("drop database if exists crash_points with (force)")
+    await server.execute("create database crash_points template template0 encoding 'UTF8'")
+    return server.dsn_of("crash_points")
+
+
+@pytest.mark.slow
+async def test_nothing_is_paid_twice_or_for_nothing(empty_dsn: str, second_dsn: str, tmp_path: Path) -> None:
+    """PF-10, PF-12, PF-21, DC-1: 200 deaths, half of them chosen: the two ledgers agree to the micro-dollar.
+
+    With keys nothing is bought twice and no result is lost; without keys nothing is repeated in silence, and what is
+    doubtful is visible, is held for, and comes out even when it is resolved from the provider's books.
+    """
+    outcome = await run([empty_dsn, second_dsn], tmp_path, kills=KILLS, seed=1, chosen=0.5)
+    assert outcome.violations == []
+    figures = outcome.figures()
+    assert figures["kills"] >= KILLS
+    assert figures["freezes"] > 0
+    assert figures["unknown"] > 0
+    assert figures["lines_met"] > KILLS / 4
+    assert set(figures["by"]) >= {f"kill at {place}" for place in PLACES}
+
+
+@pytest.mark.slow
+async def test_who_is_frozen_with_the_request_in_hand_pays_once_where_keys_are_known(
+    empty_dsn: str, tmp_path: Path
+) -> None:
+    """DC-1: late by a lease and more, nothing is bought twice where keys are known; without keys the job has ended as
+    doubtful by then.
+    """
+    outcome = Outcome()
+    async with open_lane(empty_dsn, tmp_path, 1) as lane:
+        for kind in ("keyed", "paid"):
+            (passed,) = await lane.play(Story(kind))
+            for number in range(passed["line"] // 3, passed["line"] * 2 // 3, 3):
+                await lane.play(Story(kind, [Fate("line", number, "stop")], thaw=5))
+        await close_books(lane, outcome)
+    assert outcome.violations == []
+    assert outcome.counts["freezes"] > 20
+    assert any(sale["late"] for sale in lane.shop.sales) or outcome.sales > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MONEY)
+async def test_broken_handling_of_money_is_noticed(empty_dsn: str, tmp_path: Path, name: str) -> None:
+    """PF-10, PF-12, PF-21: an engine that misplaces money on purpose is found out, by the rule for that promise."""
+    outcome = await asyncio.wait_for(try_mutant(name, empty_dsn, tmp_path), 60)
+    assert MONEY[name].rule in {rule for rule, _ in outcome.violations}, outcome.violations[:5]
+
+
+async def test_the_books_of_a_quiet_day_agree(empty_dsn: str, tmp_path: Path) -> None:
+    """PF-21: without any fault no spend is doubtful, and the ledgers agree at once."""
+    outcome = Outcome()
+    async with open_lane(empty_dsn, tmp_path, 1) as lane:
+        for kind in ("read", "keyed", "asked", "paid", "bare", "beside", "chain", "run"):
+            await lane.play(Story(kind))
+        await close_books(lane, outcome)
+    assert outcome.violations == []
+    assert outcome.doubtful == 0
+    connection = await asyncpg.connect(empty_dsn)
+    spent = await connection.fetchval("select spent from openbell.account where period = 'ever' and spent > 0")
+    await connection.close()
+    assert spent == outcome.charged
