@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -34,7 +34,6 @@ from openbell.engine.costs import (
     get_spend,
     list_spends,
     resolve,
-    total,
 )
 from openbell.engine.ledger import Limit, ensure_account
 from openbell.engine.spends import Settlement, Spends
@@ -42,7 +41,7 @@ from tests.engine.hand import Hand, declare, job, per_minute, queue
 from tests.support import Clock
 
 BUDGET = Limit("shop", "usd_micro", "month", 1_000, closes="charge", calendar="month")
-EVER = datetime(2000, 1, 1, tzinfo=UTC)
+EVER = date(2000, 1, 1)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
@@ -335,7 +334,7 @@ async def test_what_was_charged_did_happen(pool: asyncpg.Pool) -> None:
     assert (await resolve(pool, spend, happened=True, reason="r", actor="ada")).cost_micro == 70
     after = await money(pool)
     assert (after.held, after.spent, after.overrun) == (0, 70, 0)
-    assert total(await costs(pool, "day", EVER)).cost_micro == 70
+    assert (await costs(pool, "day", EVER)).total.cost_micro == 70
 
 
 async def test_two_operators_at_once(pool: asyncpg.Pool) -> None:
@@ -486,7 +485,7 @@ async def test_costs_add_up_to_the_ledger(pool: asyncpg.Pool) -> None:
                 await resolve(pool, doubt.id, **say)
     async with spends.call("buy", usd_micro=77):
         found = await money(pool)
-        sums = {by: total(await costs(pool, by, EVER)) for by in PARTS}
+        sums = {by: (await costs(pool, by, EVER)).total for by in PARTS}
     whole = sums["product"]
     assert all(one == whole for one in sums.values())
     assert whole.cost_micro == found.spent + found.overrun
@@ -512,7 +511,7 @@ async def test_each_part_has_its_own_sum(pool: asyncpg.Pool, clock: Clock) -> No
     await buy(spends, "unanswered")
     await clock.advance(days=10)
     await buy(spends, "unknown")
-    by_user = {row.on_behalf: row.as_json() for row in await costs(pool, "user", EVER)}
+    by_user = {row.on_behalf: row.as_json() for row in (await costs(pool, "user", EVER)).rows}
     assert by_user["user:1"] == {
         "on_behalf": "user:1", "calls": 3, "failed": 1, "unknown": 1, "open": 0, "cost_micro": 150, "failed_micro": 100,
         "estimate_micro": 200, "unknown_micro": 100, "open_micro": 0, "credits": 0, "estimate_credits": 0,
@@ -520,10 +519,10 @@ async def test_each_part_has_its_own_sum(pool: asyncpg.Pool, clock: Clock) -> No
     }  # fmt: skip
     assert by_user[""]["cost_micro"] == 30
     for by in ("week", "day"):
-        assert [row.cost_micro for row in await costs(pool, by, EVER)] == [30, 150, 0]
-    since = await clock.now() - timedelta(days=11)
-    assert total(await costs(pool, "product", since)).cost_micro == 150
-    (row,) = await costs(pool, "operation", EVER)
+        assert [row.cost_micro for row in (await costs(pool, by, EVER)).rows] == [30, 150, 0]
+    since = (await clock.now() - timedelta(days=11)).date()
+    assert (await costs(pool, "product", since)).total.cost_micro == 150
+    (row,) = (await costs(pool, "operation", EVER)).rows
     assert (row.name, row.calls) == ("number: shop buy", 4)
 
 

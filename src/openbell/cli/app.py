@@ -9,7 +9,21 @@ from importlib.metadata import version
 
 import click
 
-from openbell.cli import bench, doctor, get, listings, migrate, schedules, services, stats, up, why
+from openbell.cli import (
+    accounts,
+    bench,
+    costs,
+    doctor,
+    get,
+    listings,
+    migrate,
+    schedules,
+    services,
+    spends,
+    stats,
+    up,
+    why,
+)
 from openbell.cli.exits import BAD_INPUT, EXIT_CODES, FAILED, INTERRUPTED, NO_DATABASE, NOTHING_KNOWN, CliError
 
 INTRODUCTION = """Openbell: self-hosted market intelligence.
@@ -31,7 +45,7 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
-    listings.jobs, listings.accounts, listings.products, schedules.schedules, doctor.doctor,
+    listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules, doctor.doctor,
     bench.bench,
 ):  # fmt: skip
     openbell.add_command(command)

@@ -136,11 +136,31 @@ async def _database(dsn: str) -> tuple[list[Finding], str | None]:
             return [*findings, Finding("migrations", "bad", f"{len(waiting)} waiting", mend)], None
         findings.append(Finding("migrations", "ok", "none waiting"))
         (row,) = await connection.fetch(queries.get("inspect_database"))
+        books = await _books(connection)
     except PostgresError as error:
         return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
     finally:
         await connection.close(timeout=2)
-    return [*findings, *_work(row)], row["mode"]
+    return [*findings, *_work(row), *books], row["mode"]
+
+
+async def _books(connection: asyncpg.Connection) -> list[Finding]:
+    """Budgets, breakers and doubtful calls: what is alarming about each, or that nothing is."""
+    from openbell.engine.alarms import look
+
+    found = await look(connection)
+    findings = []
+    for about, codes, calm in (
+        ("budgets", ("budget", "overrun"), f"{len(found.books)} accounts, none used to 75 %"),
+        ("pauses", ("paused",), "no account is paused"),
+        ("breakers", ("breaker",), "none open"),
+        ("spends", ("unknown_spends",), "no call is in doubt"),
+        ("estimates", ("estimate",), "no call of the last day took twice what was expected"),
+    ):
+        alarms = [alarm for alarm in found.alarms if alarm.code in codes]
+        findings += [Finding(about, one.level, f"{one.about}: {one.message}", one.mend) for one in alarms]
+        findings += [] if alarms else [Finding(about, "ok", calm)]
+    return findings
 
 
 async def _timed(connection: asyncpg.Connection, statement: str) -> tuple[int, float, float]:
@@ -185,9 +205,6 @@ def _work(row: asyncpg.Record) -> list[Finding]:
         findings.append(
             Finding("jobs", "ok", f"{row['jobs']} live" + (f", the oldest waits {age(oldest)}" if oldest else ""))
         )
-    if row["unknown_spends"]:
-        mend = "They count as spent; `openbell jobs list --all` shows the jobs that made them."
-        findings.append(Finding("spends", "warn", f"{row['unknown_spends']} calls with unknown outcome", mend))
     return findings
 
 

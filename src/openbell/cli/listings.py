@@ -1,4 +1,4 @@
-"""`openbell jobs | accounts | products`: what there is, as tables or as JSON."""
+"""`openbell jobs | products`: what there is, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -121,45 +121,6 @@ def jobs_cancel(job_id: int, data: Path | None, as_json: bool) -> None:
         print_json({"id": job_id, "state": state})
     else:
         click.echo(f"Job {job_id} is {'cancelled' if state == 'cancelled' else 'being cancelled'}.")
-
-
-@click.group()
-def accounts() -> None:
-    """What may be spent, and what has been."""
-
-
-@accounts.command("list")
-@data_option
-@json_option
-def accounts_list(data: Path | None, as_json: bool) -> None:
-    """List the accounts: granted, held, spent, and when something frees."""
-
-    async def read(connection: asyncpg.Connection) -> Sequence[Any]:
-        from openbell.engine import ledger
-
-        return await ledger.list_accounts(connection)
-
-    rows = [view.as_json() for view in _ask(data, read)]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(
-        ("subject", "resource", "period", "granted>", "held>", "spent>", "free>", "blocked"),
-        [
-            (
-                r["subject"],
-                r["resource"],
-                r["period"],
-                r["granted"],
-                r["held"],
-                r["spent"],
-                r["free"],
-                f"until {when(r['blocked_until'])}: {r['blocked_reason']}" if r["blocked_until"] else "",
-            )
-            for r in rows
-        ],
-        empty="No accounts yet. A worker makes them when it starts.",
-    )
 
 
 @click.group()

@@ -17,6 +17,7 @@ from openbell.engine.ledger import MOST, Closing
 from openbell.engine.registry import class_name
 
 DAY = timedelta(days=1)
+MINUS = "\N{MINUS SIGN}"
 ALARM_AT = (75, 90, 100)
 """Used per cent of a budget from which on it is worth an alarm."""
 
@@ -169,13 +170,18 @@ def _window(book: Book) -> str:
     return f"Full; {more}." if more else "Full; it frees after the calls under way have ended."
 
 
-def words(resource: str, amount: int) -> str:
-    """An amount as people say it, exact for money: ``$0.0312``, ``1.2 GB``, ``40 calls``."""
+def words(resource: str, units: int) -> str:
+    """An amount as people say it, exact for money: ``$0.0312``, ``1.25 GB``, ``40 calls``."""
+    if resource in ("usd_micro", "bytes"):
+        return amount(resource, units)
+    return f"{amount(resource, units)} {resource[:-1] if units == 1 and resource.endswith('s') else resource}"
+
+
+def amount(resource: str, units: int) -> str:
+    """The same where the resource stands beside it: ``$0.0312``, ``1.25 GB``, ``40``."""
     if resource == "usd_micro":
-        return dollars(amount)
-    if resource == "bytes":
-        return size(amount)
-    return f"{_figure(amount)} {resource[:-1] if amount == 1 and resource.endswith('s') else resource}"
+        return dollars(units)
+    return size(units) if resource == "bytes" else f"{units:,}".replace("-", MINUS)
 
 
 def dollars(micro: int) -> str:
@@ -185,22 +191,15 @@ def dollars(micro: int) -> str:
     return f"{MINUS if micro < 0 else ''}${whole:,}.{digits}"
 
 
-def size(amount: int) -> str:
-    """Bytes in the unit in which they have up to four digits: ``812 B``, ``1.25 GB``."""
-    value, unit = float(amount), "B"
+def size(count: int) -> str:
+    """Bytes in the largest unit of which there is at least one: ``812 B``, ``1.25 GB``."""
+    value, unit = float(abs(count)), "B"
     for larger in ("kB", "MB", "GB", "TB"):
-        if abs(value) < 999.5:
+        if value < 999.995:
             break
         value, unit = value / 1_000, larger
-    text = f"{abs(value):.2f}".rstrip("0").rstrip(".") if unit != "B" else str(abs(amount))
-    return f"{MINUS if amount < 0 else ''}{text} {unit}"
-
-
-MINUS = "\N{MINUS SIGN}"
-
-
-def _figure(amount: int) -> str:
-    return f"{amount:,}".replace("-", MINUS)
+    text = f"{value:.2f}".rstrip("0").rstrip(".") if unit != "B" else str(abs(count))
+    return f"{MINUS if count < 0 else ''}{text} {unit}"
 
 
 def clock(at: datetime | None, now: datetime) -> str:

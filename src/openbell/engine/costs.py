@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
 from openbell.engine.hints import CHANNEL
 from openbell.engine.ledger import MOST
 
+if TYPE_CHECKING:
+    from openbell.engine.estimates import Estimate
+
 By = Literal["product", "provider", "operation", "user", "week", "day"]
 PARTS: tuple[By, ...] = ("product", "provider", "operation", "user", "week", "day")
+
+LOOK_BACK: Mapping[str, timedelta] = {"week": timedelta(weeks=8)}
+LOOK_BACK_ELSE = timedelta(days=30)
+"""How far back costs are told of, where nobody says."""
 
 SUCCEEDED = ("ok", "completed", "price unknown")
 """Outcomes of calls that did what they were made for; every other word is a failure."""
@@ -212,12 +219,51 @@ _PARTS = ("product", "provider", "operation", "on_behalf", "period")
 _SUMS = tuple(one.name for one in fields(Costs) if one.name not in _PARTS)
 
 
-async def costs(db: Db, by: By, since: datetime) -> list[Costs]:
-    """What the calls since then have cost; times in their order, other parts the dearest first. The zone is UTC."""
-    return [Costs(**row) for row in await db.fetch(SQL.get("sum_costs"), by, since, list(SUCCEEDED))]
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Costs by one part since a day; ``estimates`` are those of the operations that the rows name."""
+
+    by: By
+    since: date
+    until: datetime
+    rows: Sequence[Costs]
+    estimates: Sequence[Estimate] = ()
+
+    @property
+    def total(self) -> Costs:
+        """All parts together."""
+        sums = {name: sum(getattr(row, name) for row in self.rows) for name in _SUMS}
+        return Costs(None, None, None, None, None, **sums)
+
+    def estimates_of(self, row: Costs) -> list[Estimate]:
+        """What a call of this operation takes, by resource."""
+        name = (row.product, row.provider, row.operation)
+        return [one for one in self.estimates if (one.product, one.provider, one.operation) == name]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        rows = [
+            row.as_json() | ({"estimates": [one.as_json() for one in self.estimates_of(row)]} if row.operation else {})
+            for row in self.rows
+        ]
+        return {
+            "by": self.by,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "rows": rows,
+            "total": self.total.as_json(),
+        }
 
 
-def total(rows: Sequence[Costs]) -> Costs:
-    """All parts together."""
-    sums = {name: sum(getattr(row, name) for row in rows) for name in _SUMS}
-    return Costs(None, None, None, None, None, **sums)
+async def costs(db: Db, by: By, since: date | None = None, *, estimates: Sequence[Estimate] = ()) -> Report:
+    """What the calls since that day have cost; times in their order, other parts the dearest first. The zone is UTC.
+
+    By default the last 30 days; by week the last eight and what there is of this one.
+    """
+    now: datetime = await db.fetchval(SQL.get("read_clock"))
+    if since is None:
+        since = (now - LOOK_BACK.get(by, LOOK_BACK_ELSE)).date()
+        since -= timedelta(days=since.weekday() if by == "week" else 0)
+    begin = datetime.combine(since, time(), UTC)
+    rows = await db.fetch(SQL.get("sum_costs"), by, begin, list(SUCCEEDED))
+    return Report(by, since, now, [Costs(**row) for row in rows], estimates)

@@ -5,5 +5,4 @@ select
     (select count(*) from openbell.job) as jobs,
     (select extract(epoch from openbell.now() - min(queued_at))::float8 from openbell.job where state = 'waiting')
         as oldest_waiting_s,
-    (select count(*) from openbell.spend where state = 'unknown') as unknown_spends,
     (select extract(epoch from shift)::float8 from openbell.clock) as shift_s;
