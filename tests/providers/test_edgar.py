@@ -266,7 +266,6 @@ async def test_a_document_cannot_lead_elsewhere(accession: str, name: str) -> No
         (429, b"", RateLimited, "rate_limited"),
         (403, b"<html>something new</html>", ProviderStopped, "access_denied"),
         (403, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", Permanent, "http_403"),
-        (404, b"", NothingKnown, "nothing_known"),
         (400, b"", Permanent, "http_400"),
         (503, b"", Transient, "outage"),
     ],

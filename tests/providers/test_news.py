@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import Permanent, ProducerError, RateLimited, Transient, Waiting
+from openbell.engine.spends import Call
 from openbell.providers import google_links, news
 from openbell.providers.google_links import GoogleLinks, Resolution, question, read_page, read_targets
 from openbell.providers.news import Entry, Feed, News, google_search, plain, plain_link, read_feed, yahoo_headlines
@@ -439,6 +440,23 @@ async def test_answers_in_another_order_find_their_links(sandbox: Running, resol
     assert await resolver.links.resolve(ids) == plainly
     await sandbox.client.delete("/_control/faults", params={"id": number})
     assert await resolver.links.resolve([ids[2], ids[0], ids[2]]) == [plainly[2], plainly[0], plainly[2]]
+
+
+async def test_an_article_is_fetched_through_the_guarded_door(sandbox: Running, resolver: Resolver) -> None:
+    """DG-9: from feed to link to page; a publisher that leads inwards or sends without end gets nowhere."""
+    (entry,) = await some_links(sandbox, resolver.attempt, 1)
+    (found,) = await resolver.links.resolve([entry.google_id or ""])
+    fetcher, types = Fetcher(allowed={("127.0.0.1", sandbox.port)}), {"text/html"}
+    outcomes: list[int | str] = []
+    for fault in (None, "forbidden", "private_redirect", "oversized"):
+        if fault:
+            await sandbox.fault(fault, provider="news", path="sites/*", times=1)
+        call = Call(1, "article", "repeat", None)
+        try:
+            outcomes.append((await fetcher.fetch(call, found.url or "", types=types)).answer.status)
+        except ProducerError as error:
+            outcomes.append(error.code)
+    assert outcomes == [200, 403, "refused_address", "too_large"]
 
 
 LINK_FAULTS = [

@@ -161,20 +161,21 @@ class Edgar:
         timeout = timedelta(seconds=TIMEOUT_S + 5)
         async with self._attempt.spends("edgar").call(operation, timeout=timeout, bytes=about) as call:
             answer = await wire.exchange(http, call, "GET", path, name="EDGAR")
-            if answer.status != 200:
+            if answer.status not in (200, 404):
                 raise refusal(answer, path)
         host = wire.host_of(http)
         self._attempt.cite(provider="edgar", operation=operation, host=host, synthetic=answer.synthetic)
+        if answer.status == 404:
+            raise NothingKnown(f"EDGAR has no {path}")
         return answer
 
 
 def refusal(answer: wire.Answer, path: str) -> ProducerError:
-    """What EDGAR means by a refusal.
+    """What EDGAR means by a refusal; 404 is none.
 
     * a web page about an undeclared tool: nobody asks until an operator has set a contact
     * a web page about the request rate, or 429: everybody pauses for ten minutes
     * any other web page with 403: everybody pauses and an operator must look; a 403 of another kind is about this path
-    * 404: there is no such thing
     """
     said, status = answer.text[:20_000].lower(), answer.status
     if status == 403 and "undeclared automated tool" in said:
@@ -186,8 +187,6 @@ def refusal(answer: wire.Answer, path: str) -> ProducerError:
     if status == 403 and "<html" in said:
         sentence = "EDGAR refuses us with a page of unknown words; open it in a browser from this address."
         return ProviderStopped(sentence, code="access_denied", retry_after=RATE_PAUSE)
-    if status == 404:
-        return NothingKnown(f"EDGAR has no {path}")
     if status >= 500:
         return Transient(
             f"EDGAR is out of order (HTTP {status})", code="outage", retry_after=asked_pause(answer.headers)

@@ -66,7 +66,7 @@ class Pageviews:
         return await self._series(title, since, until, project, "monthly")
 
     async def _series(self, title: str, since: date, until: date, project: str, step: Step) -> list[Views]:
-        """Raises :class:`NothingKnown` for a page without views, and what :func:`refusal` makes of anything else."""
+        """Raises :class:`NothingKnown` for a page without views, and what :func:`refusal` makes of a refusal."""
         name = title.strip().replace(" ", "_")
         if not name or not re.fullmatch(r"[a-z0-9.-]+", project) or since > until:
             raise ValueError(f"{title!r} of {project!r} from {since} to {until} is no series")
@@ -79,11 +79,13 @@ class Pageviews:
         timeout = timedelta(seconds=TIMEOUT_S + 5)
         async with self._attempt.spends("wikimedia").call(step, timeout=timeout, bytes=100_000) as call:
             answer = await wire.exchange(self._http, call, "GET", path, name="Wikimedia")
-            if answer.status != 200:
-                raise refusal(answer, title)
+            if answer.status not in (200, 404):
+                raise refusal(answer)
         self._attempt.cite(
             provider="wikimedia", operation=step, host=wire.host_of(self._http), synthetic=answer.synthetic
         )
+        if answer.status == 404:
+            raise NothingKnown(f"Wikimedia knows of no views of {title}")
         try:
             return read_series(answer.json(), name, since, until)
         except (ValueError, KeyError, TypeError) as error:
@@ -92,11 +94,9 @@ class Pageviews:
             ) from error
 
 
-def refusal(answer: wire.Answer, title: str) -> ProducerError:
-    """What Wikimedia means by a refusal: 404 nothing known, 429 everybody pauses, 403 we do not say who we are."""
+def refusal(answer: wire.Answer) -> ProducerError:
+    """What Wikimedia means by a refusal: 429 everybody pauses, 403 we do not say who we are."""
     status = answer.status
-    if status == 404:
-        return NothingKnown(f"Wikimedia knows of no views of {title}")
     if status == 429:
         pause = asked_pause(answer.headers) or RATE_PAUSE
         return RateLimited("Wikimedia says that we ask too often.", code="rate_limited", retry_after=pause)
