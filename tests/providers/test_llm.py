@@ -90,7 +90,7 @@ async def desks(pool: asyncpg.Pool, sandbox: Running) -> AsyncIterator[list[Desk
     made = [await sit(pool, sandbox, kind) for kind in PATHS]
     yield made
     for desk in made:
-        await desk.models.close()
+        await desk.models.aclose()
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def anthropic(pool: asyncpg.Pool, sandbox: Running) -> AsyncIterator[Desk]
     """Anthropic alone, where the protocol makes no difference."""
     made = await sit(pool, sandbox, "anthropic")
     yield made
-    await made.models.close()
+    await made.models.aclose()
 
 
 async def test_an_answer_costs_what_was_billed(desks: list[Desk]) -> None:
@@ -182,7 +182,7 @@ async def test_a_wrong_key_is_not_shown(pool: asyncpg.Pool, sandbox: Running) ->
     assert "OPENAI_API_KEY" in str(caught.value)
     assert KEY not in str(caught.value)
     assert caught.value.__cause__ is None
-    await desk.models.close()
+    await desk.models.aclose()
 
 
 # --- when nobody knows -----------------------------------------------------------------------------------------------
@@ -238,7 +238,7 @@ async def test_a_provider_that_is_not_there_took_nothing(pool: asyncpg.Pool, san
         spend = await desk.last()
         assert (spend["word"], spend["cost_micro"]) == ("released", 0)
         assert await seat.money("calls") == (0, 0)
-        await desk.models.close()
+        await desk.models.aclose()
 
 
 async def test_nothing_leaves_a_fenced_attempt(anthropic: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +362,7 @@ async def test_without_a_price_nothing_is_asked(pool: asyncpg.Pool, sandbox: Run
     with pytest.raises(Permanent):
         await desk.ask(hold_micro=70_000)
     assert (await desk.last())["outcome"] == "invalid_output, price unknown"
-    await desk.models.close()
+    await desk.models.aclose()
 
 
 async def test_our_own_price_goes_first(pool: asyncpg.Pool, sandbox: Running) -> None:
@@ -374,7 +374,7 @@ async def test_our_own_price_goes_first(pool: asyncpg.Pool, sandbox: Running) ->
     spend = await desk.last()
     read, said = spend["held"]["tokens"] - 1_000, 1_000
     assert spend["held"]["usd_micro"] == read + 10 * said
-    await desk.models.close()
+    await desk.models.aclose()
 
 
 async def test_cached_tokens_cost_what_they_cost(anthropic: Desk) -> None:
@@ -391,7 +391,7 @@ async def test_no_money_no_question(pool: asyncpg.Pool, sandbox: Running) -> Non
     with pytest.raises(Permanent) as caught:
         await desk.ask()
     assert (caught.value.code, await desk.calls()) == ("limit_too_small", 0)
-    await desk.models.close()
+    await desk.models.aclose()
 
 
 def test_what_is_held_is_the_worst() -> None:
@@ -465,7 +465,7 @@ async def test_the_key_is_nowhere(pool: asyncpg.Pool, start: Start, caplog: pyte
             await desk.seat.go_on()
         shown += [str(dict(spend)) for spend in await desk.seat.spends()]
         assert await desk.calls() >= 5
-        await desk.models.close()
+        await desk.models.aclose()
     shown += [record.getMessage() + str(record.exc_text) + str(record.args) for record in caplog.records]
     assert len(caplog.records) > 60
     assert not [text for text in shown if KEY in text]
@@ -491,4 +491,4 @@ async def test_the_key_follows_no_redirect(pool: asyncpg.Pool, sandbox: Running)
     await server.wait_closed()
     assert len(asked) == 1
     assert KEY in asked[0]
-    await desk.models.close()
+    await desk.models.aclose()

@@ -103,7 +103,7 @@ class Models:
             case "compatible":
                 return OpenAIChatModel(name, provider=self._source)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections."""
         await self.http.aclose()
 

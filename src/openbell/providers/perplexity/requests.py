@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from genai_prices import Usage, calc_price
 from pydantic import BaseModel
 
 from openbell.engine.errors import Permanent
@@ -125,6 +124,8 @@ def _tokens(model: str, read: int, said: int, prices: Mapping[str, tuple[Decimal
     if model in prices:
         per_input, per_output = prices[model]
         return (per_input * read + per_output * said) / 1_000_000
+    from genai_prices import Usage, calc_price  # noqa: PLC0415 (imports an HTTP library that few processes need)
+
     maker, _, name = model.partition("/")
     usage = Usage(input_tokens=read, output_tokens=said)
     try:
