@@ -109,8 +109,10 @@ class Settings(BaseModel):
     )
     smtp_host: str | None = Field(None, description="the mail server that sends for us")
     smtp_port: int = Field(587, ge=1, le=65_535, description="its port")
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="how the way there is encrypted")
     smtp_user: str | None = Field(None, description="the name to sign in with there")
     smtp_password: SecretStr | None = Field(None, description="the password to sign in with; only workers read it")
+    dry_run: bool = Field(default=False, description="every mail goes to ADMIN_EMAIL instead")
     max_concurrent_jobs: int | None = Field(None, ge=1, le=500, description="jobs at once of all workers together")
     max_concurrent_scheduled: int | None = Field(
         None, ge=1, le=500, description="how many of them scheduled work takes, and is sure of while it has any waiting"
@@ -133,6 +135,13 @@ class Settings(BaseModel):
         for origin in given:
             if not re.fullmatch(r"https?://[^\s/]+", origin):
                 raise ValueError(f"origins such as https://example.com, without a path, and {origin!r} is none")
+        return given
+
+    @field_validator("dry_run")
+    @classmethod
+    def _check_dry_run(cls, given: bool, info: ValidationInfo) -> bool:
+        if given and not info.data.get("admin_email"):
+            raise ValueError("off, or ADMIN_EMAIL must be set, to which the mails of a dry run go")
         return given
 
     @field_validator("max_concurrent_scheduled", "max_concurrent_adhoc")

@@ -117,6 +117,8 @@ class House:
         if not plan.live:
             arguments = ["sandbox", "--port", str(plan.sandbox_port), "--plan", plan.sandbox_plan]
             arguments += [
+                "--smtp-port",
+                str(plan.smtp_port),
                 "--day-seconds",
                 str(plan.day_seconds),
                 "--state",
@@ -193,16 +195,12 @@ class House:
         else:
             addresses = {one: f"http://127.0.0.1:{plan.sandbox_port}{SANDBOX_PATHS[one]}" for one in HOMES}
             keys = {f"{provider.upper()}_API_KEY": "sandbox" for provider in KEYED}
-        fmp_plan = settings.fmp_plan if plan.live else plan.sandbox_plan
-        pretended = (
-            {} if plan.live else {name: how for name, how in PLAY_MONEY.items() if not settings.is_set(name.lower())}
-        )
-        return (
-            {f"{one.upper()}_BASE_URL": url for one, url in addresses.items()}
-            | keys
-            | pretended
-            | {"FMP_PLAN": fmp_plan}
-        )
+        told = {f"{provider.upper()}_BASE_URL": url for provider, url in addresses.items()} | keys
+        if plan.live:
+            return told | {"FMP_PLAN": settings.fmp_plan}
+        pretended = {name: value for name, value in PLAY_MONEY.items() if not settings.is_set(name.lower())}
+        mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(plan.smtp_port), "SMTP_TLS": "none"}
+        return told | pretended | mail | {"FMP_PLAN": plan.sandbox_plan}
 
     def _write_run_file(self) -> None:
         """How other commands find this run: `openbell worker` beside it uses the same provider."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from openbell.products.sources import Source
+    from openbell.providers.mail import Relay
     from openbell.settings import Settings
 
 SANDBOX = "sandbox"
@@ -84,3 +85,24 @@ def source_of(settings: Settings, provider: str) -> Source:
         budget=int(dollars * 1_000_000),
         at_home=base_url == HOMES[provider],
     )
+
+
+def relay_of(settings: Settings) -> Relay | None:
+    """The mail server as the settings describe it, where there is one. Raises SettingsError."""
+    from openbell.providers.mail import Relay
+    from openbell.settings import SettingsError
+
+    if settings.smtp_host is None:
+        return None
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    try:
+        return Relay(
+            settings.smtp_host,
+            settings.smtp_port,
+            tls=settings.smtp_tls,
+            username=settings.smtp_user,
+            password=password,
+            dry_run_to=settings.admin_email if settings.dry_run else None,
+        )
+    except ValueError as error:
+        raise SettingsError(f"{error}.") from None

@@ -12,7 +12,7 @@ import click
 
 from openbell.cli import reach
 from openbell.cli.exits import BAD_INPUT, CliError
-from openbell.cli.mode import choose_sources
+from openbell.cli.mode import choose_sources, relay_of
 from openbell.cli.options import data_option
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ async def _work(
     from openbell.postgres.pool import open_pool
     from openbell.products import registry
     from openbell.products.context import contexts
-    from openbell.products.sources import Connections, limits_of
+    from openbell.products.sources import Connections
 
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX, ordered=True)
     sources = await choose_sources(pool, settings, reach.read_run(place.folder))
-    connections = Connections(sources, contact=settings.admin_email)
+    connections = Connections(sources, contact=settings.admin_email, relay=relay_of(settings))
     shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
     seats = seat_limits(*shares)
     try:
@@ -147,7 +147,7 @@ async def _work(
             pool,
             place.listen_dsn,
             registry(),
-            limits=limits_of(sources),
+            limits=connections.limits,
             seats=seats,
             context=contexts(connections),
             slots=slots,
@@ -170,10 +170,16 @@ async def _work(
     "--plan", type=click.Choice(PLANS), default="premium", show_default=True, help="The plan whose limits hold."
 )
 @click.option(
+    "--smtp-port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="Of its mail server; 0 is any."
+)
+@click.option(
     "--state", type=click.Path(path_type=Path, dir_okay=False), help="File that keeps the place in the replay."
 )
-def sandbox(port: int, host: str, day_seconds: float, plan: str, state: Path | None) -> None:
-    """Run the pretend FMP alone: a replay of real daily prices. Its key is `sandbox`; FMP_BASE_URL leads to it."""
+def sandbox(port: int, host: str, day_seconds: float, plan: str, smtp_port: int, state: Path | None) -> None:
+    """Run the pretend providers alone: market data, models, news, filings, mail. Their key is `sandbox`.
+
+    FMP_BASE_URL and its like lead to them: PPLX_BASE_URL=http://127.0.0.1:9100/perplexity, and so on.
+    """
 
     async def serve(stop: asyncio.Event) -> None:
         from openbell.sandbox.server import PortTaken, StateUnreadable
@@ -185,6 +191,7 @@ def sandbox(port: int, host: str, day_seconds: float, plan: str, state: Path | N
                 port,
                 day_seconds=day_seconds,
                 plan=plan,
+                smtp_port=smtp_port,
                 state=state,
                 stop=stop,
                 ready=lambda real: _listening(host, real),

@@ -28,6 +28,7 @@ class Plan:
     host: str
     door: socket.socket
     sandbox_port: int
+    smtp_port: int
     sandbox_plan: str
     day_seconds: float
     settings: Settings
@@ -83,6 +84,7 @@ def up(live: bool, port: int | None, host: str | None, data: Path | None, sandbo
         host=host,
         door=open_door(host, settings.openbell_port if port is None else port),
         sandbox_port=0 if live else _free_port(sandbox_port),
+        smtp_port=0 if live else _free_port(0),
         sandbox_plan=settings.fmp_plan if settings.is_set("fmp_plan") else "premium",
         day_seconds=day_seconds,
         settings=settings,

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from openbell.engine.attempt import Attempt
-from openbell.products.sources import Connections
+from openbell.products.sources import Connections, Source
 from openbell.providers import edgar, fmp, google_links, pageviews, perplexity, scrapfly
 from openbell.providers.edgar import Edgar
 from openbell.providers.fmp import Fmp
 from openbell.providers.google_links import GoogleLinks
+from openbell.providers.llm import Kind, open_models
+from openbell.providers.mail import Mailer
 from openbell.providers.news import GOOGLE, YAHOO, Feed, News, google_search, yahoo_headlines
 from openbell.providers.outbound import Fetcher
 from openbell.providers.pageviews import Pageviews
 from openbell.providers.perplexity import Perplexity
 from openbell.providers.scrapfly import Scrapfly
+
+if TYPE_CHECKING:
+    from openbell.providers.llm.client import Llm
 
 
 def contexts(connections: Connections) -> Callable[[Attempt], Context]:
@@ -41,6 +47,16 @@ class Context:
         """Perplexity's agents."""
         pool = self.connections.pool("pplx", lambda s: perplexity.open_http(s.base_url, s.key))
         return Perplexity(pool, self.attempt)
+
+    def llm(self, provider: Literal["anthropic", "openai"]) -> Llm:
+        """Language models of Anthropic, or of OpenAI or the compatible server in its place."""
+        models = self.connections.pool(provider, lambda s: open_models(provider, _kind(provider, s), s.base_url, s.key))
+        return models.asked_by(self.attempt)
+
+    @property
+    def mailer(self) -> Mailer:
+        """Mail."""
+        return Mailer(self.connections.relay, self.attempt)
 
     @property
     def scrapfly(self) -> Scrapfly:
@@ -96,3 +112,9 @@ class Context:
     def _news_base(self, home: str) -> str:
         source = self.connections.source("news")
         return home if source.at_home else source.base_url
+
+
+def _kind(provider: str, source: Source) -> Kind:
+    if provider == "anthropic":
+        return "anthropic"
+    return "openai" if source.at_home else "compatible"

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from openbell.engine.errors import Permanent
 from openbell.engine.ledger import Limit
-from openbell.providers import edgar, fmp, google_links, news, pageviews, perplexity, scrapfly
+from openbell.providers import edgar, fmp, google_links, llm, mail, news, pageviews, perplexity, scrapfly
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +25,13 @@ class Source:
 
 
 Sources = Mapping[str, Source]
-"""By provider: `fmp`, `pplx`, `scrapfly`, `news`, `edgar`, `wikimedia`."""
+"""By provider: `fmp`, `pplx`, `anthropic`, `openai`, `scrapfly`, `news`, `edgar`, `wikimedia`."""
 
 _LIMITS: Mapping[str, Callable[[Source], list[Limit]]] = {
     "fmp": lambda source: fmp.limits(source.plan or "basic", calls_per_minute=source.calls_per_minute),
     "pplx": lambda source: perplexity.limits(int(source.plan or 0), usd_micro_per_month=source.budget),
+    "anthropic": lambda source: llm.limits("anthropic", usd_micro_per_month=source.budget),
+    "openai": lambda source: llm.limits("openai", usd_micro_per_month=source.budget),
     "scrapfly": lambda source: scrapfly.limits(source.plan or "free"),
     "news": lambda _: [*news.limits(), *google_links.limits()],
     "edgar": lambda _: edgar.limits(),
@@ -52,8 +54,8 @@ Pool = TypeVar("Pool", bound=_Pool)
 class Connections:
     """The connection pools of a worker process to its sources, each opened when it is first asked for."""
 
-    def __init__(self, sources: Sources, *, contact: str | None = None) -> None:
-        self.sources, self.contact = sources, contact
+    def __init__(self, sources: Sources, *, contact: str | None = None, relay: mail.Relay | None = None) -> None:
+        self.sources, self.contact, self._relay = sources, contact, relay
         self._pools: dict[str, Any] = {}
 
     def source(self, name: str) -> Source:
@@ -64,6 +66,18 @@ class Connections:
                 code="not_configured",
             )
         return self.sources[name]
+
+    @property
+    def relay(self) -> mail.Relay:
+        """The mail server. Raises :class:`Permanent` `not_configured`."""
+        if self._relay is None:
+            raise Permanent("no mail server is configured: set SMTP_HOST.", code="not_configured")
+        return self._relay
+
+    @property
+    def limits(self) -> list[Limit]:
+        """Every limit that a worker with these sources keeps."""
+        return limits_of(self.sources) + (mail.limits() if self._relay else [])
 
     def pool(self, name: str, open_pool: Callable[[Source], Pool], part: str = "") -> Pool:
         """The pool to a source, opened by ``open_pool`` at first; ``part`` tells several of one source apart."""
