@@ -41,6 +41,9 @@ SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", 
 """How a spend ends, as the database function ``settle`` explains."""
 
 
+LONGEST_TEXT = 500
+"""Characters of an operation, a key or an idempotency key."""
+
 STEP: ContextVar[str | None] = ContextVar("openbell_step", default=None)
 """The step of an attempt within which this code runs, its sub-tasks too."""
 
@@ -227,8 +230,13 @@ class Call:
         self._outcome, self.provider_ref = outcome or self._outcome, ref or self.provider_ref
 
     def never_sent(self, outcome: str) -> None:
-        """It is proven that the provider saw nothing this time; everything held is given back."""
-        self._end, self._outcome = ("unknown" if self.resumed else "released"), outcome
+        """It is proven that the provider saw nothing this time; everything held is given back.
+
+        What has been answered before, in this call or an earlier one of its key, stays.
+        """
+        before = self.resumed or self._answered
+        self._end = "released" if not before else "settled" if self.effect == "repeat" else "unknown"
+        self._outcome = outcome
 
     def refused(self, outcome: str) -> None:
         """The provider has answered that it did nothing: the call counts, nothing is paid, its key is like new."""
@@ -240,7 +248,7 @@ class Call:
 
     def not_found(self) -> None:
         """The provider has been asked: it knows of no earlier call with this key. What follows is the first one."""
-        self.resumed = False
+        self.resumed = self._answered = self._sent = False
 
     def unclear(self, outcome: str) -> None:
         """There was an answer, and it does not say whether the call has happened."""
@@ -429,6 +437,10 @@ class Spends:
 def _check_texts(*texts: str | None) -> None:
     """Refuse what the database cannot store, before it spoils the batch of others. Raises :class:`Permanent`."""
     for text in filter(None, texts):
+        if len(text) > LONGEST_TEXT:
+            raise Permanent(
+                f"{text[:40]!r}… has {len(text):,} characters; {LONGEST_TEXT} are allowed.", code="invalid_request"
+            )
         try:
             text.encode()
         except UnicodeEncodeError:
