@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from openbell.engine.errors import Permanent, ProducerError, Transient
@@ -131,6 +133,66 @@ async def test_a_batch_that_did_not_finish(desk: Desk) -> None:
     assert set(batch.refused) == {"user-0"}
     assert {name: run.status for name, run in batch.runs.items()} == {"user-1": "failed", "user-2": "completed"}
     assert await desk.seat.money() == (0, await desk.billed())
+
+
+def acting(desk: Desk, *bodies: Any) -> Perplexity:
+    """A service that answers in this order, whatever it is asked; the last answer stays."""
+    left = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
+
+    def act(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=left.pop(0) if len(left) > 1 else left[0])
+
+    http = httpx.AsyncClient(base_url="http://perplexity.test/", transport=httpx.MockTransport(act))
+    return Perplexity(http, desk.seat.attempt)
+
+
+async def test_strange_answers_settle_nothing(desk: Desk) -> None:
+    """PF-8, PF-21: an answer without what is needed is an error, and what was made stays on the books as it was."""
+    with pytest.raises(Transient):
+        await acting(desk, {"status": "queued"}).submit(ASK, key="no id")
+    with pytest.raises(Transient):
+        await acting(desk, {"id": 5}).upload(BATCH)
+    with pytest.raises(Transient):
+        await acting(desk, {"object": "batch"}).create_batch("file", BATCH, key="no id of a batch")
+    assert (await desk.spend("no id"))["word"] == (await desk.spend("no id of a batch"))["word"] == "unknown"
+    handle = await acting(desk, {"id": "resp_1", "status": "queued"}).submit(ASK, key="a run")
+    await desk.seat.go_on()
+    for body in ({}, b"<html>", {"id": "resp_1"}):
+        with pytest.raises(Transient):
+            await acting(desk, body).poll(handle)
+        assert (await desk.spend("a run"))["word"] == "sent"
+
+
+async def test_a_listing_that_cannot_be_read_proves_nothing(desk: Desk) -> None:
+    """DC-1: without a whole list of the batches none is made again."""
+    row = {"id": "batch_1", "metadata": {"openbell_key": "another"}}
+    endless, wrong = {"data": [row], "has_more": True}, {"data": 5}
+    with pytest.raises(Transient):
+        await acting(desk, {}).create_batch("file", BATCH, key="lost")
+    for body, kind in ((wrong, Transient), (endless, Permanent)):
+        await desk.seat.go_on()
+        with pytest.raises(kind):
+            await acting(desk, body).create_batch("file", BATCH, key="lost")
+        assert [one.state for one in desk.seat.ended] == ["unknown"]
+
+
+async def test_results_that_cannot_be_read_are_taken_as_paid(desk: Desk) -> None:
+    """PF-21: a line that is answered and not understood costs what was held for it; one that is refused, nothing."""
+    handle = await acting(desk, {"id": "batch_1"}).create_batch("file", BATCH, key="week 12")
+    await desk.seat.go_on()
+    ended = {"id": "batch_1", "status": "completed", "output_file_id": "out"}
+    with pytest.raises(Transient):
+        await acting(desk, ended, b"not a line").read_batch(handle)
+    await desk.seat.go_on()
+    lines = [
+        {"custom_id": "user-0", "response": {"status_code": 200, "body": {"id": 7}}},
+        {"custom_id": "user-1", "response": {"status_code": 429, "body": {"error": {}}}},
+        {"custom_id": "user-2", "error": {"message": "expired"}},
+        ["of another form"],
+    ]
+    batch = await acting(desk, ended, "\n".join(map(json.dumps, lines)).encode()).read_batch(handle)
+    assert (batch.unread, sorted(batch.refused)) == (["user-0"], ["user-1", "user-2"])
+    assert (await desk.spend("week 12"))["cost_micro"] == 300_000
 
 
 # --- what it may cost ------------------------------------------------------------------------------------------------

@@ -108,12 +108,16 @@ class BatchHandle(BaseModel):
 
 
 class Batch(BaseModel):
-    """A batch as it stands; ``runs`` and ``refused`` by custom id, once it has ended. Some may be in neither."""
+    """A batch as it stands; by custom id, once it has ended, its runs and what was refused or cannot be read.
+
+    Some may be in none of them. What is ``unread`` may have been paid.
+    """
 
     id: str
     status: str
     runs: dict[str, Run] = {}
     refused: dict[str, str] = {}
+    unread: list[str] = []
 
     @property
     def running(self) -> bool:
@@ -374,11 +378,14 @@ def _collect(batch: Batch, answer: wire.Answer, asked: Mapping[str, Asked], host
         if isinstance(run, Run):
             run.host, run.synthetic = host, answer.synthetic
             batch.runs[name] = run
-        else:
+        elif value.get("error") or (isinstance(response, dict) and response.get("status_code") != 200):
             batch.refused[name] = json.dumps(value.get("error") or body, default=str)[:MOST_WORDS]
+        else:
+            batch.unread.append(name)
 
 
 def _cost_of(batch: Batch, asked: Mapping[str, Asked]) -> int:
-    """What the runs have cost; one without a price is taken as held."""
+    """What the runs have cost; what has no price or cannot be read is taken as held."""
+    costs = {**dict.fromkeys(batch.unread), **{name: run.cost_micro for name, run in batch.runs.items()}}
     held = {name: one.held_micro for name, one in asked.items()}
-    return sum(held.get(name, 0) if run.cost_micro is None else run.cost_micro for name, run in batch.runs.items())
+    return sum(held.get(name, 0) if cost is None else cost for name, cost in costs.items())
