@@ -278,6 +278,13 @@ async def test_a_refused_data_command_is_a_clear_no(attempt: Attempt) -> None:
         assert only(attempt).state == state
 
 
+async def test_what_the_server_says_is_told_without_the_address(attempt: Attempt) -> None:
+    """PF-41: errors stay in logs and rows for long; who was meant is in the job, not in them."""
+    async with mail_server(RCPT="550 5.1.1 <ANN@Reader.example> is\tunknown") as server:
+        error = await caught(send(relay_to(server), attempt))
+    assert str(error).startswith("The mail server answered at recipient: 550 5.1.1 <(recipient)> is unknown.")
+
+
 async def test_nobody_there(attempt: Attempt) -> None:
     """PF-21: where no connection came about, nothing was taken, and the server is in trouble."""
     error = await caught(send(Relay("127.0.0.1", 1, tls="none"), attempt))

@@ -306,4 +306,4 @@ class _Conversation:
     def _shown(self, text: str) -> str:
         """The server's words, short, printable and without the recipient."""
         line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-        return line.replace(self._recipient, "<recipient>")[:300]
+        return re.sub(re.escape(self._recipient), "(recipient)", line, flags=re.IGNORECASE)[:300]
