@@ -152,7 +152,7 @@ class Edgar:
     async def _get(self, http: httpx.AsyncClient, path: str, operation: str, *, about: int) -> wire.Answer:
         if not self._hosts.is_declared:
             error = ProviderStopped(
-                "EDGAR is not asked without a contact; set one: a name and a mail address.",
+                "EDGAR is not asked without a contact; set ADMIN_EMAIL.",
                 code="contact_missing",
                 retry_after=CONTACT_PAUSE,
             )
@@ -179,7 +179,7 @@ def refusal(answer: wire.Answer, path: str) -> ProducerError:
     """
     said, status = answer.text[:20_000].lower(), answer.status
     if status == 403 and "undeclared automated tool" in said:
-        sentence = "EDGAR does not accept how we say who we are; set a contact with a real name and mail address."
+        sentence = "EDGAR does not accept how we say who we are; set ADMIN_EMAIL to a real address."
         return ProviderStopped(sentence, code="undeclared_tool", retry_after=CONTACT_PAUSE)
     if status == 429 or (status == 403 and "request rate threshold exceeded" in said):
         pause = asked_pause(answer.headers) or RATE_PAUSE

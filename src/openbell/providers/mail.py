@@ -292,7 +292,7 @@ class _Conversation:
         if type(error) is not SMTPException:
             return None
         if self._stage == "login":
-            sentence = f"{self._relay.host} offers no login that we know; check SMTP_USERNAME and SMTP_TLS."
+            sentence = f"{self._relay.host} offers no login that we know; check SMTP_USER and SMTP_TLS."
             return ProviderStopped(sentence, code="no_login", retry_after=STOP_PAUSE)
         sentence = f"{self._relay.host} offers no encryption (STARTTLS); check SMTP_TLS."
         return ProviderStopped(sentence, code="no_encryption", retry_after=STOP_PAUSE)

@@ -64,7 +64,7 @@ def judge(stage: Stage, code: int, text: str, shown: str) -> ProducerError:
         busy = "mailbox_busy" if stage == "recipient" else "server_busy"
         return Transient(f"{said}. It is tried again.", code=busy, retry_after=BUSY_PAUSE)
     if stage == "login" or code in (530, 534, 535, 538):
-        return _stopped(f"{said}. Check SMTP_USERNAME and SMTP_PASSWORD.", "bad_credentials")
+        return _stopped(f"{said}. Check SMTP_USER and SMTP_PASSWORD.", "bad_credentials")
     if stage == "connect":
         return _stopped(f"{said}. It does not talk to us; ask its operator.", "server_refuses")
     if stage == "recipient" and "relay" in text.lower():

@@ -101,7 +101,7 @@ def refusal(answer: wire.Answer) -> ProducerError:
         pause = asked_pause(answer.headers) or RATE_PAUSE
         return RateLimited("Wikimedia says that we ask too often.", code="rate_limited", retry_after=pause)
     if status == 403:
-        sentence = "Wikimedia refuses us; set a contact, so that it can see who asks."
+        sentence = "Wikimedia refuses us; set ADMIN_EMAIL, so that it can see who asks."
         return ProviderStopped(sentence, code="access_denied", retry_after=timedelta(hours=1))
     if status >= 500:
         pause_or_none = asked_pause(answer.headers)
