@@ -134,11 +134,11 @@ async def test_periods_that_have_ended_are_history(pool: asyncpg.Pool, clock: Cl
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"burn": 10_000_000}, "At $10.00 a day it is used up 27 Nov 2026, 12:00 UTC, 4 days before its period ends 1"),
-        ({"burn": 1_000_000}, "At $1.00 a day it lasts until its period ends 1 Dec 2026, 00:00 UTC."),
-        ({"burn": 0}, "Nothing was taken in the last 24 hours; its period ends 1 Dec 2026, 00:00 UTC."),
-        ({"burn": 1, "spent": 100_000_000}, "Used up until its period ends 1 Dec 2026, 00:00 UTC. A grant makes room"),
-        ({"burn": 1_000_000, "ends_at": None}, "At $1.00 a day it is used up 11 Jan 2027, 12:00 UTC."),
+        ({"burn": 10_000_000}, "At $10.00 a day it is used up on 27 Nov 2026, 4 days before its period ends, 1 Dec"),
+        ({"burn": 1_000_000}, "At $1.00 a day it lasts until its period ends, 1 Dec 2026, 00:00 UTC."),
+        ({"burn": 0}, "Nothing was taken in the last 24 hours; its period ends, 1 Dec 2026, 00:00 UTC."),
+        ({"burn": 1, "spent": 100_000_000}, "Used up until its period ends, 1 Dec 2026, 00:00 UTC. A grant makes room"),
+        ({"burn": 1_000_000, "ends_at": None}, "At $1.00 a day it is used up on 11 Jan 2027."),
         ({"burn": 1, "ends_at": None}, "At $0.000001 a day it lasts for more than ten years."),
         ({"burn": 0, "ends_at": None}, "Nothing was taken in the last 24 hours."),
         ({"closes": "release", "resource": "calls", "granted": 3, "spent": 0, "held": 1}, "Room for 2 calls now; more"),

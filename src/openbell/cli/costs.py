@@ -42,35 +42,40 @@ def costs(by: By, since: datetime | None, data: Path | None, as_json: bool) -> N
 
 
 def _print(report: Report) -> None:
-    total = report.total
-    in_credits = bool(total.credits or total.unknown_credits)
-    columns = [report.by, "calls>", "failed>", "cost>", "of it failed>", "estimate>", "in doubt>", "under way>"]
-    columns += ["credits>"] if in_credits else []
-    columns += ["one call takes"] if report.by == "operation" else []
-    rows = [_line(report, row, row.name, in_credits) for row in report.rows]
-    click.echo(f"Since {report.since.isoformat()} UTC\n")
-    rows += [_line(report, total, "total", in_credits)] if len(rows) > 1 else []
-    print_table(columns, rows, empty="No calls since then.")
+    from openbell.engine.books import column
 
-
-def _line(report: Report, row: Costs, name: str, in_credits: bool) -> list[str]:
-    from openbell.engine.books import dollars, words
-
-    line = [
-        name,
-        cell(row.calls),
-        cell(row.failed),
-        dollars(row.cost_micro),
-        dollars(row.failed_micro),
-        dollars(row.estimate_micro),
-        f"{dollars(row.unknown_micro)} ({row.unknown})" if row.unknown else "–",
-        f"{dollars(row.open_micro)} ({row.open})" if row.open else "–",
+    rows = [*report.rows, *([report.total] if len(report.rows) > 1 else [])]
+    names = [*(row.name for row in report.rows), "total"]
+    columns: list[tuple[str, list[str]]] = [
+        (report.by, names[: len(rows)]),
+        ("calls>", [cell(row.calls) for row in rows]),
+        ("failed>", [cell(row.failed) for row in rows]),
+        ("cost>", column([row.cost_micro for row in rows])),
+        ("of it failed>", column([row.failed_micro for row in rows])),
+        ("estimate>", column([row.estimate_micro for row in rows])),
+        ("in doubt>", _beside(column([row.unknown_micro for row in rows]), [row.unknown for row in rows])),
+        ("under way>", _beside(column([row.open_micro for row in rows]), [row.open for row in rows])),
     ]
-    line += [cell(row.credits)] if in_credits else []
+    if report.total.credits or report.total.unknown_credits:
+        columns.append(("credits>", [cell(row.credits) for row in rows]))
     if report.by == "operation":
-        taken = (words(one.resource, round(one.average)) for one in report.estimates_of(row) if one.resource != "calls")
-        line.append(", ".join(taken))
-    return line
+        columns.append(("one call takes", [_taken(report, row) for row in rows]))
+    click.echo(f"Since {report.since.isoformat()} UTC\n")
+    lines = list(zip(*(cells for _, cells in columns), strict=True))
+    print_table([head for head, _ in columns], lines, empty="No calls since then.")
+
+
+def _beside(amounts: list[str], counts: list[int]) -> list[str]:
+    """Each amount with the number of its calls, a dash where there are none."""
+    return [f"{amount} ({count})" if count else "–" for amount, count in zip(amounts, counts, strict=True)]
+
+
+def _taken(report: Report, row: Costs) -> str:
+    """What one call of this operation takes, by what was learnt."""
+    from openbell.engine.books import words
+
+    learnt = (one for one in report.estimates_of(row) if one.resource != "calls")
+    return ", ".join(words(one.resource, round(one.average)) for one in learnt)
 
 
 async def _read(data: Path | None, by: By, since: datetime | None) -> Report:

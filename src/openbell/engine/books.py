@@ -151,15 +151,15 @@ def forecast(book: Book) -> str:
         return f"Room for {words(book.resource, book.free)} now; more as calls end."
     if book.closes == "age":
         return _window(book)
-    end = f"its period ends {clock(book.ends_at, book.now)}" if book.ends_at else ""
+    end = f"its period ends, {clock(book.ends_at, book.now)}" if book.ends_at else ""
     if not book.free:
         return f"Used up{f' until {end}' if end else ''}. A grant makes room at once."
     if not book.burn:
         return f"Nothing was taken in the last 24 hours{f'; {end}' if end else ''}."
-    rate = f"At {words(book.resource, book.burn)} a day"
+    rate = f"At {words(book.resource, about(book.resource, book.burn))} a day"
     if book.runs_out_at is not None:
         before = f", {span_words(book.ends_at - book.runs_out_at)} before {end}" if book.ends_at else ""
-        return f"{rate} it is used up {clock(book.runs_out_at, book.now)}{before}."
+        return f"{rate} it is used up {_roughly(book.runs_out_at, book.now)}{before}."
     return f"{rate} it lasts until {end}." if end else f"{rate} it lasts for more than ten years."
 
 
@@ -184,11 +184,24 @@ def amount(resource: str, units: int) -> str:
     return size(units) if resource == "bytes" else f"{units:,}".replace("-", MINUS)
 
 
-def dollars(micro: int) -> str:
-    """Millionths of a dollar to the last digit that says something: ``$3.10``, ``$0.000042``."""
+def about(resource: str, units: int) -> int:
+    """The amount where its last digits mean nothing: dollars to the cent, and less than one to three digits."""
+    if resource != "usd_micro":
+        return units
+    digits = 4 if units >= 1_000_000 else len(str(units)) - 3
+    return round(units, -max(digits, 0))
+
+
+def dollars(micro: int, digits: int = 2) -> str:
+    """Millionths of a dollar to the last digit that says something: ``$3.10``, ``$0.000042``; at least ``digits``."""
     whole, part = divmod(abs(micro), 1_000_000)
-    digits = f"{part:06}".rstrip("0").ljust(2, "0")
-    return f"{MINUS if micro < 0 else ''}${whole:,}.{digits}"
+    return f"{MINUS if micro < 0 else ''}${whole:,}.{f'{part:06}'.rstrip('0').ljust(digits, '0')}"
+
+
+def column(micros: Sequence[int]) -> list[str]:
+    """Dollars one below the other, all to the digit that the finest of them needs."""
+    digits = max((len(dollars(micro).rpartition(".")[2]) for micro in micros), default=2)
+    return [dollars(micro, digits) for micro in micros]
 
 
 def size(count: int) -> str:
@@ -207,6 +220,13 @@ def clock(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "at an unknown time"
     return f"{at:%H:%M:%S} UTC" if at.date() == now.date() else f"{at.day} {at:%b %Y, %H:%M} UTC"
+
+
+def _roughly(at: datetime, now: datetime) -> str:
+    """A time that is a guess: within two days to the minute, later the day."""
+    if at - now > 2 * DAY:
+        return f"on {at.day} {at:%b %Y}"
+    return f"at {at:%H:%M} UTC{'' if at.date() == now.date() else f' on {at.day} {at:%b}'}"
 
 
 def span_words(span: timedelta) -> str:

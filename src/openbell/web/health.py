@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from openbell.engine.alarms import Alarm, look
 from openbell.web.backend import GONE, SQL, Database
 from openbell.web.errors import DatabaseUnavailable, WebError
 from openbell.web.schemas import Problem, Ready
@@ -54,22 +56,23 @@ async def check_ready(request: Request) -> None:
 
 @router.get("/health", response_class=JSONResponse)
 async def health(request: Request) -> JSONResponse:
-    """The state of the whole: freshness per product, oldest due demand, workers, queue. `warn` still answers 200."""
+    """The state of the whole: freshness per product, oldest due demand, workers, queue, money. `warn` answers 200."""
     try:
         await check_ready(request)
         database: Database = request.app.state.database
         async with database.use() as db:
             products = [dict(row) for row in await db.fetch(SQL.get("read_health"))]
             work = dict(await db.fetchrow(SQL.get("read_work")) or {})
+            alarms = (await look(db)).alarms
     except WebError as error:
         checks = {"database": [{"status": "fail", "output": error.code}]}
         body = {"status": "fail", "output": error.message, "checks": checks}
         return JSONResponse(body, 503, {"Cache-Control": "no-store"}, "application/health+json")
-    body = verdict(products, work) | {"streams": len(request.app.state.hub.subscribers)}
+    body = verdict(products, work, alarms) | {"streams": len(request.app.state.hub.subscribers)}
     return JSONResponse(body, 200, {"Cache-Control": "no-store"}, "application/health+json")
 
 
-def verdict(products: list[dict[str, Any]], work: dict[str, Any]) -> dict[str, Any]:
+def verdict(products: list[dict[str, Any]], work: dict[str, Any], alarms: Sequence[Alarm]) -> dict[str, Any]:
     """Pure: what the figures mean, with a reason for each warning."""
     reasons = []
     late = max((row["oldest_due_s"] or 0.0 for row in products), default=0.0)
@@ -80,6 +83,7 @@ def verdict(products: list[dict[str, Any]], work: dict[str, Any]) -> dict[str, A
     waiting_s = work.get("oldest_waiting_s") or 0.0
     if waiting_s > LATE_S:
         reasons.append(f"the oldest waiting job is {waiting_s:.0f} s old")
+    reasons += [f"{alarm.about}: {alarm.message.rstrip('.')}" for alarm in alarms if alarm.level == "warn"]
     status = "warn" if reasons else "pass"
     return {
         "status": status,
@@ -93,5 +97,8 @@ def verdict(products: list[dict[str, Any]], work: dict[str, Any]) -> dict[str, A
             "workers:alive": [{"observedValue": work.get("workers", 0)}],
             "queue:depth": [{"observedValue": {k: work.get(k, 0) for k in ("waiting", "parked", "running")}}],
             "queue:oldest_waiting": [{"observedValue": round(waiting_s, 1), "observedUnit": "s"}],
+            "money": [
+                {"componentId": f"{alarm.code} {alarm.about}", "observedValue": alarm.figure} for alarm in alarms
+            ],
         },
     }

@@ -1,0 +1,182 @@
+"""From the books to what the page of budgets draws. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+
+from openbell.engine.alarms import Alarm, Look
+from openbell.engine.books import Book, about, amount, clock, column, forecast, words
+from openbell.engine.costs import Receipt, Report
+from openbell.engine.registry import class_name
+
+NAMES: Mapping[str, str] = {
+    "fmp": "Financial Modeling Prep",
+    "perplexity": "Perplexity",
+    "anthropic": "Anthropic",
+    "openai": "OpenAI",
+    "scrapfly": "ScrapFly",
+    "edgar": "SEC EDGAR",
+    "wikimedia": "Wikimedia",
+}
+RESOURCES: Mapping[str, str] = {"usd_micro": "Dollars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a bar, in per cent of its width; ``kind`` decides its look, and ``label`` says it in words."""
+
+    kind: str
+    left: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One budget: its bar, the same in words, and how long it lasts."""
+
+    title: str
+    limit: str
+    used: str
+    alarm: int
+    segments: Sequence[Segment]
+    parts: str
+    forecast: str
+    paused: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPage:
+    """Everything that the page shows. Groups are budgets by whose they are; the last of the weeks is their sum."""
+
+    alarms: Sequence[Alarm]
+    groups: Sequence[tuple[str, Sequence[Bar]]]
+    breakers: Sequence[tuple[str, ...]]
+    doubtful: Sequence[tuple[str, ...]]
+    doubtful_more: int
+    weeks: Sequence[tuple[str, ...]]
+    as_of: str
+
+
+def budget_page(found: Look, doubtful: Sequence[Receipt], weeks: Report) -> BudgetPage:
+    """The whole page."""
+    groups = groupby(found.books, key=lambda book: book.subject)
+    return BudgetPage(
+        alarms=[alarm for alarm in found.alarms if alarm.level == "warn"],
+        groups=[(NAMES.get(subject, subject), [bar(book) for book in books]) for subject, books in groups],
+        breakers=[
+            (
+                f"{NAMES.get(one.provider, one.provider)} {one.operation}".strip(),
+                f"open until {clock(one.open_until, one.now)}" if one.is_open else "the next call finds out",
+                f"{clock(one.opened_at, one.now)}",
+                one.reason,
+            )
+            for one in found.breakers
+        ],
+        doubtful=[_doubtful(one, weeks.until) for one in doubtful],
+        doubtful_more=max(0, found.doubt.calls + found.doubt.repeats - len(doubtful)),
+        weeks=_costs(weeks) if weeks.rows else [],
+        as_of=f"{weeks.until:%H:%M:%S} UTC",
+    )
+
+
+def bar(book: Book) -> Bar:
+    """One account as a bar. What is in doubt is a part of what is held and drawn apart from it."""
+    parts = _parts(book)
+    whole = max(book.granted, sum(units for _, units, _ in parts), 1)
+    segments, left = [], 0.0
+    for kind, units, name in parts:
+        if units:
+            width = 100 * units / whole
+            segments.append(Segment(kind, round(left, 3), round(width, 3), f"{_short(book, units)} {name}"))
+            left += width
+    extra = f"{_short(book, book.extra)} granted beyond the limit" if book.extra else ""
+    kept = ", ".join(f"{_short(book, n)} for {class_name(int(number))}" for number, n in book.floors.items())
+    until = f"Paused until {clock(book.blocked_until, book.now)}" if book.blocked_until else ""
+    return Bar(
+        title=_title(book),
+        limit=f"{_short(book, book.free)} free of {_short(book, book.granted)}",
+        used=f"{100 * book.used // book.granted}\u202f%" if book.granted else "\u2013",
+        alarm=book.alarm,
+        segments=segments,
+        parts="; ".join(part for part in (", ".join(one.label for one in segments) or "nothing used", extra) if part),
+        forecast=forecast(book),
+        paused=f"{until}: {(book.blocked_reason or 'no reason given').rstrip('.')}." if until else "",
+        kept=f"Kept for more urgent work: {kept}." if kept else "",
+    )
+
+
+def _parts(book: Book) -> list[tuple[str, int, str]]:
+    """Kind, amount and word of each part of what is used."""
+    if book.closes == "age":
+        return [("spent", book.held, "used"), ("over", book.overrun, "beyond what was held")]
+    return [
+        ("spent", book.spent, "spent"),
+        ("over", book.overrun, "spent beyond what was held"),
+        ("held", book.held - book.doubtful, "held for calls under way"),
+        ("doubt", book.doubtful, "held for calls in doubt"),
+    ]
+
+
+def _short(book: Book, units: int) -> str:
+    """An amount of its resource to three digits or to the cent, without the resource."""
+    return amount(book.resource, about(book.resource, units))
+
+
+def _title(book: Book) -> str:
+    """``Dollars, November 2026``, ``Calls in any minute``, ``Calls at once``."""
+    resource = RESOURCES.get(book.resource, book.resource.capitalize())
+    if book.closes == "age":
+        return f"{resource} in any {book.period}"
+    if book.closes == "release":
+        return f"{resource} {book.period}"
+    return f"{resource}, {period_words(book.period)}"
+
+
+def period_words(period: str) -> str:
+    """A calendar period as people say it; any other name as it is."""
+    if found := re.fullmatch(r"(\d{4})-W(\d\d)", period):
+        return f"week of {_day(date.fromisocalendar(int(found[1]), int(found[2]), 1))}"
+    try:
+        if re.fullmatch(r"\d{4}-\d\d", period):
+            return f"{date.fromisoformat(period + '-01'):%B %Y}"
+        return _day(date.fromisoformat(period))
+    except ValueError:
+        return period
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def _week(period: str) -> str:
+    return period_words(period).removeprefix("week of ")
+
+
+def _doubtful(one: Receipt, now: datetime) -> tuple[str, ...]:
+    held = ", ".join(
+        words(resource, units) for resource, units in one.held.items() if (resource, units) != ("calls", 1)
+    )
+    made_for = f"{one.product} {one.key}"
+    return (
+        str(one.id), clock(one.intended_at, now), f"{NAMES.get(one.provider, one.provider)} {one.operation}", made_for,
+        held or "nothing", one.outcome or "",
+    )  # fmt: skip
+
+
+def _costs(report: Report) -> list[tuple[str, ...]]:
+    """The weeks, and last their sum."""
+    rows = [*report.rows, report.total]
+    money = [
+        column([getattr(row, f"{name}_micro") for row in rows]) for name in ("cost", "failed", "estimate", "unknown")
+    ]
+    names = [*(_week(row.period or "") for row in report.rows), "All of these"]
+    return [
+        (name, f"{row.calls:,}", f"{row.failed:,}", *amounts)
+        for name, row, amounts in zip(names, rows, zip(*money, strict=True), strict=True)
+    ]
