@@ -128,6 +128,8 @@ def _classes(given: str | None) -> tuple[str, ...]:
 async def _work(
     place: reach.Place, settings: Settings, slots: int, classes: tuple[str, ...], stop: asyncio.Event
 ) -> None:
+    import asyncio
+
     from openbell.engine.seats import forget_others, seat_limits
     from openbell.engine.worker import Worker
     from openbell.postgres.pool import open_pool
@@ -154,7 +156,9 @@ async def _work(
             classes=classes,
             grace_s=WORKER_GRACE_S,
         )
+        warming = asyncio.create_task(connections.warm_up(one.provider for one in worker.registry))
         await worker.run(stop)
+        warming.cancel()
     finally:
         await connections.close()
         pool.terminate()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from openbell.engine.attempt import Attempt
 from openbell.products.sources import Connections, Source
@@ -86,12 +85,8 @@ class Context:
 
     @property
     def fetcher(self) -> Fetcher:
-        """Addresses from outside, through the one guarded door; the operator's own news address is let through."""
-        source = self.connections.source("news")
-        parts = urlsplit(source.base_url)
-        ports = {"http": 80, "https": 443}
-        allowed = () if source.at_home else ((str(parts.hostname), parts.port or ports[parts.scheme]),)
-        return Fetcher(contact=self.connections.contact, allowed=allowed)
+        """Addresses from outside, through the one guarded door."""
+        return self.connections.fetcher
 
     @property
     def edgar(self) -> Edgar:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import importlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from openbell.engine.errors import Permanent
 from openbell.engine.ledger import Limit
 from openbell.providers import edgar, fmp, google_links, llm, mail, news, pageviews, perplexity, scrapfly
+from openbell.providers.outbound import Fetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Connections:
     def __init__(self, sources: Sources, *, contact: str | None = None, relay: mail.Relay | None = None) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
         self._pools: dict[str, Any] = {}
+        self._fetcher: Fetcher | None = None
 
     def source(self, name: str) -> Source:
         """A source that must be there. Raises :class:`Permanent` `not_configured`."""
@@ -66,6 +71,16 @@ class Connections:
                 code="not_configured",
             )
         return self.sources[name]
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """The one door for addresses from outside; the operator's own news address is let through."""
+        if self._fetcher is None:
+            source = self.source("news")
+            parts = urlsplit(source.base_url)
+            own = (str(parts.hostname), parts.port or {"http": 80, "https": 443}[parts.scheme])
+            self._fetcher = Fetcher(contact=self.contact, allowed=() if source.at_home else (own,))
+        return self._fetcher
 
     @property
     def relay(self) -> mail.Relay:
@@ -85,6 +100,11 @@ class Connections:
             self._pools[name + part] = open_pool(self.source(name))
         pool: Pool = self._pools[name + part]
         return pool
+
+    async def warm_up(self, providers: Iterable[str]) -> None:
+        """Load in a thread what takes more than a second to import, where the ``providers`` of products need it."""
+        if {"anthropic", "openai"} & self.sources.keys() & set(providers):
+            await asyncio.to_thread(importlib.import_module, "openbell.providers.llm.client")
 
     async def close(self) -> None:
         """Close them all."""
