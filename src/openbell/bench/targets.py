@@ -37,6 +37,16 @@ QUEUE = {
     "paid_ratio": Target("at least", 1.0, "", "paid jobs settled one by one, of one-at-a-time SQL on two connections"),
 }
 
+LEDGER = {
+    "holds_per_s": Target("at least", 30_000, "/s", "holds on one hot account, from Python, durable"),
+    "holds_ratio": Target("at least", 20, "", "the same, of one hold a transaction in plain SQL"),
+    "five_holds_per_s": Target("at least", 10_000, "/s", "calls that hold five accounts each"),
+    "five_holds_p99_ms": Target("at most", 20, "ms", "the same, 99th percentile"),
+    "admission_p99_ms": Target(
+        "at most", 5, "ms", "what a hold adds to a call at 1,000 calls a second, 99th percentile"
+    ),
+}
+
 STREAM: dict[str, Target] = {}
 """Measured and written down; no bound is promised."""
 

@@ -1,0 +1,1 @@
+truncate openbell.hold, openbell.spend, openbell.aging, bench.vault_hold

@@ -1,0 +1,1 @@
+update openbell.account set held = 0 where subject = $1
