@@ -43,7 +43,7 @@ begin
     with asked as (
         select u.*, j.token is not distinct from u.token and j.cancelled_by is null as ours, coalesce(j.job_class, 0) as job_class,
             e.id as earlier, e.provider_ref,
-            coalesce(e.ended_at is null and exists (select 1 from openbell.job h where h.id = e.job_id and h.token = e.token), false) as busy,
+            h.id is not null and e.ended_at is null as busy,
             case when u.effect = 'lookup' and e.state in ('sent', 'unknown') and e.provider_ref is null then e.intended_at + e.timeout end as on_its_way_until,
             coalesce(e.state in ('sent', 'settled', 'unknown'), false) as may_have_been,
             coalesce(u.effect = 'never' or u.effect = 'resend' and e.resend_until <= v_now, false) as too_late,
@@ -52,10 +52,11 @@ begin
             with ordinality as u (job, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_for, timeout, held, n)
         left join openbell.job j on j.id = u.job
         left join openbell.spend e on e.provider = u.provider and e.idempotency_key = u.idempotency_key
+        left join openbell.job h on h.id = e.job_id and h.token = e.token
     ), leg as (
         select l.request as n, l.account, a.id as found, a.ends_at <= v_now as turned, a.blocked_until, least(a.granted, a.lowered_to) as granted,
             case when a.closes = 'charge' and asked.may_have_been then 0
-                when exists (select 1 from openbell.hold h where h.spend_id = asked.earlier and h.account_id = l.account) then 0
+                when o.spend_id is not null then 0
                 else l.amount end as amount,
             least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as room,
             case when a.floors = '{}' then 0 else
@@ -63,6 +64,7 @@ begin
         from unnest(p_leg_request, p_leg_account, p_leg_amount) as l (request, account, amount)
         join asked on asked.n = l.request
         left join openbell.account a on a.id = l.account
+        left join openbell.hold o on o.spend_id = asked.earlier and o.account_id = l.account
     ), gate as (
         select asked.n, b.provider, b.operation, b.open_until > v_now or row_number() over (partition by b.provider, b.operation order by asked.n) > 1 as shut,
             greatest(b.open_until, v_now + asked.timeout) as until
