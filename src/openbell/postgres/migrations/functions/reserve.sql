@@ -24,7 +24,7 @@ create or replace function openbell.reserve(
     p_leg_request integer[], p_leg_account bigint[], p_leg_amount bigint[]
 ) returns table (
     request integer, spend_id bigint, verdict text, account_id bigint, frees_at timestamptz, resumed boolean, provider_ref text)
-language plpgsql set plan_cache_mode = force_generic_plan as $$
+language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
     v_now timestamptz;

@@ -6,11 +6,14 @@
 --   under_way   the provider works on it and has a name for it: money stays held, and the spend open
 --   unknown     it may have happened: it counts as spent, and money stays held until somebody knows
 -- A spend that has ended already is left as it is, and one that another attempt has taken over since: rows name their token. An account takes what the call took of its resource; where that is not told,
--- what was held. Only a call that took more than was held touches the account itself.
+-- what was held. Only a call that took more than was held touches the account itself. It is planned once, for the primary keys:
+-- planned for tables that were small, it read every open spend (5 ms instead of 0.3).
 create or replace function openbell.settle(p_ended jsonb) returns void
-language plpgsql set plan_cache_mode = force_generic_plan as $$
+language plpgsql set plan_cache_mode = force_generic_plan
+    set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
     v_now timestamptz := openbell.now();
+    v_ids bigint[] := array(select u.id from jsonb_to_recordset(p_ended) as u (id bigint));
 begin
     if p_ended = '[]' then
         return;
@@ -18,7 +21,7 @@ begin
 
     -- In the order in which a reservation takes them: breakers, then accounts.
     perform 1 from openbell.breaker b
-    where b.probe in (select u.id from jsonb_to_recordset(p_ended) as u (id bigint)) order by b.provider, b.operation for update;
+    where b.probe = any (v_ids) order by b.provider, b.operation for update;
 
     with told as (
         select u.* from jsonb_to_recordset(p_ended) as u (id bigint, token bigint, state text, outcome text, took jsonb, ref text)
@@ -34,7 +37,7 @@ begin
             charged = s.charged or u.state in ('settled', 'unanswered'),
             provider_ref = coalesce(u.ref, s.provider_ref)
         from told u
-        where s.id = u.id and s.ended_at is null and (u.token is null or s.token is not distinct from u.token)
+        where s.id = u.id and s.id = any (v_ids) and s.state in ('intended', 'sent') and (u.token is null or s.token is not distinct from u.token)
         returning s.id, u.state, u.took,
             greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
     ), closed as (
