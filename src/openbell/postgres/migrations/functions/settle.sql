@@ -5,9 +5,10 @@
 --   refused     released, but the provider was asked: the call itself counts
 --   under_way   the provider works on it and has a name for it: money stays held, and the spend open
 --   unknown     it may have happened: it counts as spent, and money stays held until somebody knows
--- A spend that has ended already is left as it is, and one that another attempt has taken over since: rows name their token. An account takes what the call took of its resource; where that is not told,
--- what was held. Only a call that took more than was held touches the account itself. It is planned once, for the primary keys:
--- planned for tables that were small, it read every open spend (5 ms instead of 0.3).
+-- A spend that has ended already is left as it is, and one that another attempt has taken over since: rows name their token.
+-- An account takes what the call took of its resource; where that is not told, what was held. Only a call that took more than
+-- was held touches the account itself. It is planned once, for primary keys: planned for tables that were small, it read
+-- every open spend (5 ms instead of 0.3).
 create or replace function openbell.settle(p_ended jsonb) returns void
 language plpgsql set plan_cache_mode = force_generic_plan
     set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
