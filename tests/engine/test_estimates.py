@@ -141,6 +141,16 @@ async def test_what_may_not_be_committed_yet_waits(pool: asyncpg.Pool, clock: Cl
     assert await learnt(pool) == {"buy": (10, 1)}
 
 
+async def test_a_long_way_is_gone_in_one_beat(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-22: after hours in which nobody learnt, one beat has caught up, over quiet times as well."""
+    await spend(pool, 10)
+    await clock.advance(hours=5)
+    await spend(pool, 20)
+    await clock.advance(minutes=2)
+    await Estimator(pool).beat()
+    assert await learnt(pool) == {"buy": (15, 2)}
+
+
 async def test_what_never_happened_teaches_nothing(pool: asyncpg.Pool) -> None:
     """PF-22: released, refused and doubtful calls are passed by; what was not told is not learnt."""
     ledger, (account,) = Ledger(pool), (await ensure_accounts(pool, [BUDGET]))["shop"]

@@ -111,7 +111,7 @@ async def test_an_empty_house_says_what_to_do(site: Site) -> None:
         "openbell worker",
         "All closed",
         "None. Of every call",
-        "No calls in the last",
+        "No calls that are paid for",
     ):
         assert words in text
 

@@ -255,15 +255,18 @@ class Report:
         }
 
 
-async def costs(db: Db, by: By, since: date | None = None, *, estimates: Sequence[Estimate] = ()) -> Report:
+async def costs(
+    db: Db, by: By, since: date | None = None, *, paid: bool = False, estimates: Sequence[Estimate] = ()
+) -> Report:
     """What the calls since that day have cost; times in their order, other parts the dearest first. The zone is UTC.
 
-    By default the last 30 days; by week the last eight and what there is of this one.
+    By default the last 30 days; by week the last eight and what there is of this one. With ``paid`` only of the calls
+    that are paid for, which is quick however many others there are.
     """
     now: datetime = await db.fetchval(SQL.get("read_clock"))
     if since is None:
         since = (now - LOOK_BACK.get(by, LOOK_BACK_ELSE)).date()
         since -= timedelta(days=since.weekday() if by == "week" else 0)
     begin = datetime.combine(since, time(), UTC)
-    rows = await db.fetch(SQL.get("sum_costs"), by, begin, list(SUCCEEDED))
+    rows = await db.fetch(SQL.get("sum_costs"), by, begin, list(SUCCEEDED), paid)
     return Report(by, since, now, [Costs(**row) for row in rows], estimates)

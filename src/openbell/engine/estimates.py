@@ -26,7 +26,11 @@ LAG = timedelta(seconds=60)
 """What ended within this time may not be committed yet; sessions may take half of it for a statement."""
 
 BATCH = 5_000
-BATCHES_MOST = 20
+STEPS_MOST = 100
+CALLS_MOST = 50_000
+"""How much one beat does at most."""
+
+LAST_ID = 2**63 - 1
 
 WEIGHT = 10
 """The newest call counts for one part in ten of the average."""
@@ -116,27 +120,29 @@ class Estimator(Duty):
 
     async def beat(self) -> float:
         """Learn from what is there, up to a bound; what is left then waits for the next beat."""
-        for _ in range(BATCHES_MOST):
-            if await self._learn() < self._most:
+        learnt = 0
+        for _ in range(STEPS_MOST):
+            count, more = await self._learn()
+            learnt += count
+            if not more or learnt >= CALLS_MOST:
                 break
         return EVERY_S
 
-    async def _learn(self) -> int:
-        """One batch, in one transaction with the mark that says how far it reached; how many spends it had."""
+    async def _learn(self) -> tuple[int, bool]:
+        """One step, in one transaction with the mark of how far it reached: its calls, and whether more follow."""
         async with self._pool.acquire() as connection, connection.transaction():
-            mark = await connection.fetchrow(SQL.get("take_estimated"))
-            if mark is None:  # another process is at it
-                return 0
-            arguments = (mark["ended_at"], mark["spend_id"], self._lag, self._most)
+            mark = await connection.fetchrow(SQL.get("take_estimated"), self._lag)
+            if mark is None or mark["until"] <= mark["ended_at"]:  # another process is at it, or has just been
+                return 0, False
+            arguments = (mark["ended_at"], mark["spend_id"], mark["until"], self._most)
             calls = [Ended(**row) for row in await connection.fetch(SQL.get("list_ended_spends"), *arguments)]
-            if not calls:
-                return 0
-            changed, alerts = _learn_all(await list_estimates(connection), calls)
-            columns = (
-                zip(*(astuple(one) for one in changed), strict=True) if changed else ([] for _ in fields(Estimate))
-            )
-            await connection.execute(SQL.get("save_estimates"), *(list(column) for column in columns))
-            await connection.execute(SQL.get("move_estimated"), calls[-1].ended_at, calls[-1].id)
+            changed, alerts = _learn_all(await list_estimates(connection) if calls else [], calls)
+            if changed:
+                columns = zip(*(astuple(one) for one in changed), strict=True)
+                await connection.execute(SQL.get("save_estimates"), *(list(column) for column in columns))
+            is_full = len(calls) == self._most
+            reached = (calls[-1].ended_at, calls[-1].id) if is_full else (mark["until"], LAST_ID)
+            await connection.execute(SQL.get("move_estimated"), *reached)
         for estimate, call in alerts:
             log.warning(
                 "estimate.exceeded product=%s provider=%s operation=%s resource=%s spend=%d took=%d expected=%d",
@@ -148,7 +154,7 @@ class Estimator(Duty):
                 call.took[estimate.resource],
                 estimate.alert_expected,
             )
-        return len(calls)
+        return len(calls), is_full or mark["has_more"]
 
 
 def _learn_all(

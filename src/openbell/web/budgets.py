@@ -62,11 +62,16 @@ async def accounts(request: Request) -> dict[str, Any]:
 
 
 @router.get("/api/v1/costs", response_model=Costs)
-async def costs_by(request: Request, by: By = "product", since: date | None = None) -> dict[str, Any]:
-    """What calls have cost since a day of UTC: by default the last 30 days, by week the last eight weeks."""
+async def costs_by(
+    request: Request, by: By = "product", since: date | None = None, paid: bool = False
+) -> dict[str, Any]:
+    """What calls have cost since a day of UTC: by default the last 30 days, by week the last eight weeks.
+
+    With `paid`, only those that are paid for are counted.
+    """
     async with database(request).use() as db:
         estimates = await list_estimates(db) if by == "operation" else []
-        return (await costs(db, by, since, estimates=estimates)).as_json()
+        return (await costs(db, by, since, paid=paid, estimates=estimates)).as_json()
 
 
 @router.get("/api/v1/spends", response_model=Spends)
@@ -89,5 +94,5 @@ async def budgets(request: Request) -> HTMLResponse:
     async with database(request).use() as db:
         found = await look(db)
         doubtful = await list_spends(db, unknown=True, limit=DOUBTFUL_SHOWN)
-        weeks = await costs(db, "week")
+        weeks = await costs(db, "week", paid=True)
     return page(request, "budgets.html", view=budget_page(found, doubtful, weeks))

@@ -16,7 +16,7 @@ with book as materialized (
             when s.state = 'released' then 0
             else (s.held ->> c.resource)::bigint end) as amount
     from charged c
-    join openbell.spend s on s.held ? c.resource and s.intended_at > openbell.now() - interval '1 day'
+    join openbell.spend s on s.held ? c.resource and s.intended_at > (select openbell.now()) - interval '1 day'
     cross join lateral (values (s.provider), (s.on_behalf)) as who (subject)
     where who.subject is not null
     group by who.subject, c.resource
@@ -34,10 +34,10 @@ left join doubt on doubt.account_id = b.id
 left join burnt on burnt.subject = b.subject and burnt.resource = b.resource
 left join lateral (
     select sum(g.amount) as gone, sum(g.charged) as charged, sum(g.excess) as excess
-    from openbell.aging g where g.account_id = b.id and g.frees_at <= openbell.now()
+    from openbell.aging g where g.account_id = b.id and g.frees_at <= (select openbell.now())
 ) due on true
 left join lateral (
     select g.frees_at as at, sum(g.amount - g.charged + g.excess) as amount
-    from openbell.aging g where g.account_id = b.id and g.frees_at > openbell.now() group by g.frees_at order by g.frees_at limit 1
+    from openbell.aging g where g.account_id = b.id and g.frees_at > (select openbell.now()) group by g.frees_at order by g.frees_at limit 1
 ) frees on true
 order by b.subject, b.resource, b.ends_at, b.period

@@ -1,5 +1,5 @@
--- The next spends behind the mark ($1, $2) in the order in which they ended; what ended within $3 may not be committed yet.
+-- The next spends behind the mark ($1, $2) in the order in which they ended, up to $3.
 select s.id, s.ended_at, s.product, s.provider, s.operation, s.state = 'settled' as happened, s.outcome, s.held, coalesce(s.took, '{}') as took
 from openbell.spend s
-where s.ended_at >= $1 and s.ended_at <= openbell.now() - $3::interval and (s.ended_at, s.id) > ($1, $2)
+where s.ended_at >= $1 and s.ended_at <= $3 and (s.ended_at, s.id) > ($1, $2)
 order by s.ended_at, s.id limit $4

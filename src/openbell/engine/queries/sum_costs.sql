@@ -1,23 +1,28 @@
 -- What the spends that were intended from $2 on have cost, by the parts that $1 names. $3 are the outcomes of calls that did what
 -- they were made for. A call is `failed` when it has happened and did not, also when the provider refused it; `unknown` when
 -- nobody knows; `open` while it is under way. What was estimated and what it cost are told of the calls that were charged. A
--- released call that brought something was refused by the provider; the others never reached it and are left out.
-with part as (
+-- released call that brought something was refused by the provider; the others never reached it and are left out. With $4 only
+-- of calls that are paid for.
+with spent as (
+    select * from openbell.spend s where not $4 and s.intended_at >= $2
+    union all
+    select * from openbell.spend s where $4 and s.intended_at >= $2 and s.held ?| array['usd_micro', 'credits']
+), part as (
     select case when $1 in ('product', 'operation') then s.product end as product,
         case when $1 in ('provider', 'operation') then s.provider end as provider,
         case when $1 = 'operation' then s.operation end as operation,
         case when $1 = 'user' then coalesce(s.on_behalf, '') end as on_behalf,
-        case $1 when 'week' then to_char(s.intended_at at time zone 'UTC', 'IYYY"-W"IW')
-                when 'day' then to_char(s.intended_at at time zone 'UTC', 'YYYY-MM-DD') end as period,
+        case when $1 in ('week', 'day') then date_trunc($1, s.intended_at at time zone 'UTC') end as period,
         s.charged, s.state = 'unknown' as unknown, s.ended_at is null as open,
         s.state = 'settled' and s.outcome <> all ($3::text[]) or s.state = 'released' as failed,
         s.cost_micro, coalesce((s.held ->> 'usd_micro')::bigint, 0) as held_micro,
         coalesce((s.held ->> 'credits')::bigint, 0) as held_credits,
         coalesce(s.took ->> 'credits', s.held ->> 'credits', '0')::bigint as credits
-    from openbell.spend s
-    where s.intended_at >= $2 and (s.state <> 'released' or s.took <> '{}')
+    from spent s
+    where s.state <> 'released' or s.took <> '{}'
 )
-select p.product, p.provider, p.operation, p.on_behalf, p.period,
+select p.product, p.provider, p.operation, p.on_behalf,
+    to_char(p.period, case $1 when 'week' then 'IYYY"-W"IW' else 'YYYY-MM-DD' end) as period,
     count(*) filter (where not p.open) as calls,
     count(*) filter (where p.failed) as failed,
     count(*) filter (where p.unknown) as unknown,

@@ -23,14 +23,18 @@ create table openbell.estimate (
     check ((alerts = 0) = (alert_at is null))
 );
 
--- The last spend that was learnt from, in the order in which spends ended.
+-- The last spend that was learnt from, in the order in which spends ended. What was there before is not learnt from.
 create table openbell.estimated (
     single   boolean     primary key default true check (single),
     ended_at timestamptz not null,
     spend_id bigint      not null
 );
-insert into openbell.estimated (ended_at, spend_id) values ('-infinity', 0);
+insert into openbell.estimated (ended_at, spend_id) values (openbell.now(), 0);
 
--- Small, and kept up by what vacuum does anyway: spends end in about the order in which they lie.
+-- Small: spends end in about the order in which they lie.
 -- squawk-ignore require-concurrent-index-creation
 create index spend_ended on openbell.spend using brin (ended_at) with (pages_per_range = 16, autosummarize = on);
+
+-- The few calls that are paid for, apart from the many that are not.
+-- squawk-ignore require-concurrent-index-creation
+create index spend_paid on openbell.spend (intended_at) where held ?| array['usd_micro', 'credits'];
