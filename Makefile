@@ -61,8 +61,8 @@ bench-peers: setup .venv-peers/.ready ## other queues of PyPI beside ours, in tu
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --requirement bench/peers/requirements.txt
 	@touch $@
 
-chaos: setup ## break things on purpose for a while: make chaos SECONDS=1800 SEED=1, or so many processes: KILLS=10000
-	@exec env SECONDS=$(SECONDS) SEED=$(SEED) KILLS=$(KILLS) $(BIN)/python -m tests.chaos
+chaos: setup ## break things on purpose: make chaos SECONDS=1800 SEED=1, or KILLS=10000, or RESERVATIONS=1000000
+	@exec env SECONDS=$(SECONDS) SEED=$(SEED) KILLS=$(KILLS) RESERVATIONS=$(RESERVATIONS) $(BIN)/python -m tests.chaos
 
 conformance: setup .venv-conformance/.ready ## who believes a worker that lost its job? ours and the peers, into docs/conformance.md
 	@exec $(BIN)/python -m tests.conformance --write

@@ -1,7 +1,8 @@
 """``python -m tests.chaos``: a long run by hand, as ``make chaos`` does it.
 
 With SECONDS: workers at all kinds of work while everything goes wrong that can. With KILLS instead: so many processes
-die, at every line and every moment of a purchase that there is. SEED chooses the faults in both.
+die, at every line and every moment of a purchase that there is. With RESERVATIONS: so many of them by eight processes
+against six small accounts. SEED chooses the faults.
 
 Prints every broken promise, then one JSON line with the figures; the exit code is 1 when there was any.
 """
@@ -23,7 +24,8 @@ from typing import Any
 import asyncpg
 
 from openbell.postgres.embedded import EmbeddedServer
-from tests.chaos import kills
+from tests.chaos import kills as killing
+from tests.chaos import siege
 from tests.chaos.run import Plan, run
 from tests.support import TestServer
 
@@ -36,11 +38,18 @@ Findings = tuple[dict[str, Any], Sequence[tuple[str, str]]]
 
 async def main(folder: Path) -> int:
     """Run, report, and keep the folder only when there is something to look at."""
-    deaths = os.environ.get("KILLS")
-    server = EmbeddedServer(folder / "database", settings={"max_connections": "100"})
+    kills, reservations = int(os.environ.get("KILLS") or 0), int(os.environ.get("RESERVATIONS") or 0)
+    # Where only clients die, the server need not wait for its disk.
+    settings = {"max_connections": "100", **({"fsync": "off"} if kills or reservations else {})}
+    server = EmbeddedServer(folder / "database", settings=settings)
     try:
         dsn = await server.start()
-        figures, violations = await (_kill(int(deaths), folder, dsn) if deaths else _break(folder, server, dsn))
+        if kills:
+            figures, violations = await _kill(kills, folder, dsn)
+        elif reservations:
+            figures, violations = await _besiege(reservations, folder, dsn)
+        else:
+            figures, violations = await _break(folder, server, dsn)
     finally:
         await server.stop()
     for rule, seen in violations[:SHOWN]:
@@ -71,9 +80,14 @@ async def _kill(deaths: int, folder: Path, dsn: str) -> Findings:
     for number in range(LANES):
         await connection.execute(f"create database lane{number}")
     await connection.close()
-    outcome = await kills.run(dsns, folder, kills=deaths, seed=SEED)
+    outcome = await killing.run(dsns, folder, kills=deaths, seed=SEED)
     took_s = round(time.monotonic() - began, 1)
     return {"seed": SEED, "seconds": took_s, **outcome.figures()}, outcome.violations
+
+
+async def _besiege(reservations: int, folder: Path, dsn: str) -> Findings:
+    outcome = await siege.run(dsn, folder, reservations=reservations, seed=SEED)
+    return {"seed": SEED, **outcome.figures()}, outcome.violations
 
 
 if __name__ == "__main__":

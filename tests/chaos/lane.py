@@ -7,17 +7,14 @@ the job must end. Leases end when the boss says so, and the database's clock goe
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import asyncpg
 
@@ -29,13 +26,11 @@ from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from tests.chaos import deals, mutants
 from tests.chaos.fate import EXIT, Fate
-from tests.chaos.faults import ROOT
+from tests.chaos.nursery import Child, Nursery
 from tests.chaos.outside import LATE_S, Line, Outside
 from tests.chaos.shop import Shop
 
 ATTEMPTS_MOST = 60
-ANSWER_S = 30.0
-BORN_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,93 +46,6 @@ class Story:
 
     def __str__(self) -> str:
         return f"{self.kind}: {', '.join(map(str, self.fates))}; thaw after {self.thaw}"
-
-
-class Child:
-    """A worker process, from the boss's side."""
-
-    def __init__(self, pid: int, worker: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.pid, self.worker, self._reader, self._writer = pid, worker, reader, writer
-        self.codes: asyncio.Queue[int | None] = asyncio.Queue()
-        """Its exit code; before that None for each time that it has come to stand still."""
-        self._answer: asyncio.Task[bytes] | None = None
-
-    def order(self, fate: Fate) -> None:
-        """Make an attempt at a job, with this fate."""
-        self._writer.write(json.dumps(fate.as_json()).encode() + b"\n")
-        self._answer = asyncio.create_task(self._reader.readline())
-
-    async def end(self) -> dict[str, int] | int | None:
-        """What its attempt has passed; or its exit code; or None when it has come to stand still."""
-        assert self._answer is not None
-        code = asyncio.create_task(self.codes.get())
-        await asyncio.wait({self._answer, code}, timeout=ANSWER_S, return_when=asyncio.FIRST_COMPLETED)
-        if self._answer.done() and not self._answer.exception() and (line := self._answer.result()):
-            code.cancel()
-            said: dict[str, int] = json.loads(line)
-            return said
-        return await asyncio.wait_for(code, ANSWER_S)
-
-    async def hang_up(self) -> None:
-        """No more orders: it ends, if it has not ended yet."""
-        if self._answer is not None:
-            self._answer.cancel()
-            await asyncio.gather(self._answer, return_exceptions=True)
-        self._writer.close()
-
-
-class Nursery:
-    """The zygote and its children."""
-
-    def __init__(self, options: dict[str, Any], log: Path) -> None:
-        self._options, self._log = options, log
-        self._born: asyncio.Queue[Child] = asyncio.Queue()
-        self._living: dict[int, Child] = {}
-        self._early: dict[int, int | None] = {}
-        self._asked = 0
-
-    @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Nursery]:
-        """Children can be had within; none is left behind."""
-        server = await asyncio.start_unix_server(self._hello, self._options["boss"])
-        with self._log.open("ab") as log:
-            self._zygote = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.chaos.zygote", json.dumps(self._options),
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log, cwd=ROOT,
-            )  # fmt: skip
-        listening = asyncio.create_task(self._listen())
-        try:
-            yield self
-        finally:
-            assert self._zygote.stdin is not None
-            self._zygote.stdin.close()
-            await self._zygote.wait()
-            await listening
-            for child in self._living.values():
-                await child.hang_up()
-            server.close()
-
-    async def child(self) -> Child:
-        """One more; others are on their way meanwhile."""
-        assert self._zygote.stdin is not None
-        while self._asked <= BORN_AHEAD:
-            self._zygote.stdin.write(b"\n")
-            self._asked += 1
-        self._asked -= 1
-        return await asyncio.wait_for(self._born.get(), ANSWER_S)
-
-    async def _hello(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said = json.loads(await reader.readline())
-        child = self._living[said["pid"]] = Child(said["pid"], said["worker"], reader, writer)
-        self._born.put_nowait(child)
-
-    async def _listen(self) -> None:
-        assert self._zygote.stdout is not None
-        while line := await self._zygote.stdout.readline():
-            said = json.loads(line)
-            child = self._living.get(said["pid"])
-            if child is not None:
-                child.codes.put_nowait(said["code"])
 
 
 @dataclass(slots=True)
@@ -250,6 +158,7 @@ async def open_lane(dsn: str, folder: Path, seed: int, mutant: str | None = None
     outside = Outside(folder / "outside", None, Random(seed), latency_s=0.0, shop=shop)
     await outside.start()
     options = {"dsn": dsn, "outside": str(folder / "outside"), "boss": str(folder / "boss"), "mutant": mutant}
+    options["role"] = "attempts"
     try:
         async with Nursery(options, folder / "children.log").opened() as nursery:
             yield Lane(pool, shop, made, nursery)

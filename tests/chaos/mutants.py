@@ -7,7 +7,7 @@ on, the mutant says that it no longer fits instead of quietly changing nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -185,6 +185,20 @@ MONEY: Mapping[str, Mutant] = {
 }
 """What must be noticed in the books. ``plan`` names the fates that show it: kinds of jobs, places, and how they end."""
 
+UNLOCKED = "accounts are not locked"
+SIEGE: Mapping[str, Mutant] = {
+    UNLOCKED: Mutant(
+        "sums are exact in every snapshot",
+        functions={"reserve": [("order by a.id for no key update;", "order by a.id;")]},
+        ddl=["alter table openbell.account drop constraint account_check"],
+    ),
+    "windows end too early": replace(MUTANTS["windows end too early"], rule="no limit was ever exceeded"),
+    "holds are never given back": replace(
+        MUTANTS["holds are never given back"], rule="sums are exact in every snapshot"
+    ),
+}
+"""What must be noticed when many take what they can get."""
+
 
 def change_statements(name: str | None) -> None:
     """Make this process use the mutant's statements instead of the engine's."""
@@ -228,7 +242,7 @@ async def change_functions(connection: asyncpg.Connection, name: str | None) -> 
 
 
 def _find(name: str) -> Mutant:
-    return (MUTANTS | MONEY)[name]  # type: ignore[operator]
+    return {**SIEGE, **MONEY, **MUTANTS}[name]
 
 
 def _replaced(text: str, changes: Sequence[tuple[str, str]]) -> str:

@@ -1,8 +1,9 @@
 """A process with everything loaded that makes workers by forking: ``python -m tests.chaos.zygote '{"dsn": ...}'``.
 
 To start Python anew for each of ten thousand deaths would take hours. It forks once for every line of its input, and
-says of each child when it ends or stands still. A child dials the one who plans its fate (the boss), takes one order
-after the other, and makes an attempt at whatever job it can claim for each.
+says of each child when it ends or stands still. A child dials the one who plans its fate (the boss) and does what its
+role is: ``attempts`` takes one order after the other and makes an attempt at whatever job it can claim for each;
+``siege`` is one of those of :mod:`tests.chaos.siege`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from openbell.engine.ledger import ensure_accounts
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
 from openbell.postgres.pool import open_pool
-from tests.chaos import deals, mutants, worker
+from tests.chaos import deals, mutants, siege
 from tests.chaos.fate import Doomed, Fate, Watcher
 from tests.chaos.outside import Line
 
@@ -96,20 +97,30 @@ def _fork(options: dict[str, Any]) -> int:
 
 
 async def live(options: dict[str, Any]) -> None:
-    """Take orders until the boss hangs up."""
-    if options.get("storm"):
-        worker.set_pace(options["pace"])
-        await worker.work(**options, name=f"p{os.getpid()}")
-        return
+    """Do what children of this zygote do, until the boss hangs up."""
+    if options["role"] == "siege":
+        await siege.besiege(options, *await dial(options))
+    else:
+        await make_attempts(options)
+
+
+async def dial(options: dict[str, Any], worker: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The line to the boss, who now knows this process."""
+    reader, writer = await asyncio.open_unix_connection(options["boss"])
+    writer.write(json.dumps({"pid": os.getpid(), "worker": worker}).encode() + b"\n")
+    return reader, writer
+
+
+async def make_attempts(options: dict[str, Any]) -> None:
+    """One attempt for each order, with the fate that is in it."""
     watcher = Watcher()
-    pool: Any = Doomed(await open_pool(options["dsn"], name="crash", max_size=5), watcher)
+    pool: Any = Doomed(await open_pool(options["dsn"], name="crash", max_size=5, ordered=True), watcher)
     line = Line(options["outside"], f"p{os.getpid()}", watcher.wire)
     registry = Registry(deals.products(line))
     runner = Runner(pool, registry, Hints(pool, None), lambda attempt: attempt, wake=_nothing, wake_parked=_nothing)
     runner.accounts = await ensure_accounts(pool, deals.limits())
     hired = await pool.fetchval(SQL.get("register_worker"), f"p{os.getpid()}", 1, LEASE)
-    reader, writer = await asyncio.open_unix_connection(options["boss"])
-    writer.write(json.dumps({"pid": os.getpid(), "worker": hired}).encode() + b"\n")
+    reader, writer = await dial(options, hired)
     while order := await reader.readline():
         watcher.begin(Fate(**json.loads(order)))
         claimed = await attempt_one(pool, registry, runner, hired)
