@@ -103,13 +103,14 @@ class Book:
         return at if self.ends_at is None or at < self.ends_at else None
 
     @property
-    def alarm(self) -> int:
-        """The highest of :data:`ALARM_AT` that is reached, 0 for none.
+    def is_budget(self) -> bool:
+        """Whether it can run out; a window shorter than a day, or a number of calls at once, is a pace that is kept."""
+        return self.closes == "charge" or (self.span is not None and self.span >= DAY)
 
-        A window shorter than a day is a pace and no budget: that it fills is its purpose.
-        """
-        is_budget = self.closes == "charge" or (self.span is not None and self.span >= DAY)
-        if not is_budget or self.ended or not self.granted:
+    @property
+    def alarm(self) -> int:
+        """The highest of :data:`ALARM_AT` that a budget has reached, 0 for none."""
+        if not self.is_budget or self.ended or not self.granted:
             return 0
         return max((at for at in ALARM_AT if self.used * 100 >= self.granted * at), default=0)
 

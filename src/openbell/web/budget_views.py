@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import groupby
 
 from openbell.engine.alarms import Alarm, Look
 from openbell.engine.books import Book, about, amount, clock, column, forecast, words
@@ -14,15 +13,18 @@ from openbell.engine.costs import Receipt, Report
 from openbell.engine.registry import class_name
 
 NAMES: Mapping[str, str] = {
-    "fmp": "Financial Modeling Prep",
+    "fmp": "FMP",
     "perplexity": "Perplexity",
     "anthropic": "Anthropic",
     "openai": "OpenAI",
     "scrapfly": "ScrapFly",
     "edgar": "SEC EDGAR",
     "wikimedia": "Wikimedia",
+    "news": "News feeds",
+    "google_links": "Google News links",
+    "smtp": "Mail",
 }
-RESOURCES: Mapping[str, str] = {"usd_micro": "Dollars"}
+RESOURCES: Mapping[str, str] = {"usd_micro": "dollars"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Segment:
 class Bar:
     """One budget: its bar, the same in words, and how long it lasts."""
 
+    whose: str
     title: str
     limit: str
     used: str
@@ -52,10 +55,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPage:
-    """Everything that the page shows. Groups are budgets by whose they are; the last of the weeks is their sum."""
+    """Everything that the page shows: budgets, the fullest first, and the paces that are kept, as rows of a table.
+
+    The last of the weeks is their sum.
+    """
 
     alarms: Sequence[Alarm]
-    groups: Sequence[tuple[str, Sequence[Bar]]]
+    bars: Sequence[Bar]
+    paces: Sequence[tuple[str, ...]]
     breakers: Sequence[tuple[str, ...]]
     doubtful: Sequence[tuple[str, ...]]
     doubtful_more: int
@@ -65,10 +72,11 @@ class BudgetPage:
 
 def budget_page(found: Look, doubtful: Sequence[Receipt], weeks: Report) -> BudgetPage:
     """The whole page."""
-    groups = groupby(found.books, key=lambda book: book.subject)
+    budgets = sorted((book for book in found.books if book.is_budget), key=_fullness, reverse=True)
     return BudgetPage(
         alarms=[alarm for alarm in found.alarms if alarm.level == "warn"],
-        groups=[(NAMES.get(subject, subject), [bar(book) for book in books]) for subject, books in groups],
+        bars=[bar(book) for book in budgets],
+        paces=[_pace(book) for book in found.books if not book.is_budget],
         breakers=[
             (
                 f"{NAMES.get(one.provider, one.provider)} {one.operation}".strip(),
@@ -85,6 +93,10 @@ def budget_page(found: Look, doubtful: Sequence[Receipt], weeks: Report) -> Budg
     )
 
 
+def _fullness(book: Book) -> float:
+    return book.used / book.granted if book.granted else 1.0
+
+
 def bar(book: Book) -> Bar:
     """One account as a bar. What is in doubt is a part of what is held and drawn apart from it."""
     parts = _parts(book)
@@ -97,8 +109,8 @@ def bar(book: Book) -> Bar:
             left += width
     extra = f"{_short(book, book.extra)} granted beyond the limit" if book.extra else ""
     kept = ", ".join(f"{_short(book, n)} for {class_name(int(number))}" for number, n in book.floors.items())
-    until = f"Paused until {clock(book.blocked_until, book.now)}" if book.blocked_until else ""
     return Bar(
+        whose=NAMES.get(book.subject, book.subject),
         title=_title(book),
         limit=f"{_short(book, book.free)} free of {_short(book, book.granted)}",
         used=f"{100 * book.used // book.granted}\u202f%" if book.granted else "\u2013",
@@ -106,9 +118,26 @@ def bar(book: Book) -> Bar:
         segments=segments,
         parts="; ".join(part for part in (", ".join(one.label for one in segments) or "nothing used", extra) if part),
         forecast=forecast(book),
-        paused=f"{until}: {(book.blocked_reason or 'no reason given').rstrip('.')}." if until else "",
+        paused=_paused(book),
         kept=f"Kept for more urgent work: {kept}." if kept else "",
     )
+
+
+def _pace(book: Book) -> tuple[str, ...]:
+    """A pace in words: whose, how much, used, free, and what comes next."""
+    most = (
+        f"{words(book.resource, book.granted)} {book.period if book.closes == 'release' else f'in any {book.period}'}"
+    )
+    more = f"{_short(book, book.frees)} more at {clock(book.frees_at, book.now)}" if book.frees_at else ""
+    whose = NAMES.get(book.subject, book.subject)
+    return (whose, most, _short(book, book.used), _short(book, book.free), _paused(book) or more)
+
+
+def _paused(book: Book) -> str:
+    if book.blocked_until is None:
+        return ""
+    reason = (book.blocked_reason or "no reason given").rstrip(".")
+    return f"Paused until {clock(book.blocked_until, book.now)}: {reason}."
 
 
 def _parts(book: Book) -> list[tuple[str, int, str]]:
@@ -129,13 +158,9 @@ def _short(book: Book, units: int) -> str:
 
 
 def _title(book: Book) -> str:
-    """``Dollars, November 2026``, ``Calls in any minute``, ``Calls at once``."""
-    resource = RESOURCES.get(book.resource, book.resource.capitalize())
-    if book.closes == "age":
-        return f"{resource} in any {book.period}"
-    if book.closes == "release":
-        return f"{resource} {book.period}"
-    return f"{resource}, {period_words(book.period)}"
+    """``dollars, November 2026``, ``bytes in any 30 days``."""
+    resource = RESOURCES.get(book.resource, book.resource)
+    return f"{resource} in any {book.period}" if book.closes == "age" else f"{resource}, {period_words(book.period)}"
 
 
 def period_words(period: str) -> str:
