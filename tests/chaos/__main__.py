@@ -30,7 +30,8 @@ from tests.chaos.run import Plan, run
 from tests.support import TestServer
 
 SHOWN = 40
-LANES = 2
+LANES = 3
+"""Databases: two in which one job after the other is killed, and one for whole workers."""
 SEED = int(os.environ.get("SEED", "1"))
 
 Findings = tuple[dict[str, Any], Sequence[tuple[str, str]]]

@@ -16,7 +16,8 @@ import asyncpg
 
 TABLES: Mapping[str, str] = {
     "spend": "select id, job_id, product, operation, state::text as state, effect::text as effect, idempotency_key,"
-    " cost_micro, coalesce((held ->> 'usd_micro')::bigint, 0) as held from openbell.spend where provider = 'store'",
+    " charged, cost_micro, coalesce((held ->> 'usd_micro')::bigint, 0) as held"
+    " from openbell.spend where provider = 'store'",
     "ended": "select id, product, outcome::text as outcome, code from openbell.job_history where product like 'deal-%'",
     "live": "select id, product, key, state::text as state from openbell.job where product like 'deal-%'",
     "version": "select job_id, value -> 'refs' as refs from openbell.version where product like 'deal-%'",
@@ -118,7 +119,7 @@ def spends_cost_what_was_charged(books: Books) -> Iterator[str]:
             yield f"{spend} was charged {charged}"
         if spend["state"] == "released" and (charged or spend["cost_micro"]):
             yield f"{spend} was given back and charged {charged}"
-        if spend["state"] == "unknown" and spend["cost_micro"] != spend["held"]:
+        if spend["state"] == "unknown" and not spend["charged"] and spend["cost_micro"] != spend["held"]:
             yield f"{spend} is in doubt and does not count as spent"
     known = {spend["id"] for spend in books["spend"]}
     yield from (f"{sale} has no spend" for sale in books.sales if sale["spend"] not in known)
@@ -129,8 +130,8 @@ def spends_cost_what_was_charged(books: Books) -> Iterator[str]:
 def accounts_tell_the_same(books: Books) -> Iterator[str]:
     held = {row["account_id"]: row["amount"] for row in books["hold"]}
     aging = {row["account_id"]: row["amount"] for row in books["aging"]}
-    doubtful = sum(spend["held"] for spend in books["spend"] if spend["state"] == "unknown")
-    settled = [spend for spend in books["spend"] if spend["state"] == "settled"]
+    doubtful = sum(spend["held"] for spend in books["spend"] if spend["state"] == "unknown" and not spend["charged"])
+    settled = [spend for spend in books["spend"] if spend["charged"]]
     over = sum(max(0, spend["cost_micro"] - spend["held"]) for spend in settled)
     cost = sum(spend["cost_micro"] for spend in settled)
     for account in books["account"]:
@@ -179,16 +180,17 @@ def check_books(books: Books, rules: Mapping[str, Callable[[Books], Iterator[str
     return [(name, seen) for name, rule in rules.items() for seen in rule(books)]
 
 
-async def resolve_doubts(pool: asyncpg.Pool, books: Books) -> int:
-    """Settle every unknown spend by the provider's books, as an operator does; how many there were."""
+async def resolve_doubts(pool: asyncpg.Pool, books: Books) -> list[str]:
+    """Settle every unknown spend by the provider's books, as an operator does; what each was answered."""
     bought, sold = books.bought, {sale["spend"] for sale in books.sales}
-    doubts = [spend for spend in books["spend"] if spend["state"] == "unknown"]
-    for spend in doubts:
-        happened = spend["id"] in sold
-        cost = bought[spend["id"]] if happened and spend["held"] else None
-        said = await pool.fetchval(
-            "select openbell.resolve_spend($1, $2, $3, 'as in the books of the provider', 'chaos')",
-            spend["id"], happened, cost,
-        )  # fmt: skip
-        assert said == "resolved", f"{spend}: {said}"
-    return len(doubts)
+    answers = []
+    for spend in books["spend"]:
+        if spend["state"] == "unknown":
+            happened = spend["id"] in sold
+            cost = bought[spend["id"]] if happened and spend["held"] and not spend["charged"] else None
+            said = await pool.fetchval(
+                "select openbell.resolve_spend($1, $2, $3, 'as in the books of the provider', 'chaos')",
+                spend["id"], happened, cost,
+            )  # fmt: skip
+            answers.append(said if said == "resolved" else f"{spend}: {said}")
+    return answers

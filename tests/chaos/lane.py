@@ -66,8 +66,7 @@ class Lane:
 
     async def play(self, story: Story) -> list[dict[str, int]]:
         """From the job's queueing to its end; what each attempt that came to its end has passed."""
-        self.told.append(str(story))
-        await self._queue(story.kind, str(len(self.told)))
+        await self.queue(story.kind, str(story))
         fates, passed = list(story.fates), []
         for number in range(ATTEMPTS_MOST):
             await self._thaw(number)
@@ -85,8 +84,10 @@ class Lane:
         """Until nothing is on its way to the provider."""
         await asyncio.sleep(max(0.0, self._in_truth_until - asyncio.get_running_loop().time()))
 
-    async def _queue(self, kind: str, key: str) -> None:
-        one = self.products[f"deal-{kind}"]
+    async def queue(self, kind: str, story: str) -> None:
+        """One more job; its key is the number of its story."""
+        self.told.append(story)
+        one, key = self.products[f"deal-{kind}"], str(len(self.told))
         if one.is_task:
             await enqueue(self.pool, one, [(key, None)])
         else:
@@ -145,8 +146,10 @@ class Lane:
 
 
 @asynccontextmanager
-async def open_lane(dsn: str, folder: Path, seed: int, mutant: str | None = None) -> AsyncIterator[Lane]:
-    """A lane on an empty database."""
+async def open_lane(
+    dsn: str, folder: Path, seed: int, mutant: str | None = None, role: str = "attempts"
+) -> AsyncIterator[Lane]:
+    """A lane on an empty database, for children of a role."""
     await migrate(dsn)
     pool = await open_pool(dsn, name="chaos boss", max_size=4)
     made = {one.name: one for one in deals.products(Line("", ""))}
@@ -158,7 +161,7 @@ async def open_lane(dsn: str, folder: Path, seed: int, mutant: str | None = None
     outside = Outside(folder / "outside", None, Random(seed), latency_s=0.0, shop=shop)
     await outside.start()
     options = {"dsn": dsn, "outside": str(folder / "outside"), "boss": str(folder / "boss"), "mutant": mutant}
-    options["role"] = "attempts"
+    options["role"] = role
     try:
         async with Nursery(options, folder / "children.log").opened() as nursery:
             yield Lane(pool, shop, made, nursery)

