@@ -28,7 +28,7 @@ from openbell.products import registry
 from openbell.products.context import contexts
 from openbell.products.sources import Connections, Source
 from openbell.providers import fmp
-from openbell.providers.fmp import Fmp, limits, read_answer, refusal
+from openbell.providers.fmp import Fmp, client, limits, read_answer, refusal
 from openbell.providers.wire import Answer
 from tests.engine.conftest import Employ
 from tests.engine.hand import ended, job, queue
@@ -103,7 +103,7 @@ async def test_bytes_are_metered_as_transferred(sandbox: Running, desk: Desk) ->
 
 async def test_an_endless_answer_is_cut_off(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """MD-20, DG-9: an answer beyond all sense is not read to its end, and what was read of it counts."""
-    monkeypatch.setattr(fmp, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(client, "MOST_BYTES", 10_000)
     with pytest.raises(Permanent) as caught:
         await desk.fmp.end_of_day("AAPL")
     assert caught.value.code == "too_large"

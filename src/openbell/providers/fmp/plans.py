@@ -1,0 +1,42 @@
+"""What the plans that the service sells allow (financialmodelingprep.com, pricing as of 22 July 2026)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from openbell.engine.ledger import Limit
+
+PLANS: Mapping[str, tuple[int | None, int | None, int]] = {
+    "basic": (None, 250, 500_000_000),
+    "starter": (300, None, 20_000_000_000),
+    "premium": (750, None, 50_000_000_000),
+    "ultimate": (3_000, None, 150_000_000_000),
+}
+"""By plan: calls per minute, calls per day, bytes per trailing 30 days; None where the plan sets no limit."""
+
+MOST_LIMIT: Mapping[str, int] = {"basic": 5}
+"""By plan: the largest ``limit`` that a call may name; a larger one is refused."""
+
+
+def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.95) -> list[Limit]:
+    """The limits of a plan as accounts, kept at ``margin`` of what the provider allows.
+
+    ``calls_per_minute`` replaces the plan's figure and is kept exactly. Bulk calls, which only the largest plan has,
+    are kept a minute apart, as the service was seen to want it. Raises ``KeyError`` for an unknown plan.
+    """
+    per_minute, per_day, per_month = PLANS[plan]
+    minute = (
+        calls_per_minute if calls_per_minute is not None else int((per_minute or 60) * (margin if per_minute else 1))
+    )
+    accounts = [
+        Limit("fmp", "calls", "minute", minute, span=timedelta(minutes=1)),
+        Limit("fmp", "bytes", "30 days", int(per_month * margin), span=timedelta(days=30), grain=timedelta(hours=1)),
+    ]
+    if per_day is not None:
+        accounts.append(
+            Limit("fmp", "calls", "day", int(per_day * margin), span=timedelta(days=1), grain=timedelta(minutes=1))
+        )
+    if plan == "ultimate":
+        accounts.append(Limit("fmp", "bulk_calls", "minute", 1, span=timedelta(minutes=1)))
+    return accounts
