@@ -39,10 +39,17 @@ RESTRICTED_ENDPOINT = _plan_text(
     "Restricted Endpoint: This endpoint is not available under your current subscription please visit our "
     f"subscription page to upgrade your plan at {_PLANS}"
 )
-PREMIUM_SYMBOL = _plan_text(
-    "Premium Query Parameter: 'Special Endpoint : This value set for 'symbol' is not available under your current "
-    f"subscription please visit our subscription page to upgrade your plan at {_PLANS}"
-)
+
+
+def premium_parameter(name: str) -> Refusal:
+    """A value of a parameter is outside of the plan."""
+    return _plan_text(
+        f"Premium Query Parameter: 'Special Endpoint : This value set for '{name}' is not available under your current "
+        f"subscription please visit our subscription page to upgrade your plan at {_PLANS}"
+    )
+
+
+PREMIUM_SYMBOL = premium_parameter("symbol")
 PREMIUM_LIMIT = _plan_text(
     "Premium Query Parameter: 'Special Parameters : The values for 'limit' must be between 0 and 5 based on your "
     f"current subscription. Please visit our subscription page to upgrade your plan at {_PLANS}"

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from openbell.sandbox.clock import Moment
 from openbell.sandbox.companies import COMPANIES
-from openbell.sandbox.fmp import refusals, rows
-from openbell.sandbox.fmp.plans import SMALL_LIMIT_MAX, Meter, Plan
+from openbell.sandbox.fmp import refusals
+from openbell.sandbox.fmp.ask import Ask, refused
+from openbell.sandbox.fmp.bulk import as_csv
+from openbell.sandbox.fmp.plans import PLANS, SMALL_LIMIT_MAX, Meter, Plan
 from openbell.sandbox.fmp.refusals import Refusal
 from openbell.sandbox.fmp.rows import Row
+from openbell.sandbox.fmp.table import TABLE
 from openbell.sandbox.house import House
 from openbell.sandbox.ledger import symbols_of
-from openbell.sandbox.replay import Market
-from openbell.sandbox.simulator import LABEL, Answer, Call, Refused, Simulator
+from openbell.sandbox.simulator import LABEL, Answer, Call, Simulator
 
 BATCH_SYMBOLS_MAX = 1_000
-SEARCH_LIMIT_DEFAULT = 50
-
-SNAPSHOTS: dict[str, Callable[[Market, str, Moment], Row | None]] = {
-    "quote": rows.quote,
-    "quote-short": rows.short_quote,
-    "profile": rows.profile,
-    "stock-price-change": rows.price_change,
-}
-BATCHES = {"batch-quote": rows.quote, "batch-quote-short": rows.short_quote}
-SEARCHES = {"search-symbol": rows.search_symbol, "search-name": rows.search_name}
-HISTORY_FORMS = ("full", "light", "non-split-adjusted", "dividend-adjusted")
-HISTORIES = {f"historical-price-eod/{form}": form for form in HISTORY_FORMS}
-PATHS = frozenset((*SNAPSHOTS, *BATCHES, *SEARCHES, *HISTORIES))
-
+RANKS = {name: rank for rank, name in enumerate(PLANS)}  # each plan reaches what those before it reach
+PERIODS_OF_ALL = frozenset(("", "annual", "FY"))
 
 REFUSALS: Mapping[str, Refusal] = {
     "unauthorized": refusals.UNAUTHORIZED,
@@ -59,17 +50,17 @@ class Fmp(Simulator):
         super().__init__(house)
         self.market = house.market
         self.meter = Meter(plan)
-        for path in PATHS:
+        for path in TABLE:
             self.on("GET", path, self.ask)
 
     def admit(self, call: Call) -> None:
         """Refuse legacy paths, what is not below /stable/, and a wrong key."""
         if call.entry.path.startswith("/api/"):
-            raise _refused(refusals.LEGACY)
+            raise refused(refusals.LEGACY)
         if call.method != "GET" or not call.entry.path.startswith(f"{self.mount}/"):
-            raise _refused(refusals.NOT_FOUND)
+            raise refused(refusals.NOT_FOUND)
         if not self.house.knows(call.headers.get("apikey") or call.params.get("apikey", "")):
-            raise _refused(refusals.UNAUTHORIZED)
+            raise refused(refusals.UNAUTHORIZED)
 
     def subjects(self, call: Call) -> list[str]:
         """The symbols asked for."""
@@ -77,7 +68,7 @@ class Fmp(Simulator):
 
     def unknown(self, call: Call) -> Answer:  # noqa: ARG002 - the same for all
         """A path that does not exist is an HTML page."""
-        return _refused(refusals.NOT_FOUND).answer
+        return refused(refusals.NOT_FOUND).answer
 
     def answered(self, call: Call, answer: Answer) -> None:
         """The plan counts the bytes of what it is charged for."""
@@ -91,101 +82,89 @@ class Fmp(Simulator):
         if refusal is None or refusal.counts:
             self._charge(call)
         if refusal is not None:
-            raise _refused(refusal)
+            raise refused(refusal)
         self._check_plan(call)
         return self._data(call)
 
     def _charge(self, call: Call) -> None:
         refusal = self.meter.admit(self.house.wall())
         if refusal is not None:
-            raise _refused(refusal)
+            raise refused(refusal)
         call.bill(calls=1)
 
     def _check_plan(self, call: Call) -> None:
-        plan = self.meter.plan
-        if call.path in BATCHES and not plan.batch:
-            raise _refused(refusals.RESTRICTED_ENDPOINT)
-        if plan.small_limits and _whole_number(call.params, "limit", 0) > SMALL_LIMIT_MAX:
-            raise _refused(refusals.PREMIUM_LIMIT)
-        if "," in call.params.get("symbol", "") and not plan.batch:
-            raise _refused(refusals.PREMIUM_SYMBOL)
+        plan, params = self.meter.plan, call.params
+        rank = RANKS[plan.name]
+        if rank < RANKS[TABLE[call.path].plan]:
+            raise refused(refusals.RESTRICTED_ENDPOINT)
+        if params.get("extended", "").lower() == "true" and rank < RANKS["premium"]:
+            raise refused(refusals.premium_parameter("extended"))
+        if plan.small_limits and self._ask(call).number("limit", 0) > SMALL_LIMIT_MAX:
+            raise refused(refusals.PREMIUM_LIMIT)
+        if plan.small_limits and params.get("period", "") not in PERIODS_OF_ALL:
+            raise refused(refusals.premium_parameter("period"))
+        if "," in params.get("symbol", "") and not plan.batch:
+            raise refused(refusals.PREMIUM_SYMBOL)
         if not plan.every_symbol and any(COMPANIES[s].invented for s in call.entry.symbols if s in COMPANIES):
-            raise _refused(refusals.PREMIUM_SYMBOL)
+            raise refused(refusals.PREMIUM_SYMBOL)
 
     def _data(self, call: Call) -> Answer:
-        now = self.house.moment()
-        invented = any(COMPANIES[s].invented for s in call.entry.symbols if s in COMPANIES)
-        what = "invented company, prices derived from real daily prices" if invented else "replay of real daily prices"
-        label = f"synthetic; {what}, market day {now.day}"
-        return self.answer(self._rows(call, now), headers={LABEL: label})
+        endpoint, now = TABLE[call.path], self.house.moment()
+        what = endpoint.data
+        if any(COMPANIES[s].invented for s in call.entry.symbols if s in COMPANIES):
+            what = "invented company, prices derived from real daily prices"
+        headers = self.labelled({LABEL: f"synthetic; {what}, market day {now.day}"})
+        rows = self._rows(call)
+        if endpoint.csv:
+            return Answer(200, as_csv(rows), "text/csv", headers)
+        return self.answer(rows, headers=headers)
 
-    def _rows(self, call: Call, now: Moment) -> list[Row]:
+    def _rows(self, call: Call) -> list[Row]:
+        rows = [row for ask in self._asks(call) for row in self._touched(call, ask)]
         fault = call.fault
-        kind = fault.kind if fault else None
-        if call.path in SEARCHES:
-            limit = _whole_number(call.params, "limit", SEARCH_LIMIT_DEFAULT)
-            found = SEARCHES[call.path](self.market, call.params.get("query", ""), limit, now)
-            found = [] if kind == "empty" else found
-            found = [_blank(row) for row in found] if kind == "nulls" else found
-        else:
-            found = []
-            for symbol in self._symbols_asked(call):
-                touched = kind if fault is not None and fault.touches(symbol) else None
-                if touched == "empty":
-                    continue
-                then = self.house.moment(fault.spec.days) if fault is not None and touched == "older" else now
-                made = self._symbol_rows(call, symbol, then)
-                found += [_blank(row) for row in made] if touched == "nulls" else made
-        return found[: fault.spec.rows] if fault is not None and kind == "truncate" else found
+        return rows[: fault.spec.rows] if fault is not None and fault.kind == "truncate" else rows
 
-    def _symbols_asked(self, call: Call) -> list[str]:
-        if call.path in BATCHES:
-            return call.entry.symbols[:BATCH_SYMBOLS_MAX]
-        return [call.params.get("symbol", "").strip().upper()]  # a comma list is one unknown symbol here
+    def _asks(self, call: Call) -> Iterator[Ask]:
+        """The questions that a call consists of."""
+        about = TABLE[call.path].about
+        symbols = [""]
+        if about == "symbols":
+            symbols = call.entry.symbols[:BATCH_SYMBOLS_MAX]
+        elif about == "symbol":
+            symbols = [call.params.get("symbol", "").strip().upper()]  # a comma list is one unknown symbol here
+        return (self._ask(call, symbol) for symbol in symbols)
 
-    def _symbol_rows(self, call: Call, symbol: str, now: Moment) -> Iterable[Row]:
-        if call.path in HISTORIES:
-            return self._history(call, symbol, now)
-        row = (SNAPSHOTS.get(call.path) or BATCHES[call.path])(self.market, symbol, now)
-        return [] if row is None else [row]
+    def _ask(self, call: Call, symbol: str = "") -> Ask:
+        return Ask(
+            market=self.market,
+            moment=self.house.moment(),
+            wall=datetime.fromtimestamp(self.house.wall(), UTC),
+            path=call.path,
+            symbol=symbol,
+            params=call.params,
+            years=self.meter.plan.history_years,
+        )
 
-    def _history(self, call: Call, symbol: str, now: Moment) -> Iterable[Row]:
-        reach = _years_before(now.day, self.meter.plan.history_years)
-        first = max(reach, _day(call.params, "from") or reach)
-        form, last = HISTORIES[call.path], _day(call.params, "to")
-        return rows.history(self.market, symbol, now, form=form, first_day=first, last_day=last)
-
-
-def _years_before(day: date, years: int) -> date:
-    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day)
-
-
-def _day(params: dict[str, str], name: str) -> date | None:
-    text = params.get(name)
-    if not text:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise _refused(refusals.bad_parameter(name, "a date like 2012-06-01")) from None
-
-
-def _whole_number(params: dict[str, str], name: str, default: int) -> int:
-    text = params.get(name)
-    if not text:
-        return default
-    if not text.isdecimal() or len(text) > 9:
-        raise _refused(refusals.bad_parameter(name, "a whole number"))
-    return int(text)
+    def _touched(self, call: Call, ask: Ask) -> Iterable[Row]:
+        """The rows of a question, and what the fault leaves of those that it touches."""
+        fault, make = call.fault, TABLE[call.path].rows
+        if fault is None:
+            return make(ask)
+        if fault.kind == "older" and (not ask.symbol or fault.touches(ask.symbol)):
+            ask = replace(ask, moment=self.house.moment(fault.spec.days))
+        rows = make(ask)
+        if fault.kind not in ("empty", "nulls"):
+            return rows
+        marked = [(row, fault.touches(ask.symbol or row.get("symbol") or "")) for row in rows]
+        if fault.kind == "empty":
+            return [row for row, hit in marked if not hit]
+        return [_blank(row) if hit else row for row, hit in marked]
 
 
 def _blank(row: Row) -> Row:
     """The row as the provider sends it on a bad day: numbers null, texts empty; symbol and date stay."""
-    return {
-        name: value if name in ("symbol", "date") else "" if isinstance(value, str) else None
-        for name, value in row.items()
-    }
+    return {name: value if name in ("symbol", "date") else _nothing(value) for name, value in row.items()}
 
 
-def _refused(refusal: Refusal) -> Refused:
-    return Refused(Answer(refusal.status, refusal.body, refusal.media_type))
+def _nothing(value: Any) -> Any:
+    return "" if isinstance(value, str) else dict.fromkeys(value) if isinstance(value, dict) else None
