@@ -140,10 +140,12 @@ def spends_resolve(
         return
     from openbell.engine.books import dollars
 
+    retry = f"openbell jobs retry {spend.job_id}" if spend.job_id else ""
     if happened:
-        click.echo(f"Spend {spend.id} has happened: {dollars(spend.cost_micro)} are charged.")
+        again = f" What it was made for is not made again by itself; to pay for it again: {retry}" if retry else ""
+        click.echo(f"Spend {spend.id} has happened: {dollars(spend.cost_micro)} are charged.{again}")
     else:
-        again = f" Its job can be made again: openbell jobs retry {spend.job_id}" if spend.job_id else ""
+        again = f" What it was made for can be made again, now with: {retry}" if retry else ""
         click.echo(f"Spend {spend.id} never happened: what was held for it is free again.{again}")
 
 
