@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
@@ -12,7 +11,6 @@ import httpx
 
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import NothingKnown, NotInPlan, ProducerError
-from openbell.engine.spends import Call
 from openbell.providers import wire
 from openbell.providers.fmp.plans import MOST_LIMIT
 from openbell.providers.fmp.refusals import read_answer, read_csv
@@ -52,28 +50,20 @@ class Client:
 
         Raises :class:`NothingKnown` for an empty array, and what :func:`refusal` makes of anything else.
         """
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
-        spending = self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout)
-        return await self._ask(spending, path, params, read_answer, MOST_BYTES)
+        return await self._ask(path, params, about, read_answer, MOST_BYTES, TIMEOUT_S + 5)
 
     async def bulk(self, path: str, params: Mapping[str, str], *, about: int) -> Rows:
         """The rows of one bulk answer, which is CSV: every value is a string, "" where there is none.
 
-        Only the largest plan has these, and its calls of this kind are kept a minute apart. Raises as :meth:`get`.
+        Only the largest plan has these, and the service was seen to want them a minute apart. Raises as :meth:`get`.
         """
-        timeout = timedelta(seconds=BULK_TIMEOUT_S)
-        spending = self._attempt.spends("fmp").call(path, bytes=about, bulk_calls=1, timeout=timeout)
-        return await self._ask(spending, path, params, read_csv, MOST_BULK_BYTES)
+        return await self._ask(path, params, about, read_csv, MOST_BULK_BYTES, BULK_TIMEOUT_S)
 
     async def _ask(
-        self,
-        spending: AbstractAsyncContextManager[Call],
-        path: str,
-        params: Mapping[str, str],
-        read: _Read,
-        most_bytes: int,
+        self, path: str, params: Mapping[str, str], about: int, read: _Read, most_bytes: int, timeout_s: float
     ) -> Rows:
-        async with spending as call:
+        timeout = timedelta(seconds=timeout_s)
+        async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
             answer = await wire.exchange(
                 self._http, call, "GET", path, name="FMP", params=params, most_bytes=most_bytes
             )

@@ -22,8 +22,7 @@ MOST_LIMIT: Mapping[str, int] = {"basic": 5}
 def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.95) -> list[Limit]:
     """The limits of a plan as accounts, kept at ``margin`` of what the provider allows.
 
-    ``calls_per_minute`` replaces the plan's figure and is kept exactly. Bulk calls, which only the largest plan has,
-    are kept a minute apart, as the service was seen to want it. Raises ``KeyError`` for an unknown plan.
+    ``calls_per_minute`` replaces the plan's figure and is kept exactly. Raises ``KeyError`` for an unknown plan.
     """
     per_minute, per_day, per_month = PLANS[plan]
     minute = (
@@ -37,6 +36,4 @@ def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.
         accounts.append(
             Limit("fmp", "calls", "day", int(per_day * margin), span=timedelta(days=1), grain=timedelta(minutes=1))
         )
-    if plan == "ultimate":
-        accounts.append(Limit("fmp", "bulk_calls", "minute", 1, span=timedelta(minutes=1)))
     return accounts
