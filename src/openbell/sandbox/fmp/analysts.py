@@ -29,7 +29,7 @@ HOUSES = (
 )  # fmt: skip
 MONTHS_PER_ROUND = 6  # in which every house speaks once
 PER_MONTH = len(HOUSES) // MONTHS_PER_ROUND
-MONTHS_BACK = 360
+MONTHS_BACK = 132  # all that is told of the past
 YEARS_AHEAD = 3
 CURRENT_DAYS = 365
 SPANS = {"lastMonth": 30, "lastQuarter": 91, "lastYear": CURRENT_DAYS, "allTime": 1_000_000}

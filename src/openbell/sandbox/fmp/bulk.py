@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from openbell.sandbox.companies import COMPANIES
-from openbell.sandbox.fmp import analysts, ratios, refusals, rows, statements
+from openbell.sandbox.fmp import ratios, refusals, rows, statements
 from openbell.sandbox.fmp.ask import Ask, refused
 from openbell.sandbox.fmp.rows import Row
 
@@ -58,12 +58,6 @@ def trailing(ask: Ask) -> Iterator[Row]:
     """`ratios-ttm-bulk` and `key-metrics-ttm-bulk`."""
     for one in listed(ask):
         yield from ratios.trailing_rows(one)
-
-
-def targets(ask: Ask) -> Iterator[Row]:
-    """`price-target-summary-bulk`."""
-    for one in listed(ask):
-        yield from analysts.target_summary(one)
 
 
 def statement(ask: Ask) -> Iterator[Row]:

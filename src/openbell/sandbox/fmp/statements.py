@@ -299,7 +299,7 @@ def periods(ask: Ask) -> Iterator[range]:
     """The quarters of each period asked for, newest first, as far back as the plan sees."""
     newest, oldest = latest(ask.symbol, ask.today), ask.reach.year * 4 + (ask.reach.month - 1) // 3
     if ask.period == "annual":
-        for year in range((newest + 1) // 4 - 1, (oldest + 3) // 4 - 1, -1):
+        for year in range((newest + 1) // 4 - 1, oldest // 4 - 1, -1):
             yield range(year * 4, year * 4 + 4)
         return
     for quarter in range(newest, oldest - 1, -1):
@@ -321,7 +321,7 @@ def head(symbol: str, quarters: range) -> Row:
         "date": quarter_end(last).isoformat(),
         "symbol": symbol,
         "reportedCurrency": company.currency,
-        "cik": company.cik,
+        "cik": company.cik or f"99999{company.symbol[-3:]:0>5}",  # public clients insist on one
         "filingDate": filed.isoformat(),
         "acceptedDate": f"{filed} 16:31:00",
         "fiscalYear": str(last // 4),

@@ -148,7 +148,6 @@ TABLE: Mapping[str, Endpoint] = {
     "profile-bulk": Endpoint(bulk.profiles, "ultimate", "market", REAL, csv=True),
     "ratios-ttm-bulk": Endpoint(bulk.trailing, "ultimate", "market", MIXED, csv=True),
     "key-metrics-ttm-bulk": Endpoint(bulk.trailing, "ultimate", "market", MIXED, csv=True),
-    "price-target-summary-bulk": Endpoint(bulk.targets, "ultimate", "market", MIXED, csv=True),
     "income-statement-bulk": Endpoint(bulk.statement, "ultimate", "market", csv=True),
     "balance-sheet-statement-bulk": Endpoint(bulk.statement, "ultimate", "market", csv=True),
     "cash-flow-statement-bulk": Endpoint(bulk.statement, "ultimate", "market", csv=True),
