@@ -122,7 +122,7 @@ QUESTIONS: dict[str, tuple[int, Question]] = {
 
 @pytest.mark.parametrize("path", QUESTIONS)
 async def test_public_client_reads_it(shared: Running, fmp_data: FMPDataClient, path: str) -> None:
-    """SB: fmp-data, strict about unknown names, reads the endpoint into its own models, and from this very path."""
+    """B10: fmp-data, strict about unknown names, reads the endpoint into its own models, and from this very path."""
     await shared.client.delete("/_control/ledger")
     count, question = QUESTIONS[path]
     rows = await asyncio.to_thread(question, fmp_data)
@@ -132,7 +132,7 @@ async def test_public_client_reads_it(shared: Running, fmp_data: FMPDataClient, 
 
 @pytest.mark.parametrize("path", sorted(TABLE))
 async def test_every_endpoint_takes_the_row_faults(shared: Running, path: str) -> None:
-    """SB: every endpoint answers with a label and without nulls; `nulls` blanks, `empty` empties, `truncate` cuts."""
+    """B10: every endpoint answers with a label and without nulls; `nulls` blanks, `empty` empties, `truncate` cuts."""
     params = _params(path)
     good = await shared.get(path, **params)
     assert good.status_code == 200, good.text
@@ -176,19 +176,19 @@ def _says_something(value: Any) -> bool:
 
 @pytest.mark.parametrize("path", SYMBOL_PATHS)
 async def test_unknown_symbol(shared: Running, path: str) -> None:
-    """SB: an unknown symbol is 200 and [] on every endpoint that is about one."""
+    """B10: an unknown symbol is 200 and [] on every endpoint that is about one."""
     assert await shared.rows(path, symbol="NOPE") == []
 
 
 async def test_pages(shared: Running) -> None:
-    """SB: pages count from 0, and two of them are the first rows of one twice as long."""
+    """B10: pages count from 0, and two of them are the first rows of one twice as long."""
     for path in ("grades", "income-statement", "news/stock", "earnings", "analyst-estimates"):
         first, second = [await shared.rows(path, symbol="AAPL", symbols="AAPL", limit=4, page=page) for page in (0, 1)]
         assert first + second == await shared.rows(path, symbol="AAPL", symbols="AAPL", limit=8), path
 
 
 async def test_lists_end_at_250(shared: Running) -> None:
-    """SB: lists end after 250 rows without a word, whatever the limit; calendars show their last 90 days."""
+    """B10: lists end after 250 rows without a word, whatever the limit; calendars show their last 90 days."""
     assert len(await shared.rows("grades", symbol="AAPL", limit=1_000)) == 250
     assert len(await shared.rows("ratings-historical", symbol="AAPL", limit=1_000)) == 250
     days = [row["date"] for row in await shared.rows("earnings-calendar", **{"from": "2011-01-01", "to": "2011-06-30"})]
@@ -196,7 +196,7 @@ async def test_lists_end_at_250(shared: Running) -> None:
 
 
 async def test_calendar_ignores_symbol(shared: Running) -> None:
-    """SB: earnings-calendar ignores `symbol` without a word; a result is null until its day has come."""
+    """B10: earnings-calendar ignores `symbol` without a word; a result is null until its day has come."""
     span = {"from": "2012-05-20", "to": "2012-06-30"}
     rows = await shared.rows("earnings-calendar", **span)
     assert rows == await shared.rows("earnings-calendar", symbol="AAPL", **span)
@@ -206,7 +206,7 @@ async def test_calendar_ignores_symbol(shared: Running) -> None:
 
 
 async def test_news_have_the_feeds_stories(shared: Running) -> None:
-    """SB: news are newest first, within their days, of the symbols asked for, and the feeds have the same headlines."""
+    """B10: news are newest first, within their days, of the symbols asked for, and the feeds have their headlines."""
     rows = await shared.rows("news/stock", symbols="IBM,AAPL", limit=50)
     times = [row["publishedDate"] for row in rows]
     assert times == sorted(times, reverse=True)
@@ -219,7 +219,7 @@ async def test_news_have_the_feeds_stories(shared: Running) -> None:
 
 
 async def test_market_hours(shared: Running) -> None:
-    """SB: the exchange is open while the replay trades; Good Friday, Labor Day and short days are in the holidays."""
+    """B10: the exchange is open while the replay trades; Good Friday, Labor Day and short days are in the holidays."""
     [hours] = await shared.rows("exchange-market-hours", exchange="NYSE")
     assert (hours["isMarketOpen"], hours["openingHour"]) == (True, "09:30 AM -04:00")
     holidays = {row["date"]: row for row in await shared.rows("holidays-by-exchange", exchange="NASDAQ")}
@@ -238,7 +238,7 @@ async def test_market_hours(shared: Running) -> None:
 )
 @pytest.mark.asyncio(loop_scope="function")
 async def test_plans_reach_so_far(start: Start, plan: str, reached: str, refused: str) -> None:
-    """SB: what a plan does not reach is 402 Restricted Endpoint in plain text."""
+    """B10: what a plan does not reach is 402 Restricted Endpoint in plain text."""
     running = await start(plan=plan)
     assert (await running.get(reached, symbol="AAPL")).json()
     answer = await running.get(refused, symbol="AAPL", date="2012-05-31")
@@ -247,7 +247,7 @@ async def test_plans_reach_so_far(start: Start, plan: str, reached: str, refused
 
 @pytest.mark.asyncio(loop_scope="function")
 async def test_parameters_outside_of_the_plan(start: Start) -> None:
-    """SB: basic refuses quarters and more than five rows, each in its own words; five are the default."""
+    """B10: basic refuses quarters and more than five rows, each in its own words; five are the default."""
     running = await start(plan="basic")
     quarter = await running.get("income-statement", symbol="AAPL", period="quarter")
     six = await running.get("income-statement", symbol="AAPL", limit=6)

@@ -1,6 +1,6 @@
 """Dividends, splits and earnings of a company, and the calendars of the whole market.
 
-Dividends are recovered from the real adjusted closes, which have cents: an amount may be off by a cent or two.
+Dividends are recovered from the real adjusted closes, which have cents: those of early years may be off by one or two.
 A calendar knows what a company has announced; a result is null until it is out.
 """
 
@@ -35,10 +35,11 @@ def _dividends(ask: Ask, first_day: date, last_day: date) -> Iterator[Row]:
     last = min(calendar.sessions_through(last_day) - 1, calendar.last_session)
     for session in range(last, first - 1, -1):
         split = market.split_factor(ask.symbol, session - 1, session)
-        share = 1 - split / market.total_factor(ask.symbol, session - 1, session)
-        if share > DIVIDEND_SHARE_MIN:
-            close = market.printed(ask.symbol, session - 1).close / split
-            yield from _dividend(ask, session, round(share * close, 2), close)
+        # The file's adjustment on such a day is (close + dividend) / close.
+        rate = market.total_factor(ask.symbol, session - 1, session) / split - 1
+        if rate > DIVIDEND_SHARE_MIN:
+            close = market.printed(ask.symbol, session).close
+            yield from _dividend(ask, session, round(rate * close, 2), close)
 
 
 def _dividend(ask: Ask, session: int, amount: float, close: float) -> Iterator[Row]:
