@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -35,10 +35,11 @@ from openbell.engine.costs import (
     list_spends,
     resolve,
 )
+from openbell.engine.errors import AccountBlocked
 from openbell.engine.ledger import Limit, ensure_account
 from openbell.engine.spends import Settlement, Spends
 from tests.engine.hand import Hand, declare, job, per_minute, queue
-from tests.support import Clock
+from tests.support import Clock, eventually
 
 BUDGET = Limit("shop", "usd_micro", "month", 1_000, closes="charge", calendar="month")
 EVER = date(2000, 1, 1)
@@ -62,6 +63,20 @@ async def buy(spends: Spends, end: str = "settled", took: int | None = None, **o
     outcome = "ok" if end == "settled" else "timeout"
     await spends.ledger.settle([Settlement(call.spend_id, end, outcome, amounts)])  # type: ignore[arg-type]
     return call.spend_id
+
+
+async def at_once(pool: asyncpg.Pool, table: str, *work: Coroutine[Any, Any, Any]) -> list[Any]:
+    """All of the work at the same time: each has come to a lock on the table before any goes on."""
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"select 1 from openbell.{table} for update")
+        tasks = [asyncio.create_task(one) for one in work]
+
+        async def all_wait() -> bool:
+            return bool(await pool.fetchval(waiting) == len(tasks))
+
+        await eventually(all_wait)
+    return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def money(pool: asyncpg.Pool) -> Book:
@@ -199,11 +214,11 @@ async def test_a_grant_ends_the_waiting(pool: asyncpg.Pool) -> None:
         """update openbell.account set blocked_until = openbell.now() + interval '1 day', blocked_reason = 'full'
         where resource = 'usd_micro'"""
     )
+    with pytest.raises(AccountBlocked) as refused:
+        async with hand.attempt(first).spends("shop").call("buy", usd_micro=1):
+            pytest.fail("the call would have been made")
     await hand.end(first, "wait", delay_s=600)
-    await pool.execute(
-        "update openbell.job set reason = 'Waiting: the limit of shop usd_micro per month is used up.' where id = $1",
-        first.id,
-    )
+    await pool.execute("update openbell.job set reason = $2 where id = $1", first.id, str(refused.value))
     await hand.end(second, "wait", delay_s=600)
     heard = asyncio.Event()
     async with pool.acquire() as listener:
@@ -237,18 +252,12 @@ async def test_many_hands_take_back_no_more_than_there_is(pool: asyncpg.Pool) ->
     spends = await at_work(pool)
     await grant(pool, "shop", "usd_micro", 1_000, reason="x", actor="ada")
 
-    async def take() -> bool:
-        try:
-            await grant(pool, "shop", "usd_micro", -300, reason="x", actor="ada")
-        except GrantRefused:
-            return False
-        return True
-
-    taken, *_ = await asyncio.gather(
-        asyncio.gather(*(take() for _ in range(6))), *(buy(spends, usd_micro=200, took=150) for _ in range(5))
-    )
+    takes = (grant(pool, "shop", "usd_micro", -300, reason="x", actor="ada") for _ in range(5))
+    answers = await at_once(pool, "account", *takes, buy(spends, usd_micro=800, took=750))
+    refused = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert len(refused) == 2
+    assert all(isinstance(one, GrantRefused) for one in refused)
     found = await money(pool)
-    assert sum(taken) == 3
     assert (found.granted, found.extra, found.spent) == (1_100, 100, 750)
 
 
@@ -340,13 +349,11 @@ async def test_what_was_charged_did_happen(pool: asyncpg.Pool) -> None:
 async def test_two_operators_at_once(pool: asyncpg.Pool) -> None:
     """PF-21: of operators who resolve the same call at the same time one is believed; the others are told by whom."""
     spend = await buy(await at_work(pool), "unknown")
-    answers = await asyncio.gather(
-        *(
-            resolve(pool, spend, happened=n % 2 == 0, cost_micro=None if n % 2 else 10 * n, reason="r", actor=f"op{n}")
-            for n in range(6)
-        ),
-        return_exceptions=True,
+    says = (
+        resolve(pool, spend, happened=n % 2 == 0, cost_micro=None if n % 2 else 10 * n, reason="r", actor=f"op{n}")
+        for n in range(6)
     )
+    answers = await at_once(pool, "spend", *says)
     (winner,) = [answer for answer in answers if not isinstance(answer, BaseException)]
     losers = [answer for answer in answers if isinstance(answer, BaseException)]
     assert len(losers) == 5
@@ -437,7 +444,7 @@ async def test_a_key_stays_closed_while_another_call_is_in_doubt(pool: asyncpg.P
 async def test_an_operator_and_an_attempt_at_the_same_call(pool: asyncpg.Pool) -> None:
     """PF-21, DC-1: of a key that is resolved as never made while an attempt comes for it, the money is held."""
     spends = await at_work(pool, Limit("shop", "usd_micro", "month", 10**9, closes="charge", calendar="month"))
-    for n in range(15):
+    for n in range(8):
         key = {"effect": "resend", "window": timedelta(hours=1), "idempotency_key": f"k{n}"}
         spend = await buy(spends, "unknown", **key)
 
@@ -454,9 +461,9 @@ async def test_an_operator_and_an_attempt_at_the_same_call(pool: asyncpg.Pool) -
             spends.ended.clear()
             return resumed
 
-        said, resumed = await asyncio.gather(
-            resolve(pool, spend, happened=False, reason="r", actor="ada"), again(), return_exceptions=True
-        )
+        both = [resolve(pool, spend, happened=False, reason="r", actor="ada"), again()]
+        said, resumed = await at_once(pool, "spend", *(both if n % 2 else reversed(both)))
+        said, resumed = (said, resumed) if n % 2 else (resumed, said)
         assert isinstance(resumed, bool), resumed
         assert resumed == isinstance(said, NotDoubtful), said
     after = await money(pool)

@@ -2,7 +2,7 @@
 -- `asked` are those whose job is live and will ask the provider.
 with doubt as (
     select s.id, s.ended_at, exists (select 1 from openbell.job j where j.id = s.job_id) and s.effect in ('resend', 'lookup') as asked,
-        s.effect <> 'repeat' or exists (select 1 from openbell.hold h where h.spend_id = s.id) as matters
+        s.effect <> 'repeat' or exists (select 1 from openbell.hold h where h.spend_id = s.id and h.amount > 0) as matters
     from openbell.spend s where s.state = 'unknown'
 )
 select count(*) filter (where d.matters) as calls, count(*) filter (where d.matters and d.asked) as asked,
@@ -10,6 +10,7 @@ select count(*) filter (where d.matters) as calls, count(*) filter (where d.matt
     coalesce((
         select jsonb_object_agg(m.resource, m.amount) from (
             select a.resource, sum(h.amount) as amount
-            from doubt join openbell.hold h on h.spend_id = doubt.id join openbell.account a on a.id = h.account_id group by a.resource) m
+            from doubt join openbell.hold h on h.spend_id = doubt.id join openbell.account a on a.id = h.account_id
+            where h.amount > 0 group by a.resource) m
     ), '{}') as held
 from doubt d

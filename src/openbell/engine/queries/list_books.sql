@@ -7,7 +7,7 @@ with book as materialized (
         and ($4 or a.ends_at is null or a.ends_at > openbell.now())
 ), doubt as (
     select h.account_id, sum(h.amount) as amount, count(*) as calls
-    from openbell.spend s join openbell.hold h on h.spend_id = s.id where s.state = 'unknown' group by h.account_id
+    from openbell.spend s join openbell.hold h on h.spend_id = s.id where s.state = 'unknown' and h.amount > 0 group by h.account_id
 ), charged as (
     select distinct b.resource from book b where b.closes = 'charge'
 ), burnt as (
