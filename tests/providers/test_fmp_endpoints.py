@@ -27,11 +27,11 @@ from openbell.providers import fmp
 from openbell.providers.fmp import Fmp, Rows, client, every_page, instant, local_time, read_csv, refusal
 from openbell.providers.fmp.rows import MOST_ROWS, between, limited, of
 from tests.providers.attempts import an_attempt
-from tests.providers.conftest import Desk
 from tests.providers.scripted import Scripted, http, serving
+from tests.sandbox.harness import Start
 
-SINCE, UNTIL = date(2012, 6, 1), date(2012, 6, 29)
-RANGE = {"from": "2012-06-01", "to": "2012-06-29"}
+SINCE, UNTIL = date(2012, 5, 1), date(2012, 5, 31)
+RANGE = {"from": "2012-05-01", "to": "2012-05-31"}
 ONE = {"symbol": "AAPL"}
 Ask = Callable[[Fmp], Awaitable[Any]]
 
@@ -47,7 +47,7 @@ SYMBOL_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
     (lambda f: f.profile("AAPL"), "profile", ONE),
     (lambda f: f.end_of_day("AAPL"), "historical-price-eod/full", ONE),
     (lambda f: f.end_of_day("AAPL", since=SINCE, until=UNTIL), "historical-price-eod/full", ONE | RANGE),
-    (lambda f: f.end_of_day_light("AAPL", since=SINCE), "historical-price-eod/light", ONE | {"from": "2012-06-01"}),
+    (lambda f: f.end_of_day_light("AAPL", since=SINCE), "historical-price-eod/light", ONE | {"from": "2012-05-01"}),
     (lambda f: f.end_of_day_unadjusted("AAPL"), "historical-price-eod/non-split-adjusted", ONE),
     (
         lambda f: f.end_of_day_dividend_adjusted("AAPL", since=SINCE, until=UNTIL),
@@ -99,9 +99,9 @@ SYMBOL_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
     (lambda f: f.earnings("AAPL", limit=4), "earnings", ONE | {"limit": "4"}),
     (lambda f: f.splits("AAPL"), "splits", ONE),
     (
-        lambda f: f.stock_news(["AAPL", "MSFT"], since=SINCE, until=UNTIL, limit=50),
+        lambda f: f.stock_news(["AAPL", "MSFT"], since=SINCE, limit=50),
         "news/stock",
-        {"symbols": "AAPL,MSFT", "page": "0", "limit": "50"} | RANGE,
+        {"symbols": "AAPL,MSFT", "from": "2012-05-01", "page": "0", "limit": "50"},
     ),
     (
         lambda f: f.press_releases(["AAPL"], page=1),
@@ -128,7 +128,7 @@ MARKET_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
 ]
 
 BULK_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
-    (lambda f: f.bulk_end_of_day(SINCE), "eod-bulk", {"date": "2012-06-01"}),
+    (lambda f: f.bulk_end_of_day(SINCE), "eod-bulk", {"date": "2012-05-01"}),
     (lambda f: f.bulk_profiles(0), "profile-bulk", {"part": "0"}),
     (lambda f: f.bulk_ratios_ttm(), "ratios-ttm-bulk", {}),
     (lambda f: f.bulk_key_metrics_ttm(), "key-metrics-ttm-bulk", {}),
@@ -174,6 +174,16 @@ class Generous(Ledger):
         return True
 
 
+def an_unlimited_attempt() -> Attempt:
+    """An attempt whose every call is granted."""
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    claim = Claim(
+        id=1, product="asking", key="a", token=1, attempt=1, max_attempts=1, job_class=1, queued_at=now, now=now,
+        timeout=hour, ttl=hour, stale_ttl=hour, empty_ttl=hour, retry_ttl=hour, args=None, wanted=True, refresh_at=None,
+    )  # fmt: skip
+    return Attempt(claim, cast(asyncpg.Pool, None), Generous(), {})
+
+
 @asynccontextmanager
 async def wired(attempt: Attempt) -> AsyncIterator[Wire]:
     """A service for this attempt."""
@@ -185,12 +195,7 @@ async def wired(attempt: Attempt) -> AsyncIterator[Wire]:
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
     """A service for an attempt whose every call is granted: what is tried here is what comes over the wire."""
-    now, hour = datetime.now(UTC), timedelta(hours=1)
-    claim = Claim(
-        id=1, product="asking", key="a", token=1, attempt=1, max_attempts=1, job_class=1, queued_at=now, now=now,
-        timeout=hour, ttl=hour, stale_ttl=hour, empty_ttl=hour, retry_ttl=hour, args=None, wanted=True, refresh_at=None,
-    )  # fmt: skip
-    async with wired(Attempt(claim, cast(asyncpg.Pool, None), Generous(), {})) as made:
+    async with wired(an_unlimited_attempt()) as made:
         yield made
 
 
@@ -204,7 +209,7 @@ async def test_every_endpoint_asks_for_what_it_says(pool: asyncpg.Pool) -> None:
     """PF-21: each endpoint is one GET with the names of the wire, under a spend that holds what it may take."""
     attempt = await an_attempt(pool, fmp.limits("ultimate", calls_per_minute=10_000))
     async with wired(attempt) as wire:
-        wire.say([{"symbol": "AAPL", "exchange": "NYSE", "date": "2012-06-29"}])
+        wire.say([{"symbol": "AAPL", "exchange": "NYSE", "date": "2012-05-31"}])
         for ask, path, params in SYMBOL_ENDPOINTS + MARKET_ENDPOINTS:
             rows = await ask(wire.fmp)
             assert wire.last == (path, params)
@@ -364,14 +369,29 @@ async def test_what_cannot_be_asked_is_not_sent(wire: Wire) -> None:
     assert (wire.server.asked, wire.attempt.take_ended()) == ([], [])
 
 
-async def test_the_sandbox_serves_the_same_shapes(desk: Desk) -> None:
-    """DG-9: the endpoints that the sandbox has answer rows that this client takes, over a real socket."""
-    assert (await desk.fmp.quote("AAPL"))["symbol"] == "AAPL"
-    since = date.fromisoformat((await desk.fmp.end_of_day("AAPL"))[20]["date"])
-    rows = await desk.fmp.end_of_day("AAPL", since=since)
-    assert (len(rows), rows.cut) == (21, False)
-    assert len(await desk.fmp.search("A", limit=2)) <= 2
-    assert await desk.fmp.search_name("apple")
+# what the sandbox has nothing of, on the day on which its replay stands
+NOTHING = {"dividends", "earnings-calendar", "splits-calendar", "search-symbol"}
+
+
+async def test_every_endpoint_over_a_real_socket(start: Start) -> None:
+    """DG-9, PF-21: the client takes what the sandbox serves at every endpoint, and none brings more than is held."""
+    sandbox = await start(plan="ultimate")
+    attempt = an_unlimited_attempt()
+    taken: dict[str, int] = {}
+    async with fmp.open_http(sandbox.url, "sandbox") as pooled:
+        asking = Fmp(pooled, attempt)
+        for ask, path, _ in SYMBOL_ENDPOINTS + MARKET_ENDPOINTS + BULK_ENDPOINTS:
+            try:
+                taken[path] = len(await ask(asking))
+            except NothingKnown:
+                assert path in NOTHING, path
+        whole = await asking.end_of_day("AAPL", since=SINCE, until=UNTIL)
+    assert (len(whole), whole.cut) == (22, False)
+    assert all(taken.values())
+    ledger = attempt.ledger
+    assert isinstance(ledger, Generous)
+    for settlement, intent in zip(attempt.take_ended(), ledger.intents, strict=True):
+        assert 0 < settlement.took["bytes"] <= intent.held["bytes"], intent.operation
 
 
 # --- without a socket ------------------------------------------------------------------------------------------------
@@ -406,6 +426,17 @@ async def test_pages_are_turned_to_their_end(lengths: list[int], most: int, aske
     rows = await every_page(ask, most=most)
     assert len(rows) == sum(lengths[:most])
     assert (numbers, rows.cut) == (list(range(asked)), cut)
+
+
+async def test_small_pages_are_turned_too() -> None:
+    """MD-15: a page of as many rows as were asked for is whole, and yet the next page may have more."""
+    sizes = [20, 20, 3]
+
+    async def ask(page: int) -> Rows:
+        return limited([{"page": page, "row": row} for row in range(sizes[page])], 20, 20)
+
+    rows = await every_page(ask)
+    assert (len(rows), rows.cut) == (43, False)
 
 
 async def test_an_endpoint_that_ignores_pages_is_seen() -> None:
