@@ -196,7 +196,8 @@ class Settings(BaseModel):
     def beside(self, run: Mapping[str, Any], *, key: str) -> Settings:
         """These settings, but for whom to ask: those of a running `openbell up`, and its key for all."""
         theirs = {name: value for name, value in run.items() if name in type(self).model_fields}
-        return Settings(**(self.model_dump() | theirs | {f"{provider}_api_key": key for provider in KEYED}))
+        keys = {f"{provider}_api_key": key for provider in KEYED} | {"smtp_password": key}
+        return Settings(**(self.model_dump() | theirs | keys))
 
     def is_set(self, name: str) -> bool:
         """Whether somebody chose this setting, so that it is not merely the default."""
@@ -218,7 +219,7 @@ def load(*, folder: Path | None = None, environ: Mapping[str, str] | None = None
     origin: dict[str, str] = {}
     sources: list[tuple[str, Mapping[str, Any]]] = [("openbell.toml", toml), (".env", dotenv)]
     for source, values in [*sources, ("the environment", environment)]:
-        for name, value in values.items():
+        for name, value in sorted(values.items(), key=lambda item: item[0].lower() not in OTHER_NAMES):
             field = OTHER_NAMES.get(name.lower(), name.lower())
             if field in Settings.model_fields and (keys or not PAID_NAME.search(name)):
                 merged[field], origin[field] = value, source
@@ -237,6 +238,11 @@ def require_live_secrets(settings: Settings) -> None:
             wrong.append(f"{name} holds a placeholder")
         elif not key and provider == "fmp":
             wrong.append(f"{name} is not set")
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
+    if settings.smtp_user and not password:
+        wrong.append("SMTP_PASSWORD is not set, and SMTP_USER is")
+    elif password and is_placeholder(password):
+        wrong.append("SMTP_PASSWORD holds a placeholder")
     if wrong:
         raise SettingsError(
             f"{' and '.join(wrong)}: put the real key into the environment or .env, "

@@ -233,9 +233,10 @@ async def test_a_reservation_whose_answer_was_lost_is_held_once(pool: asyncpg.Po
     claim = (await hand.claim())[0]
     for _ in range(2):
         await hand.ledger.reserve(intent(hand, claim, "resend"))
+        assert (await account(pool, resource="usd_micro"))["held"] == 100
         await hand.end(claim, "release")
         claim = (await hand.claim())[0]
-    assert (await account(pool, resource="usd_micro"))["held"] == 100
+    assert (await account(pool, resource="usd_micro"))["held"] == 0
 
 
 async def test_an_account_named_twice_is_answered(pool: asyncpg.Pool) -> None:

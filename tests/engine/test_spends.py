@@ -10,6 +10,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from openbell.engine import jobs
+from openbell.engine.artifacts import read
 from openbell.engine.attempt import Attempt
 from openbell.engine.demand import want
 from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, RateLimited, Transient
@@ -194,8 +196,6 @@ async def test_a_new_month_is_a_new_account(pool: asyncpg.Pool, clock: Clock) ->
     with pytest.raises(AccountBlocked):
         async with spends.call("buy", usd_micro=1):
             pytest.fail("the call would have been made")
-    ends_at = await pool.fetchval("select ends_at from openbell.account where resource = 'usd_micro'")
-    assert (await account(pool, resource="usd_micro"))["blocked_until"] == ends_at
     await clock.advance(days=31)
     async with spends.call("buy", usd_micro=700):
         pass
@@ -357,3 +357,56 @@ async def test_the_provider_that_failed_is_blamed(pool: asyncpg.Pool, employ: Em
     await queue(pool, "a")
     await eventually(lambda: pool.fetchval("select blocked_until from openbell.account where subject = 'mall'"))
     assert await pool.fetchval("select blocked_until from openbell.account where subject = 'shop'") is None
+
+
+async def test_a_dear_call_that_is_refused_blocks_no_cheaper_one(pool: asyncpg.Pool) -> None:
+    """PF-19: a budget without room for one call has some for others, and for the look at what is paid already."""
+    _, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+    async with spends.call("buy", usd_micro=900):
+        pass
+    with pytest.raises(AccountBlocked, match="shop usd_micro per month"):
+        async with spends.call("buy", usd_micro=500):
+            pytest.fail("the call would have been made")
+    assert (await account(pool, resource="usd_micro"))["blocked_until"] is None
+    async with spends.call("buy", usd_micro=50), spends.call("look"):
+        pass
+
+
+async def test_what_was_not_held_and_cost_something_is_booked(pool: asyncpg.Pool) -> None:
+    """PF-21, bad input: a call that was to be free and was not is booked on the budget, beyond its limit if need be."""
+    hand, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+    async with spends.call("look") as call:
+        call.took(usd_micro=70)
+    await hand.ledger.settle(spends.ended)
+    assert await money(pool) == (0, 0, 70)
+    assert await pool.fetchval("select cost_micro from openbell.spend") == 70
+
+
+async def test_words_of_a_provider_never_keep_an_attempt_from_ending(pool: asyncpg.Pool) -> None:
+    """Bad input: a NUL or half a character in an id or a status is taken out; the spend is settled all the same."""
+    hand, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+    async with spends.call("buy") as call:
+        call.took(outcome="o\x00k\ud800", ref="r\x00" + "x" * 9_000)
+    assert await hand.publish(attempt.claim, {"n": 1}, settle=spends.ended) is not None
+    assert await pool.fetchval("select outcome from openbell.spend") == "ok?"
+
+
+async def test_what_may_have_been_paid_is_left_for_an_operator(pool: asyncpg.Pool, clock: Clock) -> None:
+    """DC-1: a key whose paid call is in doubt is not queued again by anybody's demand, until an operator retries it."""
+    hand, attempt = await attempt_at(pool)
+    call = await attempt.spends("shop").call("buy", effect="never").__aenter__()
+    await call.sending()
+    await hand.end(attempt.claim, "retry")
+    (row,) = await ended(pool, "a")
+    assert row["code"] == "outcome_unknown"
+    await clock.advance(days=400)
+    assert await queue(pool, "a") == []
+    reading = await read(pool, "number", "a")
+    assert reading.setback is not None
+    assert reading.setback.needs_operator
+    assert "before an operator has looked" in reading.reason
+    await jobs.retry(pool, row["id"], actor="test")
+    assert len(await hand.claim()) == 1

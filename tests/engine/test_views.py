@@ -156,7 +156,7 @@ async def test_a_spend_that_nobody_ends_becomes_unknown(pool: asyncpg.Pool, cloc
     for claim in await hand.claim(2):
         await hand.attempt(claim).spends("shop").call("buy").__aenter__()
         if claim.key == "lost":
-            await hand.end(claim, "permanent")
+            await hand.publish(claim, {"n": 1})
     await clock.advance(seconds=15)
     assert await pool.fetchval(SQL.get("recover_spends"), timedelta(seconds=10)) == 0
     await clock.advance(seconds=10)
@@ -164,7 +164,7 @@ async def test_a_spend_that_nobody_ends_becomes_unknown(pool: asyncpg.Pool, cloc
     rows = await pool.fetch("select key, state::text as state from openbell.spend order by key")
     assert [tuple(row) for row in rows] == [("live", "intended"), ("lost", "unknown")]
     assert (await account(pool))["held"] == 2
-    assert [row["word"] for row in await ended(pool, "lost")] == ["failed"]
+    assert [row["word"] for row in await ended(pool, "lost")] == ["done"]
 
 
 async def test_a_step_that_could_not_be_saved_keeps_its_calls(pool: asyncpg.Pool) -> None:

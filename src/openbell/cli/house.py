@@ -197,14 +197,19 @@ class House:
             keys = {f"{provider.upper()}_API_KEY": "sandbox" for provider in KEYED}
         told = {f"{provider.upper()}_BASE_URL": url for provider, url in addresses.items()} | keys
         if plan.live:
-            return told | {"FMP_PLAN": settings.fmp_plan}
+            password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
+            return told | {"FMP_PLAN": settings.fmp_plan, "SMTP_PASSWORD": password}
         pretended = {name: value for name, value in PLAY_MONEY.items() if not settings.is_set(name.lower())}
         mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(plan.smtp_port), "SMTP_TLS": "none"}
+        mail |= {"SMTP_USER": "sandbox", "SMTP_PASSWORD": "sandbox"}
         return told | pretended | mail | {"FMP_PLAN": plan.sandbox_plan}
 
     def _write_run_file(self) -> None:
         """How other commands find this run: `openbell worker` beside it uses the same provider."""
-        provider = {name.lower(): value for name, value in self._provider_settings().items() if "KEY" not in name}
+        from openbell.settings import without_paid_keys
+
+        told = without_paid_keys(self._provider_settings())
+        provider = {name.lower(): value for name, value in told.items()}
         about = {"pid": os.getpid(), "mode": self.plan.mode, "address": self.plan.address, **provider}
         path = self.plan.folder / reach.RUN_FILE
         fresh = path.with_suffix(".new")

@@ -10,12 +10,14 @@ from openbell.cli.exits import BAD_INPUT, CliError
 if TYPE_CHECKING:
     import asyncpg
 
-    from openbell.products.sources import Source
+    from openbell.products.sources import Connections, Source
     from openbell.providers.mail import Relay
     from openbell.settings import Settings
 
 SANDBOX = "sandbox"
 LIVE = "live"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MAIL_PORTS = (25, 465, 587)
 WORDS = {SANDBOX: "synthetic data (sandbox)", LIVE: "real data (live)"}
 
 
@@ -44,13 +46,15 @@ def _refuse_other(found: str, wanted: str) -> None:
         )
 
 
-async def choose_sources(db: asyncpg.Pool, settings: Settings, run: Mapping[str, Any]) -> dict[str, Source]:
-    """Whom a worker asks on this database, by provider. Raises CliError or SettingsError before real and synthetic mix.
+async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[str, Any]) -> Connections:
+    """Whom a worker asks on this database. Raises CliError or SettingsError before real and synthetic data mix.
 
     `run` is what an `openbell up` beside it says of itself: without an FMP_BASE_URL of its own, a worker asks whom
-    that one asks. On synthetic data, a provider at home is left out; on real data, one that wants a key and has none.
+    that one asks. On synthetic data, a provider at home is left out, and a real mail server; on real data, a provider
+    that wants a key and has none.
     """
     from openbell.postgres.queries import Queries
+    from openbell.products.sources import Connections
     from openbell.settings import HOMES, KEYED, require_live_secrets
 
     mode = await db.fetchval(Queries("openbell.cli").get("read_mode"))
@@ -66,7 +70,10 @@ async def choose_sources(db: asyncpg.Pool, settings: Settings, run: Mapping[str,
         await stamp_mode(db, LIVE)
         mode = LIVE
     usable = [one for one in HOMES if settings.key_of(one) or one not in KEYED or one == "fmp"]
-    return {one: source_of(settings, one) for one in usable if mode != SANDBOX or one not in at_home}
+    sources = {one: source_of(settings, one) for one in usable if mode != SANDBOX or one not in at_home}
+    pretended = settings.smtp_host in LOOPBACK and settings.smtp_port not in MAIL_PORTS
+    relay = relay_of(settings) if mode != SANDBOX or pretended else None
+    return Connections(sources, contact=settings.admin_email, relay=relay)
 
 
 def source_of(settings: Settings, provider: str) -> Source:

@@ -12,7 +12,7 @@ import click
 
 from openbell.cli import reach
 from openbell.cli.exits import BAD_INPUT, CliError
-from openbell.cli.mode import choose_sources, relay_of
+from openbell.cli.mode import choose_connections
 from openbell.cli.options import data_option
 
 if TYPE_CHECKING:
@@ -135,11 +135,9 @@ async def _work(
     from openbell.postgres.pool import open_pool
     from openbell.products import registry
     from openbell.products.context import contexts
-    from openbell.products.sources import Connections
 
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX, ordered=True)
-    sources = await choose_sources(pool, settings, reach.read_run(place.folder))
-    connections = Connections(sources, contact=settings.admin_email, relay=relay_of(settings))
+    connections = await choose_connections(pool, settings, reach.read_run(place.folder))
     shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
     seats = seat_limits(*shares)
     try:

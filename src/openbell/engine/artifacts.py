@@ -28,6 +28,10 @@ class JobGlance:
     progress: str | None
 
 
+NEVER = 9999
+"""The year until which a key is left alone that only an operator may try again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setback:
     """The last failure of a key; it is not queued again before ``retry_at``."""
@@ -36,6 +40,11 @@ class Setback:
     message: str
     at: datetime
     retry_at: datetime
+
+    @property
+    def needs_operator(self) -> bool:
+        """Whether it is not tried again by itself, because something may have been paid for."""
+        return self.retry_at.year == NEVER
 
 
 @dataclass(frozen=True, slots=True)

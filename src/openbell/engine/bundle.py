@@ -119,27 +119,30 @@ class Bundles:
     async def _run(self, claims: Sequence[Claim]) -> tuple[list[Claim], list[Claim]]:
         """Run one after another; answers those that are done but for their end, and those that were not begun."""
         now, done, left = asyncio.get_running_loop().time, [], list(reversed(claims))
+        attempt: Attempt | None = None
         while left and not self._must_stop():
             try:
                 async with asyncio.timeout(None) as limit:
                     product, set_until = "", 0.0
                     while left and not self._must_stop():
-                        claim, at = left[-1], now()
+                        claim, at, attempt = left[-1], now(), None
                         if at >= set_until or claim.product != product:
                             product, set_until = claim.product, at + SLACK_S
                             limit.reschedule(at + claim.timeout.total_seconds())
                         if len(left) % BREATH == 0:
                             await asyncio.sleep(0)
-                        if await self._run_one(claim):
+                        attempt = self._runner.attempt(claim)
+                        if await self._run_one(claim, attempt):
                             done.append(claim)
                         left.pop()
             except TimeoutError as error:
-                await self._end(left.pop(), error)
+                claim = left.pop()
+                await self._end(claim, error, attempt)
         return done, left
 
-    async def _run_one(self, claim: Claim) -> bool:
+    async def _run_one(self, claim: Claim, attempt: Attempt) -> bool:
         """Run one job; True when nothing but its end is left to write."""
-        product, attempt = self._products[claim.product], self._runner.attempt(claim)
+        product = self._products[claim.product]
         try:
             await self._runner.call(product, attempt)
         except Exception as error:  # noqa: BLE001 (every error has its ending)

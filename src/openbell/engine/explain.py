@@ -113,8 +113,10 @@ def _next(r: Reading) -> str:
     if r.job is not None:
         return _job(r)
     if r.setback is not None and r.setback.retry_at > r.now:
-        failure, again = r.setback.message.rstrip("."), clock(r.setback.retry_at, r.now)
-        return f"The last attempt failed: {failure}. It is tried again after {again}."
+        failure = r.setback.message.rstrip(".")
+        if r.setback.needs_operator:
+            return f"The last attempt failed: {failure}. It is not tried again before an operator has looked."
+        return f"The last attempt failed: {failure}. It is tried again after {clock(r.setback.retry_at, r.now)}."
     if r.state in ("empty", "fallback") and r.fresh_until is not None and r.fresh_until > r.now:
         return ""
     if r.demanded:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from openbell.engine.artifacts import Reading
+from openbell.engine.artifacts import NEVER, Reading
 from openbell.engine.explain import Gate, clock, words
 from openbell.engine.registry import class_name
 
@@ -192,6 +192,9 @@ def _cooldown(f: Facts) -> Gate:
     failed = f"{_count(about['failures'], 'failure')}, the last {words(f.now - about['failed_at'])} ago"
     failed += f": {_bare(about['message'])}"
     if about["retry_at"] > f.now and not f.has_job:
+        if about["retry_at"].year == NEVER:
+            mend = "look at its spends, then `openbell jobs retry`"
+            return _shut("cooldown", f"Left alone until an operator acts ({mend}), after {failed}.", None, **numbers)
         at = clock(about["retry_at"], f.now)
         return _shut("cooldown", f"Left alone until {at} after {failed}.", about["retry_at"], **numbers)
     return _open("cooldown", f"It may be tried again after {failed}.", **numbers)

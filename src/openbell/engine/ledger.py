@@ -166,11 +166,16 @@ async def list_accounts(db: Db) -> list[AccountView]:
 
 
 def legs(provider: str, accounts: Sequence[Account], amounts: Mapping[str, int]) -> list[tuple[int, int]]:
-    """What a call takes of each account: (account id, amount). A resource that the call does not name takes nothing.
+    """What a call takes of each account: (account id, amount). A resource that the call does not name takes nothing;
+    a budget is touched all the same, so that what a call costs beyond its word is booked there.
 
     Empty, which the ledger refuses, when a resource that is paid for has no account: a missing limit blocks.
     """
     kept = {account.resource for account in accounts if account.limit.subject == provider}
     if any(resource in MONEY and amount > 0 and resource not in kept for resource, amount in amounts.items()):
         return []
-    return [(account.id, amounts[account.resource]) for account in accounts if amounts.get(account.resource, 0) > 0]
+    return [
+        (account.id, amounts.get(account.resource, 0))
+        for account in accounts
+        if amounts.get(account.resource, 0) > 0 or (account.resource in MONEY and account.limit.closes == "charge")
+    ]

@@ -210,8 +210,13 @@ class Runner:
         self._note(claim, "done", None if row is None else row["outcome"])
 
     async def _complete(self, attempt: Attempt) -> None:
-        claim, ended = attempt.claim, as_rows(attempt.take_ended())
-        outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, ended))
+        claim, ended = attempt.claim, attempt.take_ended()
+        columns = (claim.id, claim.token, as_rows(ended))
+        try:
+            outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), *columns))
+        except Exception:
+            attempt.give_back(ended)
+            raise
         self._note(claim, "done", outcome)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:

@@ -272,16 +272,13 @@ class Call:
     def settlement(self) -> Settlement:
         """How the spend ends."""
         end: SpendEnd = self._end or ("settled" if self._may_have_been else "released")
-        return Settlement(
-            self.spend_id,
-            end,
-            self._outcome,
-            dict(self._took),
-            self.provider_ref,
-            self._trouble,
-            self._token,
-            self._step,
-        )
+        outcome, ref = _plain(self._outcome), self.provider_ref and _plain(self.provider_ref)
+        return Settlement(self.spend_id, end, outcome, dict(self._took), ref, self._trouble, self._token, self._step)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the call must have ended; what comes later is not waited for."""
+        return max(0.0, self._until - monotonic())
 
 
 @dataclass(slots=True)
@@ -389,9 +386,14 @@ class Spends:
                 raise Fenced(f"The attempt at {self.product} {self.key} is no longer this worker's.")
             case "expired":
                 raise Permanent(
-                    f"{what} may have been made already and cannot be repeated safely; resolve the spend of "
-                    f"{intent.idempotency_key}.",
+                    f"{what} may have been made already and cannot be repeated safely: see the calls in doubt "
+                    f"(`openbell spends list --unknown`), its key is {intent.idempotency_key}.",
                     code="outcome_unknown",
+                )
+            case "made":
+                raise Permanent(
+                    f"{what} was made already, under the key {intent.idempotency_key}, and is not made twice.",
+                    code="already_made",
                 )
             case "missing":
                 raise Permanent(
@@ -418,9 +420,12 @@ class Spends:
         await self._no_room(verdict)
 
     async def _no_room(self, verdict: Verdict) -> None:
-        """The claim knows of a full account of the provider and takes no such work; for others the job waits itself."""
+        """The claim knows of a full window of the provider and takes no such work; for the rest the job waits itself.
+
+        A budget that has no room for this call may have some for a cheaper one, so that nobody else waits for it.
+        """
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
-        ours = account is not None and account.limit.subject == self.provider
+        ours = account is not None and account.limit.subject == self.provider and account.limit.closes == "age"
         reason = f"the limit of {self._name(verdict)} is used up"
         if verdict.word == "reserved":
             reason = f"what is left of {self._name(verdict)} is kept for more urgent work"
@@ -432,6 +437,11 @@ class Spends:
     def _name(self, verdict: Verdict) -> str:
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
         return account.name if account else self.provider
+
+
+def _plain(text: str) -> str:
+    """Words of a provider as the database can store them: no NUL, no half characters, not endless."""
+    return text[:LONGEST_TEXT].replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _check_texts(*texts: str | None) -> None:

@@ -60,6 +60,11 @@ class Sweeper(Duty):
         return max(BEAT_S, 20 * (monotonic() - begun)) if any(found.values()) else IDLE_BEAT_S
 
 
+PRUNING = (
+    "prune_demand", "prune_workers", "prune_versions", "prune_cooldowns", "prune_spends", "prune_trouble",
+)  # fmt: skip
+
+
 class Pruner(Duty):
     """Removes what has ended: expired demand, workers that are long gone, history beyond its retention."""
 
@@ -72,7 +77,7 @@ class Pruner(Duty):
     async def beat(self) -> float:
         """Prune once."""
         if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
-            for statement in ("prune_demand", "prune_workers", "prune_versions", "prune_cooldowns", "prune_spends"):
+            for statement in PRUNING:
                 await self._pool.execute(SQL.get(statement))
             await self._pool.execute(SQL.get("recover_spends"), timedelta(seconds=10))
             await self._pool.execute(SQL.get("compact_aging"))

@@ -28,6 +28,9 @@ class Source:
     at_home: bool = False
 
 
+KEYED = frozenset({"fmp", "pplx", "anthropic", "openai", "scrapfly"})
+"""Sources that want a key."""
+
 Sources = Mapping[str, Source]
 """By provider: `fmp`, `pplx`, `anthropic`, `openai`, `scrapfly`, `news`, `edgar`, `wikimedia`."""
 
@@ -66,10 +69,8 @@ class Connections:
     def source(self, name: str) -> Source:
         """A source that must be there. Raises :class:`Permanent` `not_configured`."""
         if name not in self.sources:
-            raise Permanent(
-                f"{name} is not configured: set {name.upper()}_API_KEY, or {name.upper()}_BASE_URL beside a sandbox.",
-                code="not_configured",
-            )
+            mend = f"{name.upper()}_API_KEY" if name in KEYED else f"{name.upper()}_BASE_URL"
+            raise Permanent(f"{name} is not configured: set {mend}.", code="not_configured")
         return self.sources[name]
 
     @property

@@ -7,6 +7,8 @@ own failures (HTTP 500 and above) are judged here.
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,12 +85,13 @@ async def exchange(
     )
     await call.sending()
     try:
-        answer = await _send(http, call, request, most_bytes, name)
+        async with asyncio.timeout(None if math.isinf(call.left_s) else call.left_s):
+            answer = await _send(http, call, request, most_bytes, name)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         call.never_sent("unreachable")
         call.trouble("unreachable")
         raise Transient(f"{name} could not be reached at {host_of(http)}", code="unreachable") from error
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, TimeoutError) as error:
         call.trouble("timeout")
         raise Transient(f"{name} did not answer in time", code="timeout") from error
     except httpx.HTTPError as error:

@@ -78,7 +78,7 @@ async def costs_by(
 async def spends(
     request: Request,
     state: Annotated[Literal["unknown"] | None, Query(description="only calls whose outcome nobody knows")] = None,
-    provider: Annotated[str | None, Query(max_length=100)] = None,
+    provider: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z][a-z0-9_-]*$")] = None,
     job: Annotated[int | None, Query(gt=0, lt=2**63)] = None,
     limit: Annotated[int, Query(gt=0, le=SPENDS_MAX)] = 50,
 ) -> dict[str, Any]:

@@ -113,6 +113,8 @@ def activity(reading: Reading) -> str:
         return "fetching"
     if job is not None and reading.blockage is not None:
         return f"waiting for {reading.blockage.reason}, {words.clock(reading.blockage.until, reading.now)}"
+    if setback is not None and setback.needs_operator:
+        return f"{setback.code.replace('_', ' ')}, an operator must look"
     if setback is not None:
         return f"{setback.code.replace('_', ' ')}, next try {words.clock(setback.retry_at, reading.now)}"
     if job is not None and job.state == "parked" and job.run_at:

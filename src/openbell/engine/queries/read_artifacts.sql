@@ -14,8 +14,12 @@ left join openbell.version v on v.product = a.product and v.key = a.key and v.ve
 left join openbell.job j on j.product = u.product and j.key = u.key
 left join openbell.cooldown c on c.product = u.product and c.key = u.key
 left join lateral (
-    select t.blocked_until, t.blocked_reason from openbell.account t
-    where j.id is not null and t.subject = p.provider and t.blocked_until > openbell.now()
-    order by t.blocked_until desc limit 1
+    select x.until as blocked_until, x.reason as blocked_reason from (
+        select t.blocked_until as until, t.blocked_reason as reason from openbell.account t where t.subject = p.provider
+        union all
+        select r.open_until, 'the breaker of ' || r.provider || ': ' || r.reason from openbell.breaker r where r.provider = p.provider and r.operation = ''
+    ) x
+    where j.id is not null and x.until > openbell.now()
+    order by x.until desc limit 1
 ) b on true
 order by u.n

@@ -348,7 +348,7 @@ create index spend_intended on openbell.spend using brin (intended_at) with (pag
 create table openbell.hold (
     spend_id   bigint not null,
     account_id bigint not null,
-    amount     bigint not null check (amount > 0),
+    amount     bigint not null check (amount >= 0),
     primary key (spend_id, account_id)
 );
 

@@ -17,7 +17,12 @@ begin
     if not found then
         return;
     end if;
-    perform openbell.settle(p_ended);
+    -- Calls that nobody has ended are lost. They are looked up under the lock, in a statement of their own: a snapshot from
+    -- before it misses the spend that a thawed process has reserved meanwhile, and its call would be made a second time.
+    perform openbell.settle(p_ended || coalesce((
+        select jsonb_agg(openbell.lost_call(s, p_message)) from openbell.spend s
+        where s.job_id = p_job and s.token = p_token and s.ended_at is null
+            and not exists (select 1 from jsonb_to_recordset(p_ended) as u (id bigint) where u.id = s.id)), '[]'));
     delete from openbell.seat s where s.job_id = j.id;
     v_now := openbell.now();
     if exists (select 1 from openbell.spend s
@@ -51,8 +56,10 @@ begin
             where t.id = j.id;
             return query select case when p_delay > interval '0' then 'parked' else 'waiting' end, v_now + p_delay;
         else
+            -- What may have been paid for is not tried again before an operator has looked.
             insert into openbell.cooldown as c (product, key, code, message, at, retry_at, job_id)
-            values (j.product, j.key, p_code, p_message, v_now, v_now + p_cooldown, j.id)
+            values (j.product, j.key, p_code, p_message, v_now,
+                case when p_code in ('outcome_unknown', 'result_lost') then timestamptz '9999-12-31 00:00:00+00' else v_now + p_cooldown end, j.id)
             on conflict (product, key) do update
             set code = excluded.code, message = excluded.message, at = excluded.at, retry_at = excluded.retry_at,
                 job_id = excluded.job_id, failures = c.failures + 1;

@@ -7,7 +7,8 @@
 --   fenced    the job is no longer held under this token
 --   busy      another attempt makes the call of this idempotency key right now, or an earlier request may still be on its way
 --             (until frees_at) to a provider who would be asked about it too early
---   expired   the call of this key may have happened, and is not to be made again
+--   made      the call of this key has happened, and is not to be made again
+--   expired   it may have happened, and is not to be made again
 --   missing   an account does not exist; a missing limit blocks
 --   turned    the period of an account has ended; ask for the account of the next one
 --   too_big   it is more than an account ever grants
@@ -46,6 +47,7 @@ begin
             h.id is not null and e.ended_at is null as busy,
             case when u.effect = 'lookup' and e.state in ('sent', 'unknown') and e.provider_ref is null then e.intended_at + e.timeout end as on_its_way_until,
             coalesce(e.state in ('sent', 'settled', 'unknown'), false) as may_have_been,
+            coalesce(e.state = 'settled', false) as is_known,
             coalesce(u.effect = 'never' or u.effect = 'resend' and e.resend_until <= v_now, false) as too_late,
             row_number() over (partition by u.provider, coalesce(u.idempotency_key, u.n::text) order by u.n) > 1 as second
         from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_on_behalf, p_effect, p_idempotency_key, p_window, p_timeout, p_held)
@@ -58,6 +60,7 @@ begin
             case when a.closes = 'charge' and asked.may_have_been then 0
                 when o.spend_id is not null then 0
                 else l.amount end as amount,
+            l.amount = 0 as is_free,
             least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun as room,
             case when a.floors = '{}' then 0 else
                 coalesce((select sum(f.value::bigint) from jsonb_each_text(a.floors) f where f.key::smallint < asked.job_class), 0) end as kept
@@ -74,7 +77,7 @@ begin
             case
                 when asked.job is not null and not asked.ours then 'fenced'
                 when asked.busy or asked.second or asked.on_its_way_until > v_now then 'busy'
-                when asked.may_have_been and asked.too_late then 'expired'
+                when asked.may_have_been and asked.too_late then case when asked.is_known then 'made' else 'expired' end
                 when not coalesce(bool_and(leg.found is not null), false) then 'missing'
                 when bool_or(leg.turned) then 'turned'
                 when bool_or(leg.amount > leg.granted) then 'too_big'
@@ -88,7 +91,7 @@ begin
                 case when leg.amount > 0 and leg.blocked_until > v_now then leg.blocked_until end desc nulls last,
                 case when leg.amount > 0 then leg.amount - leg.room + leg.kept end desc nulls last))[1] as account
         from asked left join leg on leg.n = asked.n
-        group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.on_its_way_until, asked.may_have_been, asked.too_late
+        group by asked.n, asked.job, asked.ours, asked.busy, asked.second, asked.on_its_way_until, asked.may_have_been, asked.too_late, asked.is_known
     ), summed as (
         select leg.n, sum(leg.amount) over (partition by leg.account order by leg.n rows unbounded preceding) > leg.room - leg.kept and leg.amount > 0 as over
         from leg join eligible on eligible.n = leg.n where eligible.refusal is null
@@ -119,7 +122,7 @@ begin
     ), held as (
         insert into openbell.hold as h (spend_id, account_id, amount)
         select numbered.sid, leg.account, sum(leg.amount)
-        from numbered join leg on leg.n = numbered.n where numbered.sid is not null and leg.amount > 0
+        from numbered join leg on leg.n = numbered.n where numbered.sid is not null and (leg.amount > 0 or leg.is_free)
         group by numbered.sid, leg.account
         on conflict (spend_id, account_id) do update set amount = h.amount + excluded.amount
     ), taken as (
