@@ -229,6 +229,16 @@ async def test_market_hours(shared: Running) -> None:
 
 
 @pytest.mark.parametrize(
+    "span", [{"from": "0001-01-01", "to": "9999-12-31"}, {"from": "9999-12-31"}, {"to": "0001-01-01"}]
+)
+async def test_dates_at_the_end_of_time(shared: Running, span: dict[str, str]) -> None:
+    """B10: dates beyond all replays are answered like any others."""
+    for path in ("dividends", "earnings-calendar", "holidays-by-exchange", "news/stock", "historical-chart/1hour"):
+        answer = await shared.get(path, symbol="AAPL", symbols="AAPL", exchange="NYSE", **span)
+        assert isinstance(answer.json(), list), path
+
+
+@pytest.mark.parametrize(
     ("plan", "reached", "refused"),
     [
         ("basic", "income-statement", "analyst-estimates"),

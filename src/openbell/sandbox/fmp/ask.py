@@ -19,6 +19,7 @@ from openbell.sandbox.simulator import Answer, Refused
 
 ROWS_MAX = SEARCH_ROWS_MAX  # of a list, whatever `limit` says, and without a word
 CALENDAR_DAYS_MAX = 90  # of a calendar, counted back from its last day, and without a word
+DAY_MIN, DAY_MAX = date(1900, 1, 1), date(9900, 1, 1)
 PERIODS = ("annual", "FY", "quarter", "Q1", "Q2", "Q3", "Q4")
 
 
@@ -68,12 +69,12 @@ class Ask:
         return int(text)
 
     def day(self, name: str) -> date | None:
-        """A date of the query."""
+        """A date of the query; what lies outside of all replays is moved to their ends."""
         text = self.params.get(name)
         if not text:
             return None
         try:
-            return date.fromisoformat(text)
+            return max(DAY_MIN, min(date.fromisoformat(text), DAY_MAX))
         except ValueError:
             raise refused(refusals.bad_parameter(name, "a date like 2012-06-01")) from None
 
