@@ -117,7 +117,7 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "finished steps are forgotten": Mutant(
         "finished steps do not run again",
-        statements={"load_steps": [("where job_id = $1", "where job_id = $1 and false")]},
+        statements={"load_steps": [("on s.job_id = j.id", "on s.job_id = j.id and false")]},
     ),
     "unknown purchases are made again": Mutant(
         "a call that must not be repeated is made once",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,3 +146,25 @@ async def test_a_cancelled_job_of_a_lost_worker_does_not_come_back(pool: asyncpg
     await hand.expire()
     assert [row["state"] for row in await rescue(pool)] == ["cancelled"]
     assert await job(pool, "a") is None
+
+
+async def test_a_thawed_attempt_does_no_step_of_a_job_that_has_ended(pool: asyncpg.Pool) -> None:
+    """PF-5, PF-9: whoever was frozen before he looked for finished steps learns that the job is not his, and does none."""
+    hand = await Hand.hire(pool, declare(), limits=[per_minute(9)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    await hand.expire()
+    await rescue(pool)
+    await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 hour'")
+    (again,) = await hand.claim()
+    await hand.attempt(again).step("once", lambda: asyncio.sleep(0, 1))
+    await hand.publish(again, {"n": 1})
+    done: list[int] = []
+
+    async def work() -> int:
+        done.append(1)
+        return 1
+
+    with pytest.raises(Fenced):
+        await hand.attempt(claim).step("once", work)
+    assert done == []

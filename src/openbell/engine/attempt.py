@@ -128,8 +128,10 @@ class Attempt:
 
     async def _step(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any:
         if self._memo is None:
-            rows = await self.pool.fetch(SQL.get("load_steps"), self.claim.id)
-            self._memo = {row["name"]: row["value"] for row in rows}
+            rows = await self.pool.fetch(SQL.get("load_steps"), self.claim.id, self.claim.token)
+            if not rows:
+                raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+            self._memo = {row["name"]: row["value"] for row in rows if row["name"] is not None}
         if name in self._memo:
             return self._memo[name]
         STEP.set(name)  # a step is a task, so nobody else sees it
