@@ -259,7 +259,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if intent.effect == "lookup" and on_its_way and earlier.intended_at + TIMEOUT > self.now:
             return "busy"
         late = intent.effect == "resend" and earlier.resend_until is not None and earlier.resend_until <= self.now
-        return "expired" if earlier.may_have_been and (late or intent.effect == "never") else None
+        if earlier.may_have_been and (late or intent.effect == "never"):
+            return "made" if earlier.state == "settled" else "expired"
+        return None
 
     def _intend(self, spend_id: int, intent: Intent, earlier: Bought | None) -> None:
         amounts = self._amounts(intent, earlier)
