@@ -149,7 +149,7 @@ async def test_a_cancelled_job_of_a_lost_worker_does_not_come_back(pool: asyncpg
 
 
 async def test_a_thawed_attempt_does_no_step_of_a_job_that_has_ended(pool: asyncpg.Pool) -> None:
-    """PF-5, PF-9: whoever was frozen before he looked for finished steps learns that the job is not his, and does none."""
+    """PF-5, PF-9: who was frozen before he looked for finished steps learns that the job is not his."""
     hand = await Hand.hire(pool, declare(), limits=[per_minute(9)])
     await queue(pool, "a")
     (claim,) = await hand.claim()

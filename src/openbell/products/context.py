@@ -39,7 +39,8 @@ class Context:
     @property
     def fmp(self) -> Fmp:
         """Financial Modeling Prep."""
-        return Fmp(self.connections.pool("fmp", lambda s: fmp.open_http(s.base_url, s.key)), self.attempt)
+        pool = self.connections.pool("fmp", lambda s: fmp.open_http(s.base_url, s.key))
+        return Fmp(pool, self.attempt, plan=self.connections.source("fmp").plan or "basic")
 
     @property
     def perplexity(self) -> Perplexity:

@@ -28,7 +28,7 @@ begin
         select u.* from jsonb_to_recordset(p_ended) as u (id bigint, token bigint, state text, outcome text, took jsonb, ref text)
     ), ended as (
         update openbell.spend s
-        set state = case u.state when 'unanswered' then 'settled' when 'refused' then 'released' when 'under_way' then 'sent' else u.state end::openbell.spend_state,
+        set state = case when s.charged and u.state = 'unknown' then 'settled' else case u.state when 'unanswered' then 'settled' when 'refused' then 'released' when 'under_way' then 'sent' else u.state end end::openbell.spend_state,
             outcome = u.outcome, ended_at = case when u.state <> 'under_way' then v_now end, token = case when u.state <> 'under_way' then s.token end,
             took = coalesce(s.took, '{}') || case when u.state = 'refused' then jsonb_build_object('calls', s.held -> 'calls') else '{}' end
                 || case when s.charged then coalesce(u.took, '{}') - array['usd_micro', 'credits'] else coalesce(u.took, '{}') end,
