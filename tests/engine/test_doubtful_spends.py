@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import asyncpg
 import pytest
 
+from openbell.engine.alarms import look
 from openbell.engine.attempt import Claim
 from openbell.engine.errors import Permanent, Waiting
 from openbell.engine.ledger import Limit
@@ -26,11 +28,12 @@ async def hire(pool: asyncpg.Pool) -> Hand:
     return await Hand.hire(pool, declare(), limits=[per_minute(100), MONEY])
 
 
-def intent(hand: Hand, claim: Claim, effect: Effect, timeout: timedelta = TIMEOUT) -> Intent:
-    """A purchase of an attempt, under the key "k"."""
+def intent(hand: Hand, claim: Claim | None, effect: Effect, timeout: timedelta = TIMEOUT) -> Intent:
+    """A purchase of an attempt, under the key "k", or one without either."""
     legs = [(one.id, HELD[one.resource]) for one in hand.accounts["shop"]]
-    window = timedelta(days=1)
-    return Intent(claim.id, claim.token, "number", "a", "shop", "pay", None, effect, "k", window, timeout, HELD, legs)
+    window, key = timedelta(days=1), None if claim is None else "k"
+    job, token = (None, None) if claim is None else (claim.id, claim.token)
+    return Intent(job, token, "number", "a", "shop", "pay", None, effect, key, window, timeout, HELD, legs)
 
 
 async def again(hand: Hand) -> Any:
@@ -251,3 +254,92 @@ async def test_an_account_named_twice_is_answered(pool: asyncpg.Pool) -> None:
         Intent(None, None, "number", "a", "shop", "x", None, "repeat", None, None, TIMEOUT, {}, [(one, 40), (one, 50)])
     )
     assert verdict.word == "full"
+
+
+async def test_an_endless_key_fails_alone(pool: asyncpg.Pool) -> None:
+    """PF-35: an idempotency key that no index can hold is refused before it fails the batch of others."""
+    hand = await hire(pool)
+    await queue(pool, "a", "b")
+    bad, good = [hand.attempt(claim) for claim in await hand.claim(2)]
+
+    async def call(attempt: Any, operation: str, **other: Any) -> None:
+        async with attempt.spends("shop").call(operation, **other):
+            pass
+
+    endless = "".join(Random(1).choices("0123456789abcdef", k=20_000))
+    keyed = call(bad, "x", effect="resend", idempotency_key=endless)
+    answers = await asyncio.gather(keyed, call(good, "read"), return_exceptions=True)
+    assert isinstance(answers[0], Permanent)
+    assert answers[1] is None
+
+
+async def test_a_second_request_that_is_too_late_takes_nothing_back(pool: asyncpg.Pool) -> None:
+    """PF-21: a call of two requests whose second one comes too late has happened all the same."""
+    hand = await hire(pool)
+    await queue(pool, "a")
+    attempt = hand.attempt((await hand.claim())[0])
+    keyed: Any = {"effect": "lookup", "idempotency_key": "k", "usd_micro": 100, "timeout": timedelta(seconds=0.2)}
+    with pytest.raises(Waiting):  # noqa: PT012 (the call is what raises)
+        async with attempt.spends("shop").call("pay", **keyed) as call:
+            await call.sending()  # it is handed in and paid for
+            call.took(usd_micro=90, ref="r1")
+            await asyncio.sleep(0.3)
+            await call.sending()  # and looked after
+    (ended,) = attempt.take_ended()
+    assert ended.state in ("settled", "unknown")
+
+
+async def test_an_expired_hold_whose_call_may_have_happened_stays_held(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-10, PF-21: nobody ends a call that was sent: its money is not given back when its time is over."""
+    hand = await hire(pool)
+    await queue(pool, "a", "b")
+    sent, intended = [hand.attempt(claim) for claim in await hand.claim(2)]
+    for attempt, leaves in ((sent, True), (intended, False)):
+        call = await attempt.spends("shop").call("pay", effect="never", usd_micro=100).__aenter__()
+        if leaves:
+            await call.sending()
+    await pool.execute("delete from openbell.job")  # nobody knows of the attempts any more
+    await clock.advance(hours=1)
+    assert await pool.fetchval("select openbell.recover_spends('10 seconds')") == 2
+    states = await pool.fetch("select state::text as state, cost_micro from openbell.spend order by id")
+    assert [tuple(row) for row in states] == [("unknown", 100), ("released", 0)]
+    await clock.advance(days=400)
+    assert (await account(pool, resource="usd_micro"))["held"] == 100
+
+
+async def test_two_processes_with_different_prices(pool: asyncpg.Pool) -> None:
+    """PF-21: each holds what it believes; what the provider says is charged, and what exceeds a hold is told."""
+    old = await hire(pool)
+    new = await hire(pool)
+    await queue(pool, "a", "b")
+    for hand, price in ((old, 70), (new, 200)):
+        (claim,) = await hand.claim()
+        attempt = hand.attempt(claim)
+        async with attempt.spends("shop").call("pay", effect="never", usd_micro=price) as call:
+            await call.sending()
+            call.took(usd_micro=150)
+        await hand.publish(claim, {"n": 1}, settle=attempt.take_ended())
+    row = await account(pool, resource="usd_micro")
+    assert (row["held"], row["spent"], row["overrun"]) == (0, 70 + 150, 150 - 70)
+    assert await pool.fetchval("select sum(cost_micro)::bigint from openbell.spend") == 300
+    assert "overrun" in {alarm.code for alarm in (await look(pool)).alarms}
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=-2), timedelta(days=-40)], ids=["hours", "weeks"])
+async def test_a_clock_that_goes_back_frees_nothing_early(pool: asyncpg.Pool, clock: Clock, step: timedelta) -> None:
+    """PF-46: when the clock is set back, nothing is admitted that was not before, and every sum stays exact."""
+    hand = await hire(pool)
+    open_spend, done = [await hand.ledger.reserve(intent(hand, None, "never")) for _ in range(2)]
+    assert done.spend_id is not None
+    await hand.ledger.settle([Settlement(done.spend_id, "settled", "ok", {"usd_micro": 90})])
+    await clock.advance(step)
+    assert (await account(pool))["held"] == 2
+    money = await account(pool, resource="usd_micro")
+    assert money["held"] + money["spent"] <= 200
+    assert await pool.fetchval("select openbell.recover_spends('10 seconds')") == 0
+    assert open_spend.spend_id is not None
+    await hand.ledger.settle([Settlement(open_spend.spend_id, "released", "ok")])
+    await clock.reset()
+    await clock.advance(seconds=61)
+    assert (await account(pool))["held"] == 0
+    assert (await account(pool, resource="usd_micro"))["spent"] == 90
