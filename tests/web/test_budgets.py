@@ -204,3 +204,11 @@ async def test_it_looks_like_the_others(site: Site, clock: Clock) -> None:
             await shot(page, f"budgets-{name}")
             assert await page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
             assert complaints == []
+
+
+async def test_play_money_is_labelled(site: Site) -> None:
+    """Real: sums of a sandbox are labelled synthetic; those of a live database are not."""
+    await site.pool.execute("insert into openbell.meta (key, value) values ('mode', to_jsonb('sandbox'::text))")
+    assert '<span class="label">synthetic</span>' in (await site.http.get("/budgets")).text
+    await site.pool.execute("update openbell.meta set value = to_jsonb('live'::text) where key = 'mode'")
+    assert '<span class="label">synthetic</span>' not in (await site.http.get("/budgets")).text

@@ -13,6 +13,7 @@ from openbell.engine.alarms import look
 from openbell.engine.costs import By, costs, list_spends
 from openbell.engine.estimates import list_estimates
 from openbell.web.api import database
+from openbell.web.backend import SQL
 from openbell.web.budget_views import budget_page
 from openbell.web.pages import page
 from openbell.web.schemas import Problem
@@ -95,4 +96,5 @@ async def budgets(request: Request) -> HTMLResponse:
         found = await look(db)
         doubtful = await list_spends(db, unknown=True, limit=DOUBTFUL_SHOWN)
         weeks = await costs(db, "week", paid=True)
-    return page(request, "budgets.html", view=budget_page(found, doubtful, weeks))
+        synthetic = await db.fetchval(SQL.get("read_mode")) == "sandbox"
+    return page(request, "budgets.html", view=budget_page(found, doubtful, weeks), synthetic=synthetic)
