@@ -332,7 +332,7 @@ async def test_a_doubtful_call_is_resolved(
 
 
 async def test_what_was_charged_did_happen(pool: asyncpg.Pool) -> None:
-    """PF-21: a call that was charged, and asked about again in vain, is not in doubt, free, or charged a second time."""
+    """PF-21: a call that was charged, and asked about again in vain, is not in doubt, free, or charged twice."""
     spends = await at_work(pool)
     key = {"effect": "resend", "window": timedelta(hours=1), "idempotency_key": "k"}
     spend = await buy(spends, took=70, **key)
