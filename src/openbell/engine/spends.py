@@ -41,6 +41,9 @@ SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", 
 """How a spend ends, as the database function ``settle`` explains."""
 
 
+MOST_TURNS = 5
+"""How often one reservation follows its accounts into their next period."""
+
 LONGEST_TEXT = 500
 """Characters of an operation, a key or an idempotency key."""
 
@@ -211,7 +214,7 @@ class Call:
 
         Raises :class:`Fenced` when the attempt is no longer ours: then nothing may leave.
         """
-        if self.effect != "repeat" and not self._sent and (self._mark is None or not await self._mark()):
+        if self.effect != "repeat" and (self._mark is None or not await self._mark()):
             self.never_sent("fenced")
             raise Fenced("The attempt is no longer this worker's; the call was not made.")
         if monotonic() > self._until:
@@ -365,7 +368,7 @@ class Spends:
         timeout: timedelta,
         held: Mapping[str, int],
     ) -> Verdict:
-        while True:
+        for _ in range(MOST_TURNS):
             intent = Intent(
                 self.job_id, self.token, self.product, self.key, self.provider, operation, self.on_behalf, effect,
                 idempotency_key, window, timeout, held, legs(self.provider, self.accounts, held),
@@ -378,6 +381,10 @@ class Spends:
             for place, account in enumerate(self.accounts):
                 if account.id == verdict.account_id:
                     self.accounts[place] = await self.ledger.next_period(account)
+        raise Permanent(
+            f"{self.provider} {operation}: the period of its accounts ends again and again; are two zones set for one?",
+            code="limit_missing",
+        )
 
     async def _refused(self, intent: Intent, verdict: Verdict) -> None:
         what = f"{self.provider} {intent.operation}"
@@ -398,6 +405,11 @@ class Spends:
             case "missing":
                 raise Permanent(
                     f"{what}: there is no account for it, and a missing limit blocks; set its limits.",
+                    code="limit_missing",
+                )
+            case "too_big" if self._granted(verdict) == 0:
+                raise Permanent(
+                    f"{what}: nothing may be spent, the limit of {self._name(verdict)} is 0; set a budget.",
                     code="limit_missing",
                 )
             case "too_big":
@@ -433,6 +445,9 @@ class Spends:
         if gated and verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
             await self.ledger.block(verdict.account_id, verdict.frees_at, reason)
         raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in, gated=gated)
+
+    def _granted(self, verdict: Verdict) -> int | None:
+        return next((a.limit.granted for a in self.accounts if a.id == verdict.account_id), None)
 
     def _name(self, verdict: Verdict) -> str:
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)

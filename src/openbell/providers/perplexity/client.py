@@ -148,7 +148,12 @@ class Perplexity:
         for number in range(1, MOST_RUNS + 1):
             name = key if number == 1 else f"{key} #{number}"
             handle = Handle(**await self._attempt.step(f"submit {name}", partial(self._submitted, ask, name)))
-            run = Run(**await self._attempt.step(f"run {name}", partial(self._finished, handle)))
+            try:
+                run = Run(**await self._attempt.step(f"run {name}", partial(self._finished, handle)))
+            except Permanent as lost:
+                if handle.adopted and lost.code == "not_found":
+                    continue  # one that the service has forgotten; an operator has said what became of it
+                raise
             error = run.error()
             if error is None:
                 source = {"provider": "perplexity", "operation": "v1/agent", "host": run.host, "model": run.model}
@@ -205,7 +210,7 @@ class Perplexity:
                 raise run
             run.host, run.synthetic = wire.host_of(self._http), answer.synthetic
             if not run.running and run.cost_micro is None:
-                call.took(outcome="price unknown")
+                call.took(outcome="price unknown" if run.status == "completed" else f"{run.status}, price unknown")
             elif not run.running:
                 call.took(outcome=run.status, usd_micro=run.cost_micro or 0)
             return run
@@ -259,7 +264,7 @@ class Perplexity:
         async with self._spends.call(
             "v1/batches", effect="resend", idempotency_key=key, window=window, timeout=TIMEOUT, usd_micro=held
         ) as call:
-            batch_id = call.provider_ref or (await self._find_batch(call, key) if call.resumed else None)
+            batch_id = (call.provider_ref or await self._find_batch(call, key)) if call.resumed else None
             if batch_id is None:
                 wish = {"input_file_id": file_id, "endpoint": "/v1/responses", "completion_window": "24h"}
                 body = {**wish, "metadata": {MARK: key}}
@@ -287,6 +292,9 @@ class Perplexity:
                 if isinstance(file, str) and file:
                     answer = await self._ask(call, f"v1/files/{quote(file, safe='')}/content", ref=handle.id)
                     _collect(batch, answer, handle.asked, wire.host_of(self._http))
+            if batch.status == "completed":  # what no file speaks of has been worked on all the same
+                told = {*batch.runs, *batch.refused, *batch.unread}
+                batch.unread += [name for name in handle.asked if name not in told]
             call.took(outcome=batch.status, usd_micro=_cost_of(batch, handle.asked))
             return batch
 
