@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -203,3 +204,16 @@ def test_figures_in_the_words_of_the_house() -> None:
     assert [age(seconds) for seconds in (0.2, 119, 180, 7_200, 259_200)] == ["0 s", "119 s", "3 min", "2 h", "3 days"]
     assert [dollars(micro) for micro in (0, 400, 3_120_000)] == ["free", "$0.0004", "$3.12"]
     assert flatten({"day_low": 1, "rows": [[1, 2]] * 7})[:2] == [("day low", 1), ("rows", "7, the last of them:")]
+
+
+def test_doctor_names_a_key_without_a_budget(tmp_path: Path) -> None:
+    """PF-20, PF-40: a key with which nothing may be spent, and one that is a placeholder, are named with the mend."""
+    keys = {
+        "PPLX_API_KEY": "a9F3kQ7LmZ2vX8sT4wR6",
+        "OPENAI_API_KEY": "yB1nC5dE0gHjA9f3kq7l",
+        "SCRAPFLY_API_KEY": "changeme",
+    }
+    done = run("doctor", cwd=tmp_path, FMP_BASE_URL="http://127.0.0.1:1", OPENAI_USD_PER_MONTH="5", **keys)
+    assert "set PPLX_USD_PER_MONTH" in done.stdout
+    assert "SCRAPFLY_API_KEY holds a placeholder" in done.stdout
+    assert re.search(r"ok +key +OPENAI_API_KEY is set", done.stdout)

@@ -69,11 +69,12 @@ async def examine(data: Path | None) -> list[Finding]:
         place = reach.find(settings, data)
     except CliError as error:
         findings += [*_not_running(settings, data), Finding("database", "bad", "none is running", str(error))]
-        return [*findings, *await _provider(settings, None, {})]
+        return [*findings, *await _provider(settings, None, {}), *_other_keys(settings, None)]
     run = reach.read_run(place.folder)
     findings += [_folder(place.folder)] if place.folder else []
     looks, mode = await _database(place.dsn)
-    return [*findings, *looks, *await _pages(run), *await _provider(settings, mode, run)]
+    looks += [*await _pages(run), *await _provider(settings, mode, run), *_other_keys(settings, mode)]
+    return [*findings, *looks]
 
 
 def _python() -> Finding:
@@ -244,6 +245,26 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
         reachable,
         Finding("key", "bad" if mode == "live" else "info", detail, "Needed for real data (--live): put it into .env."),
     ]
+
+
+def _other_keys(settings: Settings, mode: str | None) -> list[Finding]:
+    """The keys of providers that are paid by use, where they are set, and whether anything may be spent with them."""
+    from openbell.settings import KEYED, is_placeholder
+
+    findings = []
+    for provider in KEYED:
+        key, name = settings.key_of(provider), provider.upper()
+        if provider == "fmp" or not key or mode == "sandbox":
+            continue
+        unfunded = hasattr(settings, f"{provider}_usd_per_month") and not getattr(settings, f"{provider}_usd_per_month")
+        if is_placeholder(key):
+            findings.append(Finding("key", "bad", f"{name}_API_KEY holds a placeholder", "Put the real key into .env."))
+        elif unfunded:
+            mend = f"Nothing is spent with it: set {name}_USD_PER_MONTH to dollars of a calendar month."
+            findings.append(Finding("key", "warn", f"{name}_API_KEY is set, and no budget", mend))
+        else:
+            findings.append(Finding("key", "ok", f"{name}_API_KEY is set"))
+    return findings
 
 
 async def _touch(address: str) -> str:
