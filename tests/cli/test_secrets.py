@@ -15,7 +15,7 @@ import pytest
 
 from openbell.engine import jobs
 from openbell.engine.demand import want
-from openbell.settings import KEYED, without_paid_keys
+from openbell.settings import KEYED
 from tests.cli.house import COMMAND, environ, run
 from tests.sandbox.conftest import start  # noqa: F401 - fixture
 from tests.sandbox.harness import Start
@@ -37,14 +37,13 @@ class Processes:
         self.folder, self.settings = folder, settings
         self.started: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, *arguments: str, keys: bool) -> None:
-        """Run `openbell NAME` with the marked keys in its environment, or without."""
-        environment = environ(**self.settings, **MARKS)
+    def start(self, name: str) -> None:
+        """Run `openbell NAME` with the marked keys in its environment."""
         with (self.folder / f"{name}.log").open("wb") as log:
             self.started[name] = subprocess.Popen(
-                [*COMMAND, name, *arguments],
+                [*COMMAND, name],
                 cwd=self.folder,
-                env=environment if keys else without_paid_keys(environment),
+                env=environ(**self.settings, **MARKS),
                 stdout=log,
                 stderr=log,
             )
@@ -83,8 +82,8 @@ async def test_a_run_with_marked_keys_shows_none_of_them(
     sandbox = await start(key=MARKS["FMP_API_KEY"])
     settings = {"DATABASE_URL": dsn, "FMP_BASE_URL": sandbox.url, "LOG_LEVEL": "DEBUG", "OPENBELL_PORT": "0"}
     processes.settings = settings | {"SMTP_HOST": "127.0.0.1", "SMTP_USER": "openbell"}
-    processes.start("worker", keys=True)
-    processes.start("web", keys=False)
+    processes.start("worker")
+    processes.start("web")
     for symbol, kind in (("MSFT", "legacy"), ("IBM", "drop"), ("GOOG", "html502")):
         await sandbox.fault(kind, path="quote", symbol=symbol, times=1)
     found = await eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", processes.said("web")), 20)
