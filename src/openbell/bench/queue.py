@@ -232,7 +232,7 @@ async def measure_idle(lab: Lab, size: Size, figures: Figures, say: Say) -> None
         await worker.stop()
     used = after.user + after.system - before.user - before.system
     figures.add("idle_queries_per_s", max(0.0, rate - alone))
-    figures.add("idle_core_percent", 100 * used / size.idle_s)
+    figures.add("idle_core_percent", max(0.0, 100 * used / size.idle_s))  # sums of hundredths may end below zero
 
 
 async def _commits_per_s(lab: Lab, during_s: float) -> float:
