@@ -1,7 +1,7 @@
-"""One mutant in a process of its own: ``python -m tests.chaos.mutant_run NAME DSN FOLDER SEED`` prints what it broke.
+"""One mutant in a process of its own: ``python -m tests.chaos.mutant_run NAME DSN FOLDER TRY`` prints what it broke.
 
 A name that no mutant has is the engine as it is. The run is short and hard: slow answers, so that every fault hits work
-in flight, and freezes that end just after the lease.
+in flight, and freezes that end just after the lease. Each further try has another seed and takes longer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ from tests.chaos.mutants import MUTANTS
 from tests.chaos.run import Plan, run
 
 
-async def main(name: str, dsn: str, folder: Path, seed: int) -> dict[str, Any]:
+async def main(name: str, dsn: str, folder: Path, tried: int) -> dict[str, Any]:
     """Run it against a database of its own; nobody crashes the server, which others use."""
     mutant = MUTANTS.get(name)
     plan = Plan(
         **{
-            "seed": seed, "seconds": 7, "workers": 3, "pace": 0.2, "fault_every_s": 0.7, "load_pause_s": 0.02,
+            "seed": 5 + tried, "seconds": 7, "workers": 3, "pace": 0.2, "fault_every_s": 0.7, "load_pause_s": 0.02,
             "weights": {"kill": 2, "freeze": 5, "cut": 1}, "freeze_s": (2.4, 3.4), "latency_s": 0.2, "calls": 100,
             "to_the_first": mutant is not None,
-            "quiet_s": 20 if mutant is None else 1, "mutant": mutant and name, **(mutant.plan if mutant else {}),
+            "quiet_s": 60 if mutant is None else 1, "mutant": mutant and name, **(mutant.plan if mutant else {}),
         }
     )  # fmt: skip
+    plan = replace(plan, seconds=plan.seconds * (1 + tried), quiet_s=plan.quiet_s * (1 + tried))
     report = await run(plan, folder, EmbeddedServer(folder / "none"), dsn)
     return {"figures": report.figures, "broken": report.broken}
 

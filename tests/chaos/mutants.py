@@ -77,24 +77,6 @@ MUTANTS: Mapping[str, Mutant] = {
         "cancelled jobs end as cancelled",
         functions={"cancel_job": [("update openbell.job set cancelled_by = p_actor where id = p_job;", "")]},
     ),
-    "reserve takes no lock": Mutant(
-        "windows are never exceeded",
-        functions={
-            "reserve": [
-                ("order by a.id for no key update;", "order by a.id;"),
-                ("from numbered order by numbered.n;", "from numbered order by numbered.n; perform pg_sleep(0.1);"),
-            ]
-        },
-        ddl=["alter table openbell.account drop constraint account_check"],
-        plan={
-            "calls": 20,
-            "weights": {"jump": 1},
-            "fault_every_s": 1.0,
-            "latency_s": 0.02,
-            "workers": 4,
-            "acts": {"mail": 60, "want_quotes": 60},
-        },
-    ),
     "windows end too early": Mutant(
         "windows are never exceeded",
         functions={"settle": [("else e.at + a.span end as frees_at", "else e.at end as frees_at")]},
