@@ -1,4 +1,4 @@
-"""`openbell bench queue | ledger | stream | idle`: measure this machine, and say which targets are missed."""
+"""`openbell bench queue | ledger | sweep | stream | idle`: measure this machine, and say which targets are missed."""
 
 from __future__ import annotations
 
@@ -63,6 +63,27 @@ def ledger(seconds: float, rounds: int, only: tuple[str, ...], as_json: bool) ->
             raise CliError(f"There is no figure {name!r}: there are {', '.join(measuring.MEASURES)}.", BAD_INPUT)
     with progress("Starting a database") as say:
         figures = _run(measuring.run(measuring.Size(seconds, rounds), only, say))
+    return _report(figures, as_json)
+
+
+@bench.command()
+@click.option("--artifacts", type=click.IntRange(100, 100_000_000), default=1_000_000, show_default=True)
+@click.option("--leases", type=click.IntRange(1, 10_000_000), default=20_000, show_default=True)
+@click.option("--keys", type=click.IntRange(1, 1_000_000), default=5_000, show_default=True, help="Wanted by leases.")
+@click.option("--due", type=click.IntRange(1, 1_000_000), default=500, show_default=True, help="Of the wanted keys.")
+@click.option("--rounds", type=click.IntRange(1, 1_000), default=11, show_default=True, help="Medians of so many.")
+@json_option
+def sweep(artifacts: int, leases: int, keys: int, due: int, rounds: int, as_json: bool) -> int:
+    """Measure one look at all demand: which of the wanted keys are stale, and a job for each.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import sweep as measuring
+
+    if not due <= keys <= min(leases, artifacts):
+        raise CliError("--due may not be above --keys, nor --keys above --leases or --artifacts.", BAD_INPUT)
+    with progress("Starting a database") as say:
+        figures = _run(measuring.run(measuring.Size(artifacts, leases, keys, due, rounds), say))
     return _report(figures, as_json)
 
 
