@@ -48,6 +48,15 @@ def test_volume_and_day_range_only_grow(symbol: str, session: int) -> None:
         assert later.low <= earlier.low <= earlier.price <= earlier.high <= later.high
 
 
+@given(symbols, sessions, st.integers(0, STEPS_PER_DAY))
+def test_a_session_is_what_its_moments_show(symbol: str, session: int, step: int) -> None:
+    """F1: bars are made of the path and shares that quotes show; asking again makes no new path."""
+    glance, path = MARKET.glance(symbol, at(session, step)), MARKET.path(symbol, session)
+    assert (path[step], MARKET.traded(symbol, session, step)) == (glance.price, glance.volume)
+    assert len(path) == STEPS_PER_DAY + 1
+    assert MARKET.path(symbol, session) is path
+
+
 @given(symbols, positions)
 def test_same_inputs_same_price(symbol: str, position: float) -> None:
     """A second sandbox shows the same price at the same moment."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from openbell.sandbox.replay import Invented
 
 INVENTED_COUNT = 200
+_EXCHANGES = {"NASDAQ": "NASDAQ Global Select", "NYSE": "New York Stock Exchange", "SYNX": "Synthetic Exchange"}
 _NOTE = "Sandbox data: not for investment use."
 
 
@@ -22,9 +23,8 @@ class Company:
     symbol: str
     name: str
     exchange: str
-    exchange_name: str
     shares: int
-    description: str
+    about: str
     sector: str = ""
     industry: str = ""
     cik: str = ""
@@ -45,15 +45,24 @@ class Company:
     last_dividend: float = 0.0
     invented: bool = False
 
+    @property
+    def exchange_name(self) -> str:
+        """The exchange in full."""
+        return _EXCHANGES[self.exchange]
+
+    @property
+    def description(self) -> str:
+        """What it does, and that this is sandbox data."""
+        return f"{self.about} {_NOTE}"
+
 
 _REAL = (
     Company(
         symbol="AAPL",
         name="Apple Inc.",
         exchange="NASDAQ",
-        exchange_name="NASDAQ Global Select",
         shares=935_000_000,
-        description=f"Designs phones, tablets, computers and music players and sells software and media. {_NOTE}",
+        about="Designs phones, tablets, computers and music players and sells software and media.",
         sector="Technology",
         industry="Consumer Electronics",
         cik="0000320193",
@@ -75,9 +84,8 @@ _REAL = (
         symbol="FB",
         name="Facebook, Inc.",
         exchange="NASDAQ",
-        exchange_name="NASDAQ Global Select",
         shares=2_140_000_000,
-        description=f"Runs a social network and sells advertising on it; listed since 18 May 2012. {_NOTE}",
+        about="Runs a social network and sells advertising on it; listed since 18 May 2012.",
         sector="Communication Services",
         industry="Internet Content & Information",
         cik="0001326801",
@@ -97,9 +105,8 @@ _REAL = (
         symbol="GOOG",
         name="Google Inc.",
         exchange="NASDAQ",
-        exchange_name="NASDAQ Global Select",
         shares=327_000_000,
-        description=f"Runs a search engine, a video site and a mobile system, paid for by advertising. {_NOTE}",
+        about="Runs a search engine, a video site and a mobile system, paid for by advertising.",
         sector="Communication Services",
         industry="Internet Content & Information",
         cik="0001288776",
@@ -120,9 +127,8 @@ _REAL = (
         symbol="IBM",
         name="International Business Machines Corporation",
         exchange="NYSE",
-        exchange_name="New York Stock Exchange",
         shares=1_130_000_000,
-        description=f"Sells computing services, software and large computers to companies and states. {_NOTE}",
+        about="Sells computing services, software and large computers to companies and states.",
         sector="Technology",
         industry="Information Technology Services",
         cik="0000051143",
@@ -143,9 +149,8 @@ _REAL = (
         symbol="MSFT",
         name="Microsoft Corporation",
         exchange="NASDAQ",
-        exchange_name="NASDAQ Global Select",
         shares=8_380_000_000,
-        description=f"Sells operating systems, office programs, servers and game consoles. {_NOTE}",
+        about="Sells operating systems, office programs, servers and game consoles.",
         sector="Technology",
         industry="Software - Infrastructure",
         cik="0000789019",
@@ -173,9 +178,8 @@ def _invented_company(number: int) -> Company:
         symbol=f"SYN{number:03d}",
         name=f"Synthetic Company {number:03d}",
         exchange="SYNX",
-        exchange_name="Synthetic Exchange",
         shares=10_000_000 * (1 + number * 7 % 90),
-        description=f"An invented company whose prices are derived from those of a real one. {_NOTE}",
+        about="An invented company whose prices are derived from those of a real one.",
         sector=_SECTORS[number % len(_SECTORS)],
         industry="Invented",
         invented=True,

@@ -107,21 +107,29 @@ class Market:
         bar, factor = self.printed(symbol, session), self.split_factor(symbol, session, now)
         return bar.times(1 / factor, factor)
 
+    def path(self, symbol: str, session: int) -> array[float]:
+        """The price at each of the 391 minutes of a session, as printed then; not to be changed. It must be listed."""
+        return self._walk(symbol, session)
+
+    def traded(self, symbol: str, session: int, step: int) -> int:
+        """Shares traded from the open to a minute of a session, as printed then. The symbol must be listed."""
+        return _volume_by(step, self.printed(symbol, session).volume)
+
     def glance(self, symbol: str, moment: Moment) -> Glance:
         """The symbol at a moment; it must be listed."""
         session, step = moment.session, moment.step
-        bar, walk = self.printed(symbol, session), self._walk(symbol, session)
+        bar, path = self.printed(symbol, session), self.path(symbol, session)
         previous = None
         if self.is_listed(symbol, session - 1):
             previous = self.split_adjusted(symbol, session - 1, session).close
-        seen = walk[: step + 1]
+        seen = path[: step + 1]
         return Glance(
-            price=walk[step],
+            price=path[step],
             previous_close=previous,
             open=bar.open,
             low=min(seen),
             high=max(seen),
-            volume=_volume_by(step, bar.volume),
+            volume=self.traded(symbol, session, step),
         )
 
     def year(self, symbol: str, session: int) -> YearView | None:

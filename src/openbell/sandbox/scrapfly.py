@@ -102,8 +102,6 @@ class Scrapfly(Simulator):
 
     async def scrape(self, call: Call) -> Answer:
         """Fetch a page."""
-        if call.meets("html502"):
-            return Answer(502, pages.plain(502, "Bad Gateway").encode(), "text/html")
         call.refer(str(uuid4()))
         price, page = self._price(call), self._fetched(call)
         reject = self._obstacle(call, price) or (UPSTREAM if page.status >= 400 else None)

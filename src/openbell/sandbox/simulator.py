@@ -6,7 +6,8 @@ To add one, write a file or a subpackage with a class like this, and add one lin
         name = "scrapfly"                    # in the ledger, and `provider` of a fault
         mount = "/scrapfly"                  # what all its paths begin with
         data_class = "synthetic; invented page"
-        kinds = frozenset({"throttled"})     # its own faults, beside WIRE_KINDS of faults.py, which work by themselves
+        kinds = frozenset({"throttled"})     # its own faults, beside WIRE_KINDS of faults.py, which work by themselves;
+                                             # `html502` does too, where it is named
         timed = frozenset()                  # those of them that use `seconds` themselves: the base does not wait then
 
         def __init__(self, house: House) -> None:
@@ -30,7 +31,7 @@ To add one, write a file or a subpackage with a class like this, and add one lin
             return self.answer({"result": {}})                       # JSON with status 200 and the X-Data-Class label
 
 The order of things: the call is entered in the ledger; `admit`; the fault is taken (kind `reset` ends it here, and so
-does what `scripted(call)` answers, the place for refusals that are the same for every operation); the operation (it
+does what `refusal(spec)` answers, the place for refusals that are the same for every operation); the operation (it
 bills at once: what is accepted is paid, whatever happens to the answer); the fault's waiting; the answer, or what the
 fault leaves of it. An unknown path or method is `unknown(call)`, an answer without a bill.
 
@@ -63,7 +64,7 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, compile_path
 from starlette.types import Receive, Scope, Send
 
-from openbell.sandbox.faults import Fault
+from openbell.sandbox.faults import Fault, FaultSpec
 from openbell.sandbox.house import House
 from openbell.sandbox.ledger import Entry, micro
 
@@ -94,6 +95,15 @@ class Answer:
     def length(self) -> int:
         """Bytes of the body."""
         return sum(map(len, self.parts))
+
+
+HTML_502 = Answer(
+    502,
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
+    b"</body>\r\n</html>\r\n",
+    "text/html",
+)
+"""What a gateway in front of a provider answers while nobody is behind it."""
 
 
 class Refused(Exception):
@@ -180,8 +190,8 @@ class Simulator:
         """The symbols or other names that the call is about, in capitals."""
         return []
 
-    def scripted(self, call: Call) -> Answer | None:  # noqa: ARG002 - for those who override it
-        """The answer that the call's fault gives in place of the operation, if it is of that sort; without a bill."""
+    def refusal(self, spec: FaultSpec) -> Answer | None:  # noqa: ARG002 - for those who override it
+        """The answer that a fault gives in place of any operation, if it is of that sort; without a bill."""
         return None
 
     def unknown(self, call: Call) -> Answer:
@@ -274,9 +284,14 @@ class Simulator:
             call.fault = self.house.faults.take(self.name, call.path, call.entry.symbols, text)
             if call.meets("reset"):
                 return None
-            return self.scripted(call) or await operation(call)
+            return self._scripted(call.fault) or await operation(call)
         except Refused as refused:
             return refused.answer
+
+    def _scripted(self, fault: Fault | None) -> Answer | None:
+        if fault is None:
+            return None
+        return HTML_502 if fault.kind == "html502" else self.refusal(fault.spec)
 
     async def _wait(self, fault: Fault | None, receive: Receive) -> bool:
         """Sit out the fault's delay. False if nobody waits for the answer any more."""

@@ -10,7 +10,7 @@ from openbell.sandbox.anthropic import messages
 from openbell.sandbox.anthropic.batches import KINDS as BATCH_KINDS
 from openbell.sandbox.anthropic.batches import MessageBatches
 from openbell.sandbox.anthropic.errors import REFUSALS, bad, error
-from openbell.sandbox.faults import Fault
+from openbell.sandbox.faults import Fault, FaultSpec
 from openbell.sandbox.house import House
 from openbell.sandbox.llm import replies
 from openbell.sandbox.llm.events import MEDIA_TYPE, event
@@ -45,13 +45,8 @@ class Anthropic(Simulator):
         if not call.headers.get("anthropic-version"):
             raise bad("anthropic-version: header is required")
 
-    def scripted(self, call: Call) -> Answer | None:
+    def refusal(self, spec: FaultSpec) -> Answer | None:
         """Refusals that any path may give."""
-        if call.fault is None:
-            return None
-        spec = call.fault.spec
-        if spec.kind == "html502":
-            return Answer(502, b"<html><head><title>502 Bad Gateway</title></head></html>\r\n", "text/html")
         if spec.kind not in REFUSALS:
             return None
         return error(spec.kind, message=spec.text, retry_after_s=spec.retry_after_s)

@@ -11,10 +11,9 @@ from array import array
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 
-from openbell.sandbox.clock import STEPS_PER_DAY, Moment
+from openbell.sandbox.clock import STEPS_PER_DAY
 from openbell.sandbox.fmp.ask import Ask, chance
 from openbell.sandbox.fmp.rows import DIGITS, Row
-from openbell.sandbox.replay import walk
 
 # Minutes of a bar, and how many sessions one answer reaches back from `to`: the rest is left out without a word.
 INTERVALS = {
@@ -49,20 +48,16 @@ def _day_bars(ask: Ask, session: int, minutes: int) -> Iterator[Row]:
     until = ask.moment.step if session == ask.moment.session else STEPS_PER_DAY
     printed = ask.params.get("nonadjusted", "").lower() == "true"
     factor = 1.0 if printed else market.split_factor(ask.symbol, session, ask.moment.session)
-    path = walk(f"{ask.symbol} {day}", market.printed(ask.symbol, session))
+    path = market.path(ask.symbol, session)
     for start in range(0, min(until + 1, STEPS_PER_DAY), minutes):
         end = min(start + minutes, until)
-        shares = _volume(ask, session, end) - (_volume(ask, session, start) if start else 0)
+        shares = market.traded(ask.symbol, session, end) - (market.traded(ask.symbol, session, start) if start else 0)
         at = datetime.combine(day, OPEN) + timedelta(minutes=start)
         yield {
             "date": f"{at:%Y-%m-%d %H:%M:%S}",
             **_bar(path[start : end + 1], factor),
             "volume": round(shares * factor),
         }
-
-
-def _volume(ask: Ask, session: int, step: int) -> int:
-    return ask.market.glance(ask.symbol, Moment(session, step, ask.market.calendar.day(session))).volume
 
 
 def _bar(path: array[float], factor: float) -> Row:

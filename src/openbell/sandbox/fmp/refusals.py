@@ -69,13 +69,6 @@ SUSPENDED = _message(403, f"Account suspended. Please contact us at {_SITE}")
 LIMIT = _message(429, _LIMIT)
 BANDWIDTH = _message(429, f"Bandwidth {_LIMIT}")
 LIMIT_IN_200 = _message(200, _LIMIT)
-HTML_502 = Refusal(
-    502,
-    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
-    b"</body>\r\n</html>\r\n",
-    "text/html",
-    counts=False,
-)
 NOT_FOUND = Refusal(404, b"<html><head><title>404 Not Found</title></head></html>\r\n", "text/html", counts=False)
 
 

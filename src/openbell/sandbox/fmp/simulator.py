@@ -34,7 +34,6 @@ REFUSALS: Mapping[str, Refusal] = {
     "limit": refusals.LIMIT,
     "bandwidth": refusals.BANDWIDTH,
     "limit_in_200": refusals.LIMIT_IN_200,
-    "html502": refusals.HTML_502,
 }
 ROW_KINDS = frozenset(("empty", "truncate", "nulls", "older"))
 
@@ -44,7 +43,7 @@ class Fmp(Simulator):
 
     name = "fmp"
     mount = "/stable"
-    kinds = ROW_KINDS | frozenset(REFUSALS)
+    kinds = ROW_KINDS | frozenset((*REFUSALS, "html502"))
 
     def __init__(self, house: House, plan: Plan) -> None:
         super().__init__(house)

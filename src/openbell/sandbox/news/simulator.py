@@ -59,7 +59,6 @@ _STATUS = {
     "forbidden": (403, "Forbidden"),
     "not_found": (404, "Not Found"),
     "gone": (410, "Gone"),
-    "html502": (502, "Bad Gateway"),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from openbell.sandbox.faults import Fault
+from openbell.sandbox.faults import Fault, FaultSpec
 from openbell.sandbox.house import House
 from openbell.sandbox.llm import replies
 from openbell.sandbox.llm.batches import KINDS as BATCH_KINDS
@@ -121,13 +121,8 @@ class OpenAi(Simulator):
         if not self.house.knows(call.bearer()):
             raise Refused(error("unauthorized"))
 
-    def scripted(self, call: Call) -> Answer | None:
+    def refusal(self, spec: FaultSpec) -> Answer | None:
         """Refusals that any path may give."""
-        if call.fault is None:
-            return None
-        spec = call.fault.spec
-        if spec.kind == "html502":
-            return Answer(502, b"<html><head><title>502 Bad Gateway</title></head></html>\r\n", "text/html")
         if spec.kind not in REFUSALS:
             return None
         return error(spec.kind, message=spec.text, retry_after_s=spec.retry_after_s)

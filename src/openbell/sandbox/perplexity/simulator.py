@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from openbell.sandbox.faults import Fault
+from openbell.sandbox.faults import Fault, FaultSpec
 from openbell.sandbox.house import House
 from openbell.sandbox.llm.batches import KINDS as BATCH_KINDS
 from openbell.sandbox.llm.batches import BatchDesk, Done
@@ -89,13 +89,8 @@ class Perplexity(Simulator):
         if not self.house.knows(call.bearer()):
             raise Refused(error(*REFUSALS["unauthorized"]))
 
-    def scripted(self, call: Call) -> Answer | None:
+    def refusal(self, spec: FaultSpec) -> Answer | None:
         """Refusals that any path may give."""
-        if call.fault is None:
-            return None
-        spec = call.fault.spec
-        if spec.kind == "html502":
-            return Answer(502, b"<html><head><title>502 Bad Gateway</title></head></html>\r\n", "text/html")
         if spec.kind not in REFUSALS:
             return None
         status, message, kind = REFUSALS[spec.kind]
