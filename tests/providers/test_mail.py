@@ -21,9 +21,9 @@ from openbell.engine.errors import Fenced, Permanent, ProducerError, ProviderSto
 from openbell.providers import mail
 from openbell.providers.mail import Accepted, Dkim, Mailer, Relay, compose, queue_id
 from openbell.providers.mail_answers import AddressRefused, CampaignStopped
+from tests.certificates import Certificate, certify, dkim_key
 from tests.engine.conftest import Employ
 from tests.providers.attempts import Became, an_attempt, became, only
-from tests.providers.certificates import Certificate, certify
 from tests.providers.scripted_smtp import Script, mail_server
 from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
@@ -297,8 +297,8 @@ async def test_nobody_there(attempt: Attempt) -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return certify(tmp_path_factory.mktemp("certificate"), "localhost", "IP:127.0.0.1")
+def certificate() -> Certificate:
+    return certify("localhost", "127.0.0.1")
 
 
 LOGIN = "250-mail.example\n250-STARTTLS\n250 AUTH PLAIN LOGIN"
@@ -359,11 +359,11 @@ async def test_a_login_that_is_refused_stops_all_mail(sandbox: Running, attempt:
 
 
 async def test_the_password_is_nowhere(
-    sandbox: Running, attempt: Attempt, pool: asyncpg.Pool, certificate: Certificate, caplog: pytest.LogCaptureFixture
+    sandbox: Running, attempt: Attempt, pool: asyncpg.Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """PF-41: neither password nor signing key is in a log line at the finest level, a repr, an error or a row."""
     caplog.set_level(logging.DEBUG)
-    key = certificate.key.read_text()
+    key, _ = dkim_key()
     relay = await sandbox_relay(
         sandbox, username="openbell", password="marked-secret", dkim=Dkim("openbell.example", "s1", key)
     )
@@ -481,12 +481,12 @@ def test_a_mail_without_what_it_needs_is_a_mistake(spoil: str) -> None:
         compose(message, NOWHERE, ANN)
 
 
-async def test_a_signed_mail_is_verified(sandbox: Running, attempt: Attempt, certificate: Certificate) -> None:
+async def test_a_signed_mail_is_verified(sandbox: Running, attempt: Attempt) -> None:
     """B8, RFC 8058: the signature holds for what arrives, and covers the one-click headers; a change breaks it."""
-    record = f"v=DKIM1; k=rsa; p={certificate.public_key()}"
+    key, record = dkim_key()
     spec = {"name": "s1._domainkey.openbell.example", "record": record}
     assert (await sandbox.client.post("/_control/smtp/dkim", json=spec)).status_code == 201
-    signer = Dkim("openbell.example", "s1", certificate.key.read_text())
+    signer = Dkim("openbell.example", "s1", key)
     await send(await sandbox_relay(sandbox, dkim=signer), attempt)
     (there,) = await arrived(sandbox)
     assert (there["dkim"]["result"], there["dkim"]["domain"]) == ("pass", "openbell.example")

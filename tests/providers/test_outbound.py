@@ -22,7 +22,7 @@ from openbell.providers import outbound
 from openbell.providers.addresses import check_url, special
 from openbell.providers.outbound import Fetched, Fetcher
 from openbell.providers.pauses import asked_pause
-from tests.providers.certificates import Certificate, certify
+from tests.certificates import Certificate, certify
 from tests.providers.scripted import Scripted, http, serving
 
 PUBLIC = "93.184.215.14"
@@ -454,9 +454,9 @@ async def test_a_bad_status_is_for_the_caller_to_read() -> None:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+def certificate() -> Certificate:
     """A certificate for news.example that only this test trusts."""
-    return certify(tmp_path_factory.mktemp("certificate"), "news.example")
+    return certify("news.example")
 
 
 async def test_encryption_still_verifies_the_name(certificate: Certificate) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import random
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import aiosmtplib
 import dkim
 import pytest
 
+from tests.certificates import dkim_key
 from tests.sandbox.harness import Running, Start
 from tests.support import eventually
 
@@ -265,41 +264,12 @@ async def test_200_mails_over_one_connection(sandbox: Running) -> None:
 # Signatures
 
 
-def der(*numbers: int) -> bytes:
-    """A sequence of whole numbers (X.690)."""
-
-    def tagged(tag: int, content: bytes) -> bytes:
-        return bytes([tag, 0x82]) + len(content).to_bytes(2, "big") + content
-
-    return tagged(0x30, b"".join(tagged(0x02, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in numbers))
-
-
-def rsa_pair() -> tuple[bytes, str]:
-    """A private key (PEM) and the record of its public half: made here, so that no key lies in the repository."""
-    exponent, rng = 65_537, random.Random("dkim")
-
-    def prime() -> int:
-        while True:
-            candidate = rng.getrandbits(512) | (3 << 510) | 1
-            if (candidate - 1) % exponent and all(
-                pow(base, candidate - 1, candidate) == 1 for base in (2, 3, 5, 7, 11)
-            ):
-                return candidate
-
-    p, q = prime(), prime()
-    d = pow(exponent, -1, (p - 1) * (q - 1))
-    secret, public = der(0, p * q, exponent, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)), der(p * q, exponent)
-    body = base64.encodebytes(secret)
-    pem = b"-----BEGIN RSA PRIVATE KEY-----\n" + body + b"-----END RSA PRIVATE KEY-----\n"
-    return pem, f"v=DKIM1; k=rsa; p={base64.b64encode(public).decode()}"
-
-
 async def test_dkim(sandbox: Running) -> None:
     """B8: a signature is checked with the key given through control: pass, fail after a change, no_key, fail if odd."""
-    secret, record = rsa_pair()
+    secret, record = dkim_key()
     headers = [b"from", b"to", b"subject", b"list-unsubscribe"]
     raw = message().as_bytes().replace(b"\n", b"\r\n")
-    signed = dkim.sign(raw, b"s1", b"openbell.example", secret, include_headers=headers) + raw
+    signed = dkim.sign(raw, b"s1", b"openbell.example", secret.encode(), include_headers=headers) + raw
     client = await client_of(sandbox)
     await client.sendmail(SENDER, ["ann@reader.example"], signed)
     [unknown] = (await mails(sandbox))["mails"]
