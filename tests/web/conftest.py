@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 import pytest
 import uvicorn
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
 
 from openbell.products import registry
 from openbell.web import WebConfig, create_app
 from tests.support import eventually
 
+ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SYNTHETIC = "synthetic; replay of real daily prices, market day 2012-06-01"
 QUOTE: dict[str, Any] = {
     "symbol": "AAPL",
@@ -165,3 +170,42 @@ async def site(dsn: str, pool: asyncpg.Pool) -> AsyncIterator[Site]:
     async with serve(dsn, pool) as running:
         await running.ready()
         yield running
+
+
+Window = tuple[BrowserContext, Page, list[str]]
+"""A fresh browser, its one page, and every complaint of its console."""
+
+Browser = Callable[..., AbstractAsyncContextManager[Window]]
+
+
+@pytest.fixture
+def browser(chromium: str) -> Browser:
+    """Opens a window with the options of a context, for the length of a block."""
+    return partial(open_browser, chromium)
+
+
+@asynccontextmanager
+async def open_browser(program: str, **options: Any) -> AsyncIterator[Window]:
+    """The program, with these options for its context."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        page = await context.new_page()
+        complaints: list[str] = []
+
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                complaints.append(message.text)
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        try:
+            yield context, page, complaints
+        finally:
+            await chromium.close()
+
+
+async def shot(page: Page, name: str) -> None:
+    """A picture for people to look at."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    await page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from tests.cli import house
+from tests.web.conftest import Browser, shot
 
-ARTIFACTS = Path(__file__).parent.parent / "artifacts"
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PRICE = ".watch tr[data-symbol=AAPL] [data-figure]"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium found in PATH"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -36,39 +24,12 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[house.House]:
     running.end()
 
 
-@asynccontextmanager
-async def browser(**options: object) -> AsyncIterator[tuple[BrowserContext, Page, list[str]]]:
-    """A fresh browser, one page, and every complaint of its console."""
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
-        page = await context.new_page()
-        complaints: list[str] = []
-
-        def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                complaints.append(message.text)
-
-        page.on("console", hear)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        try:
-            yield context, page, complaints
-        finally:
-            await chromium.close()
-
-
-async def shot(page: Page, name: str) -> None:
-    """A picture for people to look at."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    await page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
-
-
 async def fits(page: Page) -> bool:
     """Nothing to scroll sideways."""
     return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
-async def test_a_stranger_watches_prices_move(up: house.House) -> None:
+async def test_a_stranger_watches_prices_move(up: house.House, browser: Browser) -> None:
     """Issue 2: one command, and the watchlist is live: prices come, move, are added and removed, and tell their age."""
     async with browser() as (_, page, complaints):
         await page.goto(up.address)
@@ -98,7 +59,7 @@ async def test_a_stranger_watches_prices_move(up: house.House) -> None:
         assert complaints == []
 
 
-async def test_keys_work(up: house.House) -> None:
+async def test_keys_work(up: house.House, browser: Browser) -> None:
     """LOOK: search is a keystroke away, lists move with j and k, Escape closes."""
     async with browser() as (_, page, complaints):
         await page.goto(up.address)
@@ -116,7 +77,7 @@ async def test_keys_work(up: house.House) -> None:
         assert complaints == []
 
 
-async def test_a_symbol_page_draws_its_chart(up: house.House) -> None:
+async def test_a_symbol_page_draws_its_chart(up: house.House, browser: Browser) -> None:
     """Issue 2: candlesticks and profile, in both themes and on a phone, without a complaint of the console."""
     for name, options in (
         ("light", {}),
@@ -138,7 +99,7 @@ async def test_a_symbol_page_draws_its_chart(up: house.House) -> None:
             assert complaints == []
 
 
-async def test_a_paused_page_asks_for_nothing(up: house.House) -> None:
+async def test_a_paused_page_asks_for_nothing(up: house.House, browser: Browser) -> None:
     """Pause is shown, gives the stream up, and takes it again."""
     async with browser() as (_, page, _complaints):
         await page.goto(up.address)
@@ -149,7 +110,7 @@ async def test_a_paused_page_asks_for_nothing(up: house.House) -> None:
         await expect(page.locator("[data-live] span")).to_have_text("Live")
 
 
-async def test_without_javascript_everything_but_the_movement_is_there(up: house.House) -> None:
+async def test_without_javascript_everything_but_the_movement_is_there(up: house.House, browser: Browser) -> None:
     """Platform G: works without JavaScript except live updates."""
     async with browser(java_script_enabled=False) as (_, page, _complaints):
         await page.goto(up.address)

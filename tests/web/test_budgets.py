@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import timedelta
 from typing import Any
@@ -15,8 +14,7 @@ from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.spends import Ledger, Settlement, Spends
 from openbell.web.budget_views import period_words
 from tests.support import Clock
-from tests.web.conftest import Site
-from tests.web.test_browser import CHROMIUM, browser, shot
+from tests.web.conftest import Browser, Site, shot
 
 MINUTE, DAY, MONTH = timedelta(minutes=1), timedelta(days=1), timedelta(days=30)
 DOLLAR = 1_000_000
@@ -189,8 +187,7 @@ def test_periods_are_told_in_words() -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="no Chromium found in PATH")
-async def test_it_looks_like_the_others(site: Site, clock: Clock) -> None:
+async def test_it_looks_like_the_others(site: Site, clock: Clock, browser: Browser) -> None:
     """LOOK: both themes, a phone without sideways scrolling, no complaint of the console, no script needed."""
     await some_weeks(site, clock)
     for name, options in (
