@@ -13,11 +13,12 @@ import asyncpg
 from pydantic import BaseModel
 
 from openbell.engine.attempt import Attempt, Claim
+from openbell.engine.books import list_books
 from openbell.engine.database import SQL, Db
 from openbell.engine.demand import want
 from openbell.engine.hints import CHANNEL
 from openbell.engine.keys import Key
-from openbell.engine.ledger import Limit, ensure_accounts, list_accounts
+from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.registry import CLASSES, Calls, Product, Registry, days, hours, minutes, product, seconds
 from openbell.engine.spends import Ledger, Settlement, as_rows
 
@@ -180,5 +181,5 @@ async def account(db: Db, subject: str = "shop", resource: str = "calls") -> dic
     """One account as it stands: its row, with the sums as everybody is told them."""
     row = await db.fetchrow("select * from openbell.account where subject = $1 and resource = $2", subject, resource)
     assert row is not None
-    view = next(one for one in await list_accounts(db) if one.id == row["id"])
+    view = next(one for one in await list_books(db, ended=True) if one.id == row["id"])
     return {**row, "held": view.held, "spent": view.spent, "overrun": view.overrun}

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from openbell.engine.books import list_books
 from openbell.engine.errors import AccountBlocked, Permanent
-from openbell.engine.ledger import Account, Limit, ensure_accounts, list_accounts
+from openbell.engine.ledger import Account, Limit, ensure_accounts
 from openbell.engine.spends import Intent, Ledger, Settlement, Verdict
 from openbell.postgres.pool import open_pool
 from tests.engine.hand import Hand, account, declare, per_minute, queue
@@ -127,7 +128,7 @@ async def test_a_lowered_limit_holds_at_once(pool: asyncpg.Pool, clock: Clock) -
     await clock.advance(seconds=61)
     words = [(await reserve(ledger, accounts)).word for _ in range(5)]
     assert words == ["ok", "ok", "ok", "full", "full"]
-    (view,) = await list_accounts(pool)
+    (view,) = await list_books(pool)
     assert view.granted == 3
 
 
@@ -259,7 +260,7 @@ async def test_many_tasks_on_few_accounts(pool: asyncpg.Pool) -> None:
             await ledger.settle([Settlement(verdict.spend_id, "settled" if happened else "released", "ok")])
 
     await asyncio.gather(*map(spender, range(8)))
-    views = await list_accounts(pool)
+    views = await list_books(pool)
     assert {view.id: view.spent for view in views} == taken
     assert all(view.held == 0 and view.overrun == 0 and view.spent <= view.granted for view in views)
     assert sum(taken.values()) > 300

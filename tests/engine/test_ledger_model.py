@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from openbell.engine.attempt import Claim
+from openbell.engine.books import list_books
 from openbell.engine.database import SQL
-from openbell.engine.ledger import Account, Limit, ensure_account, list_accounts
+from openbell.engine.ledger import Account, Limit, ensure_account
 from openbell.engine.spends import Intent, Settlement, Verdict
 from openbell.postgres.pool import open_pool
 from tests.engine.hand import Hand, declare, rescue
@@ -476,7 +477,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def accounts_are_told_alike(self) -> None:
-        told = {one.id: (one.granted, one.held, one.spent, one.overrun) for one in self.do(list_accounts(self.pool))}
+        told = {
+            one.id: (one.granted, one.held, one.spent, one.overrun)
+            for one in self.do(list_books(self.pool, ended=True))
+        }
         assert told == {one.id: one.view(self.now, self._held(one.id)) for one in self.purses.values()}
 
     @invariant()

@@ -13,9 +13,10 @@ import pytest
 from openbell.engine import jobs
 from openbell.engine.artifacts import read
 from openbell.engine.attempt import Attempt
+from openbell.engine.books import list_books
 from openbell.engine.demand import want
 from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, RateLimited, Transient
-from openbell.engine.ledger import Limit, list_accounts
+from openbell.engine.ledger import Limit
 from openbell.engine.registry import seconds
 from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, account, declare, ended, per_minute, queue
@@ -199,7 +200,7 @@ async def test_a_new_month_is_a_new_account(pool: asyncpg.Pool, clock: Clock) ->
     await clock.advance(days=31)
     async with spends.call("buy", usd_micro=700):
         pass
-    views = [one for one in await list_accounts(pool) if one.resource == "usd_micro"]
+    views = [one for one in await list_books(pool, ended=True) if one.resource == "usd_micro"]
     assert [(one.spent, one.held) for one in views] == [(1_000, 0), (0, 700)]
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from openbell.engine import jobs
 from openbell.engine.artifacts import history
+from openbell.engine.books import list_books
 from openbell.engine.database import SQL
 from openbell.engine.hints import Hint, Hints
-from openbell.engine.ledger import list_accounts
 from openbell.engine.registry import days
 from openbell.engine.spends import Settlement
 from openbell.engine.sweep import Pruner
@@ -85,11 +85,11 @@ async def test_accounts_are_shown_as_they_are_now(pool: asyncpg.Pool, clock: Clo
     async with spends.call("buy"):
         pass
     await hand.ledger.settle(spends.ended)
-    (view,) = await list_accounts(pool)
+    (view,) = await list_books(pool)
     assert (view.held, view.free) == (1, 4)
     assert view.frees_at is not None
     await clock.advance(seconds=61)
-    (view,) = await list_accounts(pool)
+    (view,) = await list_books(pool)
     assert (view.held, view.free, view.frees_at) == (0, 5, None)
     assert json.dumps(view.as_json())
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from openbell.engine.attempt import Attempt
+from openbell.engine.books import list_books
 from openbell.engine.errors import NothingKnown, Permanent, ProducerError, ProviderStopped, RateLimited, Transient
-from openbell.engine.ledger import list_accounts
 from openbell.providers import pageviews
 from openbell.providers.pageviews import Pageviews, Views, read_series, refusal
 from openbell.providers.wire import Answer
@@ -238,7 +238,7 @@ async def test_at_most_three_at_a_time(pool: asyncpg.Pool, clock: Clock) -> None
         assert seen.value.code == "account_full"
     await clock.advance(minutes=1)
     async with spends.call("daily"):
-        held = {view.period: view.held for view in await list_accounts(pool)}
+        held = {view.period: view.held for view in await list_books(pool)}
         assert held["at once"] == 1
 
 

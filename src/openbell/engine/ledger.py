@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Literal
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.registry import CLASSES
@@ -92,47 +92,6 @@ class Account:
         return self.limit.resource
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
-    """An account for people: ``free`` is what can be taken now; ``frees_at`` when the next unit comes back."""
-
-    id: int
-    subject: str
-    resource: str
-    period: str
-    closes: Closing
-    span: timedelta | None
-    granted: int
-    held: int
-    spent: int
-    overrun: int
-    blocked_until: datetime | None
-    blocked_reason: str | None
-    frees_at: datetime | None
-
-    @property
-    def free(self) -> int:
-        """What can be taken now."""
-        return max(0, self.granted - self.held - self.spent - self.overrun)
-
-    def as_json(self) -> dict[str, Any]:
-        """For programs; times in ISO 8601 with zone."""
-        return {
-            "subject": self.subject,
-            "resource": self.resource,
-            "period": self.period,
-            "closes": self.closes,
-            "granted": self.granted,
-            "held": self.held,
-            "spent": self.spent,
-            "overrun": self.overrun,
-            "free": self.free,
-            "blocked_until": self.blocked_until and self.blocked_until.isoformat(),
-            "blocked_reason": self.blocked_reason,
-            "frees_at": self.frees_at and self.frees_at.isoformat(),
-        }
-
-
 async def ensure_account(db: Db, limit: Limit) -> Account:
     """Bring the account of a limit, in the period that runs now, to it. A lowered limit holds for new calls at once."""
     floors = {CLASSES[job_class]: kept for job_class, kept in limit.floors.items()}
@@ -158,11 +117,6 @@ async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Acc
     for limit in limits:
         accounts.setdefault(limit.subject, []).append(await ensure_account(db, limit))
     return accounts
-
-
-async def list_accounts(db: Db) -> list[AccountView]:
-    """All accounts, by name."""
-    return [AccountView(**row) for row in await db.fetch(SQL.get("list_accounts"))]
 
 
 def legs(provider: str, accounts: Sequence[Account], amounts: Mapping[str, int]) -> list[tuple[int, int]]:
