@@ -8,18 +8,15 @@ arrive   reserves through the ledger ``per_s`` times a second, however long an a
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
-import uvloop
 
-from openbell.bench.worker import SQL, Options, Orders, tell
+from openbell.bench.lab import SQL
+from openbell.bench.stage import Options, Orders, Role, main, tell
 from openbell.engine.ledger import Account, Limit, ensure_accounts, legs
 from openbell.engine.spends import Intent, Ledger
 from openbell.postgres.pool import open_pool
@@ -126,21 +123,7 @@ async def arrive(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
     return {"took": took[warm:]}
 
 
-ROLES: dict[str, Callable[[str, Orders, Options], Awaitable[dict[str, Any]]]] = {
-    "hold": hold,
-    "one": hold_one,
-    "arrive": arrive,
-}
-
-
-async def main(role: str, dsn: str, options: Options) -> None:
-    """Play a role to its end."""
-    orders = Orders()
-    hearing = asyncio.create_task(orders.listen())
-    tell(last=True, **await ROLES[role](dsn, orders, options))
-    hearing.cancel()
-
+ROLES: dict[str, Role] = {"hold": hold, "one": hold_one, "arrive": arrive}
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvloop.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+    main(ROLES)

@@ -11,50 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import sys
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
-import uvloop
 
+from openbell.bench.lab import SQL
+from openbell.bench.stage import Options, Orders, Role, main, tell
 from openbell.bench.tasks import EFFECTS, LIMITS, PRODUCTS, arguments, tick
 from openbell.engine.enqueue import enqueue
 from openbell.engine.hints import Hints
 from openbell.engine.registry import Registry
 from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
-from openbell.postgres.queries import Queries
 
-SQL = Queries("openbell.bench")
 LOOK_S = 0.002
 """How often a worker's count is looked at: the error of the moment at which a drain has ended."""
-
-Options = dict[str, Any]
-
-
-def tell(**said: Any) -> None:
-    """One JSON line to whoever measures."""
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
-
-
-class Orders:
-    """What the measuring process says: ``go`` and ``stop``; its end means stop."""
-
-    def __init__(self) -> None:
-        self.go, self.stop = asyncio.Event(), asyncio.Event()
-
-    async def listen(self) -> None:
-        """Until the end of standard input."""
-        reader = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-        while line := await reader.readline():
-            (self.go if line.strip() == b"go" else self.stop).set()
-        self.go.set()
-        self.stop.set()
 
 
 async def work(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
@@ -157,7 +129,7 @@ async def post(dsn: str, orders: Orders, options: Options) -> dict[str, Any]:
     return {"commits": commits}
 
 
-ROLES: dict[str, Callable[[str, Orders, Options], Awaitable[dict[str, Any]]]] = {
+ROLES: dict[str, Role] = {
     "work": work,
     "enqueue": enqueue_steadily,
     "ceiling": ceiling,
@@ -165,15 +137,5 @@ ROLES: dict[str, Callable[[str, Orders, Options], Awaitable[dict[str, Any]]]] = 
     "post": post,
 }
 
-
-async def main(role: str, dsn: str, options: Options) -> None:
-    """Play a role to its end."""
-    orders = Orders()
-    hearing = asyncio.create_task(orders.listen())
-    tell(last=True, **await ROLES[role](dsn, orders, options))
-    hearing.cancel()
-
-
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvloop.run(main(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))
+    main(ROLES)
