@@ -1,4 +1,4 @@
-"""What every process of the benchmarks does: it hears ``go`` and ``stop``, and says what it has to say in JSON lines."""
+"""What every process of the benchmarks does: it hears ``go`` and ``stop``, and says what it has to say in JSON."""
 
 from __future__ import annotations
 
