@@ -99,6 +99,13 @@ SYMBOL_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
     (lambda f: f.earnings("AAPL", limit=4), "earnings", ONE | {"limit": "4"}),
     (lambda f: f.splits("AAPL"), "splits", ONE),
     (
+        lambda f: f.insider_trades("AAPL", page=1, limit=250),
+        "insider-trading/search",
+        ONE | {"page": "1", "limit": "250"},
+    ),
+    (lambda f: f.insider_statistics("AAPL"), "insider-trading/statistics", ONE),
+    (lambda f: f.discounted_cash_flow("AAPL"), "discounted-cash-flow", ONE),
+    (
         lambda f: f.stock_news(["AAPL", "MSFT"], since=SINCE, limit=50),
         "news/stock",
         {"symbols": "AAPL,MSFT", "from": "2012-05-01", "page": "0", "limit": "50"},
@@ -123,6 +130,9 @@ MARKET_ENDPOINTS: list[tuple[Ask, str, dict[str, str]]] = [
     (lambda f: f.constituents("nasdaq"), "nasdaq-constituent", {}),
     (lambda f: f.constituents("dowjones"), "dowjones-constituent", {}),
     (lambda f: f.historical_constituents("sp500"), "historical-sp500-constituent", {}),
+    (lambda f: f.exchange_variants("AAPL"), "search-exchange-variants", ONE),
+    (lambda f: f.treasury_rates(since=SINCE, until=UNTIL), "treasury-rates", RANGE),
+    (lambda f: f.market_risk_premium(), "market-risk-premium", {}),
     (lambda f: f.market_hours("NYSE"), "exchange-market-hours", NYSE),
     (lambda f: f.holidays("NYSE", since=SINCE, until=UNTIL), "holidays-by-exchange", NYSE | RANGE),
 ]

@@ -109,6 +109,25 @@ class Companies(Client):
         """Splits: ``numerator`` new shares for ``denominator`` old ones."""
         return of(symbol, await self._list("splits", {"symbol": symbol}, limit=limit, row_bytes=200))
 
+    async def insider_trades(self, symbol: str, *, page: int = 0, limit: int = 100) -> Rows:
+        """What insiders have reported to have bought, sold or been given, newest filing first, by page."""
+        params = {"symbol": symbol}
+        rows = await self._list("insider-trading/search", params, page=page, limit=limit, row_bytes=700)
+        return of(symbol, rows)
+
+    async def insider_statistics(self, symbol: str) -> Rows:
+        """How many transactions of insiders there were, and of how many shares, by quarter."""
+        rows = await self._list("insider-trading/statistics", {"symbol": symbol}, row_bytes=400)
+        return of(symbol, rows)
+
+    async def discounted_cash_flow(self, symbol: str) -> Row:
+        """What a share is worth by its discounted cash flow (``dcf``), beside its price (``Stock Price``)."""
+        return await self._one("discounted-cash-flow", symbol, about=1_000)
+
+    async def exchange_variants(self, symbol: str) -> Rows:
+        """The listings of the same company on all exchanges: each row has a symbol of its own."""
+        return await self._list("search-exchange-variants", {"symbol": symbol}, row_bytes=4_000)
+
     async def _periods(self, path: str, symbol: str, period: Period | None, limit: int) -> Rows:
         params = {"symbol": symbol} | ({"period": period} if period else {})
         return of(symbol, await self._list(path, params, limit=limit, row_bytes=STATEMENT_BYTES))

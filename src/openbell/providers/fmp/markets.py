@@ -70,6 +70,14 @@ class Markets(Client):
         """The splits of all companies in these days, both included."""
         return await self._list("splits-calendar", days(since, until), page=page, row_bytes=200)
 
+    async def treasury_rates(self, *, since: date | None = None, until: date | None = None) -> Rows:
+        """Yields of US treasury bills and bonds by day, in per cent a year, newest first; at most 90 days."""
+        return await self._list("treasury-rates", days(since, until), row_bytes=300)
+
+    async def market_risk_premium(self) -> Rows:
+        """What shares must earn above bonds, by country, in per cent."""
+        return await self._list("market-risk-premium", {}, row_bytes=200)
+
     async def constituents(self, index: Index) -> Rows:
         """The companies of an index."""
         return await self._list(f"{index}-constituent", {}, row_bytes=400)

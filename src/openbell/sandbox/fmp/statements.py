@@ -313,6 +313,11 @@ def last_year(ask: Ask) -> range:
     return range(newest - 3, newest + 1)
 
 
+def cik_of(symbol: str) -> str:
+    """The company's number at the SEC; public clients insist on one, so invented companies have an invented one."""
+    return COMPANIES[symbol].cik or f"99999{symbol[-3:]:0>5}"
+
+
 def head(symbol: str, quarters: range) -> Row:
     """What every statement begins with."""
     company, last = COMPANIES[symbol], quarters[-1]
@@ -321,7 +326,7 @@ def head(symbol: str, quarters: range) -> Row:
         "date": quarter_end(last).isoformat(),
         "symbol": symbol,
         "reportedCurrency": company.currency,
-        "cik": company.cik or f"99999{company.symbol[-3:]:0>5}",  # public clients insist on one
+        "cik": cik_of(symbol),
         "filingDate": filed.isoformat(),
         "acceptedDate": f"{filed} 16:31:00",
         "fiscalYear": str(last // 4),

@@ -14,14 +14,17 @@ from openbell.sandbox.clock import Moment
 from openbell.sandbox.fmp import (
     analysts,
     bulk,
+    economy,
     events,
     exchanges,
+    insiders,
     intraday,
     news,
     ratios,
     rows,
     segments,
     statements,
+    valuations,
 )
 from openbell.sandbox.fmp.ask import ROWS_MAX, Ask
 from openbell.sandbox.fmp.rows import Row
@@ -127,7 +130,14 @@ TABLE: Mapping[str, Endpoint] = {
     "grades-consensus": Endpoint(analysts.grades_consensus, "starter"),
     "ratings-snapshot": Endpoint(analysts.ratings_snapshot, data=MIXED),
     "ratings-historical": Endpoint(analysts.ratings_historical, "starter", data=MIXED),
+    "discounted-cash-flow": Endpoint(valuations.cash_flow, data=MIXED),
+    # who runs them
+    "insider-trading/search": Endpoint(insiders.transactions, "starter", data=MIXED),
+    "insider-trading/statistics": Endpoint(insiders.statistics, "starter"),
     # markets
+    "search-exchange-variants": Endpoint(valuations.variants, data=MIXED),
+    "treasury-rates": Endpoint(economy.treasury, about="market", data="invented rates"),
+    "market-risk-premium": Endpoint(economy.risk_premium, "starter", "market", "invented rates"),
     "exchange-market-hours": Endpoint(exchanges.hours, about="market", data="hours of the replayed market"),
     "all-exchange-market-hours": Endpoint(exchanges.hours, about="market", data="hours of the replayed market"),
     "holidays-by-exchange": Endpoint(exchanges.holidays, about="market", data="holidays by rule"),
