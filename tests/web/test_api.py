@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from openbell.engine.artifacts import Reading, read_many
 from tests.web.conftest import PRICES, QUOTE, Site
 
 TABLES = ("demand", "job", "artifact", "version", "audit")
@@ -202,3 +206,21 @@ async def test_foreign_pages_change_nothing(site: Site, headers: dict[str, str],
     if status == 403:
         assert answer.json()["error"]["code"] == "origin_refused"
         assert await site.count("demand") == 0
+
+
+async def test_those_who_read_at_the_same_time_share_a_statement(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PF-47: a crowd that reads costs the database a few statements, and each gets its own key's state."""
+    symbols = ("AAPL", "MSFT", "GE")
+    for symbol in symbols:
+        await site.publish("quote", symbol, QUOTE | {"symbol": symbol})
+    statements: list[int] = []
+
+    async def counted(db: Any, keys: Any) -> list[Reading]:
+        statements.append(len(keys))
+        return await read_many(db, keys)
+
+    monkeypatch.setattr("openbell.web.backend.read_many", counted)
+    asked = [symbols[n % 3] for n in range(60)]
+    answers = await asyncio.gather(*(site.app.state.database.read("quote", symbol) for symbol in asked))
+    assert [answer.key for answer in answers] == asked
+    assert statements == [3]

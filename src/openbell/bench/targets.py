@@ -51,6 +51,10 @@ SWEEP = {
     "sweep_ms": Target("at most", 100, "ms", "one look at 20,000 leases over 5,000 keys, 500 of them due"),
 }
 
+READ = {
+    "read_ratio": Target("at least", 0.5, "", "reads of an artifact over HTTP, of the bare framework's answers"),
+}
+
 STREAM: dict[str, Target] = {}
 """Measured and written down; no bound is promised."""
 

@@ -1,4 +1,4 @@
-"""`openbell bench queue | ledger | sweep | stream | idle`: measure this machine, and say which targets are missed."""
+"""`openbell bench queue | ledger | sweep | read | stream | idle`: measure this machine, and say which targets are missed."""
 
 from __future__ import annotations
 
@@ -84,6 +84,23 @@ def sweep(artifacts: int, leases: int, keys: int, due: int, rounds: int, as_json
         raise CliError("--due may not be above --keys, nor --keys above --leases or --artifacts.", BAD_INPUT)
     with progress("Starting a database") as say:
         figures = _run(measuring.run(measuring.Size(artifacts, leases, keys, due, rounds), say))
+    return _report(figures, as_json)
+
+
+@bench.command()
+@click.option("--readers", type=click.IntRange(1, 1_000), default=32, show_default=True, help="Open connections.")
+@click.option("--seconds", type=click.FloatRange(0.1, 600), default=5.0, show_default=True, help="Of each measurement.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Medians of so many rounds.")
+@json_option
+def read(readers: int, seconds: float, rounds: int, as_json: bool) -> int:
+    """Measure reads of an artifact over HTTP, beside the bare framework that answers with the same bytes.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import read as measuring
+
+    with progress("Starting openbell up") as say:
+        figures = _run(measuring.run(readers, seconds, rounds, say))
     return _report(figures, as_json)
 
 

@@ -7,10 +7,11 @@ import math
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
+from pydantic_core import to_json
 
 from openbell.engine import jobs
-from openbell.engine.artifacts import Reading, read, read_many
+from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.errors import UnknownJob
 from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Registry, list_products
@@ -71,8 +72,7 @@ async def why(request: Request, product: str, key: str) -> dict[str, Any]:
 async def artifact(request: Request, product: str, key: str) -> Response:
     """What is known of one key, from the database alone. Ask for more with POST /api/v1/demand."""
     canonical = registry(request).get(product).parse_key(key)
-    async with database(request).use() as db:
-        reading = await read(db, product, canonical)
+    reading = await database(request).read(product, canonical)
     if reading.state == "missing":
         raise NotHere(
             f"There is no {product} of {canonical} yet. {reading.reason}",
@@ -82,7 +82,7 @@ async def artifact(request: Request, product: str, key: str) -> Response:
     headers = {"ETag": f'W/"{reading.etag}"', "Cache-Control": cache_control(reading)}
     if headers["ETag"] in tags(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
-    return JSONResponse(reading.as_json(), headers=headers)
+    return Response(to_json(reading.as_json()), media_type="application/json", headers=headers)
 
 
 def tags(header: str) -> list[str]:

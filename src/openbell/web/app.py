@@ -64,7 +64,7 @@ def create_app(config: WebConfig) -> FastAPI:
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
-    for router in (health.router, api.router, budgets.router, pages.router):
+    for router in (api.router, health.router, budgets.router, pages.router):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)

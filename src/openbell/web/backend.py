@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from openbell.engine.artifacts import Reading, read_many
+from openbell.engine.combiner import Combiner
 from openbell.engine.demand import Interest, want
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.persist import DATABASE_ERRORS
@@ -56,6 +58,7 @@ class Database:
         self.hints: Hints | None = None
         self._task: asyncio.Task[None] | None = None
         self._migrated = False
+        self._reads = Combiner(self._read)
 
     def start(self) -> None:
         """Begin to connect; does not wait."""
@@ -110,6 +113,16 @@ class Database:
                 "The database is not migrated to this version. An operator can run: openbell migrate",
                 code="database_not_migrated",
             ) from error
+
+    async def read(self, product: str, key: str) -> Reading:
+        """What is known of one key now. All who ask at the same time are answered by one statement."""
+        return await self._reads.ask((product, key))
+
+    async def _read(self, wanted: list[Watch]) -> list[Reading]:
+        keys = list(dict.fromkeys(wanted))
+        async with self.use() as db:
+            known = dict(zip(keys, await read_many(db, keys), strict=True))
+        return [known[key] for key in wanted]
 
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:
         """Demand for a time without a stream: what a request or a form asks for. Workers hear of it at once."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -48,6 +48,9 @@ HEADERS = {
 }
 
 
+RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+
+
 class Guard:
     """The outermost layer. `allowed_origins` may change things from their own pages, besides our own origin."""
 
@@ -70,11 +73,14 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers["X-Request-Id"] = request_id
-                headers["Server-Timing"] = f"app;dur={(time.perf_counter() - began) * 1000:.1f}"
+                took_ms = (time.perf_counter() - began) * 1_000
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *(one for one in RAW_HEADERS if one[0] not in given),
+                    (b"x-request-id", request_id.encode()),
+                    (b"server-timing", f"app;dur={took_ms:.1f}".encode()),
+                ]
             await send(message)
 
         refusal = self.refuse(scope)
