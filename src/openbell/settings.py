@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 
 HOMES: Mapping[str, str] = {
     "fmp": "https://financialmodelingprep.com",
-    "pplx": "https://api.perplexity.ai",
+    "perplexity": "https://api.perplexity.ai",
     "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com/v1",
     "scrapfly": "https://api.scrapfly.io",
@@ -30,8 +30,11 @@ HOMES: Mapping[str, str] = {
 }
 """Where the providers are at home; a base address of another host is a sandbox or a proxy."""
 
-KEYED = ("fmp", "pplx", "anthropic", "openai", "scrapfly")
+KEYED = ("fmp", "perplexity", "anthropic", "openai", "scrapfly")
 """Providers that want a key."""
+
+PREFIXES: Mapping[str, str] = {"perplexity": "pplx"}
+"""What the settings of a provider begin with, where that is not its name."""
 
 OTHER_NAMES: Mapping[str, str] = {"claude_api_key": "anthropic_api_key"}
 """Names that settings are known by elsewhere."""
@@ -45,14 +48,20 @@ PLACEHOLDERS = frozenset(
 )  # fmt: skip
 # Set by `openbell up` for its own children; not settings.
 INTERNAL = frozenset({"OPENBELL_LIFELINE_FD"})
-PAID_NAME = re.compile(r"_API_KEY$|^SMTP_PASSWORD$", re.IGNORECASE)
+PAID_NAME = re.compile(r"_API_KEY$|^SMTP_PASSWORD$|^DKIM_KEY$", re.IGNORECASE)
 
 Plan = Literal["basic", "starter", "premium", "ultimate"]
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class SettingsError(Exception):
     """A setting is unknown, wrong, missing or a placeholder. The message is one sentence that names it and the mend."""
+
+
+def field_of(provider: str, what: str) -> str:
+    """The name of a provider's setting: ``pplx_api_key`` for `perplexity` and `api_key`."""
+    return f"{PREFIXES.get(provider, provider)}_{what}"
 
 
 def _base_url(provider: str, name: str) -> Any:
@@ -62,6 +71,10 @@ def _base_url(provider: str, name: str) -> Any:
 def _dollars(name: str) -> Any:
     about = f"dollars that may be spent with {name} in a calendar month; without it nothing is"
     return Field(None, ge=0, le=1_000_000, max_digits=12, decimal_places=6, description=about)
+
+
+def _calls_per_minute(instead: str) -> Any:
+    return Field(None, ge=1, le=10_000, description=f"calls a minute, instead of {instead}")
 
 
 class Settings(BaseModel):
@@ -81,26 +94,31 @@ class Settings(BaseModel):
     fmp_api_key: SecretStr | None = Field(None, description="the key of Financial Modeling Prep; only workers read it")
     fmp_base_url: str = _base_url("fmp", "FMP")
     fmp_plan: Plan = Field("basic", description="the FMP plan that is paid for; decides calls and bytes allowed")
-    fmp_calls_per_minute: int | None = Field(None, ge=1, le=10_000, description="overrides the plan's calls a minute")
+    fmp_calls_per_minute: int | None = _calls_per_minute("those of the plan")
     pplx_api_key: SecretStr | None = Field(None, description="the key of Perplexity; only workers read it")
-    pplx_base_url: str = _base_url("pplx", "Perplexity")
+    pplx_base_url: str = _base_url("perplexity", "Perplexity")
     pplx_tier: Literal["0", "50", "250", "500", "1000"] = Field(
         "0", description="dollars of credit bought with Perplexity so far; decides the calls a second"
     )
+    pplx_calls_per_minute: int | None = _calls_per_minute("those of the tier")
     pplx_usd_per_month: Decimal | None = _dollars("Perplexity")
     anthropic_api_key: SecretStr | None = Field(None, description="the key of Anthropic; only workers read it")
     anthropic_base_url: str = _base_url("anthropic", "Anthropic")
+    anthropic_calls_per_minute: int | None = _calls_per_minute("50")
     anthropic_usd_per_month: Decimal | None = _dollars("Anthropic")
     openai_api_key: SecretStr | None = Field(
         None, description="the key of OpenAI or of a compatible server; only workers read it"
     )
     openai_base_url: str = _base_url("openai", "OpenAI or a compatible server")
+    openai_calls_per_minute: int | None = _calls_per_minute("50")
     openai_usd_per_month: Decimal | None = _dollars("OpenAI")
     scrapfly_api_key: SecretStr | None = Field(None, description="the key of ScrapFly; only workers read it")
     scrapfly_base_url: str = _base_url("scrapfly", "ScrapFly")
     scrapfly_plan: Literal["free", "discovery", "pro", "startup", "enterprise"] = Field(
         "free", description="the ScrapFly plan that is paid for; decides the credits of a month"
     )
+    scrapfly_calls_per_minute: int | None = _calls_per_minute("60")
+    scrapfly_calls_at_once: int | None = Field(None, ge=1, le=500, description="pages at once that the account allows")
     news_base_url: str = _base_url("news", "the news feeds")
     edgar_base_url: str = _base_url("edgar", "EDGAR")
     wikimedia_base_url: str = _base_url("wikimedia", "Wikimedia")
@@ -112,6 +130,19 @@ class Settings(BaseModel):
     smtp_tls: Literal["starttls", "implicit", "none"] = Field("starttls", description="how the way there is encrypted")
     smtp_user: str | None = Field(None, description="the name to sign in with there")
     smtp_password: SecretStr | None = Field(None, description="the password to sign in with; only workers read it")
+    dkim_domain: str | None = Field(
+        None,
+        description="a domain such as example.com, for which mails are signed",
+        pattern=rf"^{_LABEL}(\.{_LABEL})+$",
+    )
+    dkim_selector: str | None = Field(
+        None,
+        description="a name such as mail2026, under which the domain tells the key",
+        pattern=rf"^{_LABEL}(\.{_LABEL})*$",
+    )
+    dkim_key: SecretStr | None = Field(
+        None, description="an RSA private key in PEM, or the path of a file with one; only workers read it"
+    )
     dry_run: bool = Field(default=False, description="every mail goes to ADMIN_EMAIL instead")
     max_concurrent_jobs: int | None = Field(None, ge=1, le=500, description="jobs at once of all workers together")
     max_concurrent_scheduled: int | None = Field(
@@ -169,7 +200,7 @@ class Settings(BaseModel):
             raise ValueError("an address that starts with postgresql://")
         return given
 
-    @field_validator(*(f"{name}_base_url" for name in HOMES))
+    @field_validator(*(field_of(name, "base_url") for name in HOMES))
     @classmethod
     def _trim_slash(cls, given: str) -> str:
         return given.rstrip("/")
@@ -186,18 +217,26 @@ class Settings(BaseModel):
 
     def key_of(self, provider: str) -> str:
         """The key of a provider; empty where there is none."""
-        secret: SecretStr | None = getattr(self, f"{provider}_api_key", None)
+        secret: SecretStr | None = getattr(self, field_of(provider, "api_key"), None)
         return secret.get_secret_value().strip() if secret else ""
 
     def base_url_of(self, provider: str) -> str:
         """Where a provider answers."""
-        return str(getattr(self, f"{provider}_base_url"))
+        return str(getattr(self, field_of(provider, "base_url")))
 
     def beside(self, run: Mapping[str, Any], *, key: str) -> Settings:
         """These settings, but for whom to ask: those of a running `openbell up`, and its key for all."""
         theirs = {name: value for name, value in run.items() if name in type(self).model_fields}
-        keys = {f"{provider}_api_key": key for provider in KEYED} | {"smtp_password": key}
+        keys = {field_of(provider, "api_key"): key for provider in KEYED} | {"smtp_password": key}
         return Settings(**(self.model_dump() | theirs | keys))
+
+    @property
+    def dkim_gaps(self) -> list[str]:
+        """What is missing for signing mails, where any of it is there."""
+        given = {name: getattr(self, name) for name in ("dkim_domain", "dkim_selector", "dkim_key")}
+        there = [name.upper() for name, value in given.items() if value]
+        rest = f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'}"
+        return [f"{name.upper()} is not set, and {rest}" for name, value in given.items() if there and not value]
 
     def is_set(self, name: str) -> bool:
         """Whether somebody chose this setting, so that it is not merely the default."""
@@ -233,7 +272,7 @@ def require_live_secrets(settings: Settings) -> None:
     """Refuse to start on real data without real keys (PF-40). Raises SettingsError that names every wrong one."""
     wrong = []
     for provider in KEYED:
-        key, name = settings.key_of(provider), f"{provider.upper()}_API_KEY"
+        key, name = settings.key_of(provider), field_of(provider, "api_key").upper()
         if key and is_placeholder(key):
             wrong.append(f"{name} holds a placeholder")
         elif not key and provider == "fmp":
@@ -243,6 +282,7 @@ def require_live_secrets(settings: Settings) -> None:
         wrong.append("SMTP_PASSWORD is not set, and SMTP_USER is")
     elif password and is_placeholder(password):
         wrong.append("SMTP_PASSWORD holds a placeholder")
+    wrong += settings.dkim_gaps
     if wrong:
         raise SettingsError(
             f"{' and '.join(wrong)}: put the real key into the environment or .env, "

@@ -42,7 +42,7 @@ def sources(root: str) -> dict[str, Source]:
     """Every provider of a sandbox, with a hundred dollars for each that costs any."""
     return {
         "fmp": Source(root, "sandbox", plan="premium"),
-        "pplx": Source(f"{root}/perplexity", "sandbox", plan="1000", budget=BUDGET),
+        "perplexity": Source(f"{root}/perplexity", "sandbox", plan="1000", budget=BUDGET),
         "anthropic": Source(f"{root}/anthropic", "sandbox", budget=BUDGET),
         "openai": Source(f"{root}/openai/v1", "sandbox", budget=BUDGET),
         "scrapfly": Source(f"{root}/scrapfly", "sandbox", plan="pro"),

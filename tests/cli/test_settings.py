@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from openbell.settings import Settings, SettingsError, is_placeholder, load, require_live_secrets, without_paid_keys
+from openbell.settings import (
+    OTHER_NAMES,
+    Settings,
+    SettingsError,
+    is_placeholder,
+    load,
+    require_live_secrets,
+    without_paid_keys,
+)
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def refused(folder: Path, **environ: str) -> str:
@@ -80,6 +91,13 @@ def test_a_share_is_part_of_the_whole(tmp_path: Path) -> None:
         ("MAX_CONCURRENT_JOBS", "0", "a whole number from 1 to 500"),
         ("MAX_CONCURRENT_ADHOC", "two", "a whole number from 1 to 500"),
         ("FMP_CALLS_PER_MINUTE", "many", "a whole number from 1 to 10,000"),
+        ("PPLX_CALLS_PER_MINUTE", "0", "a whole number from 1 to 10,000"),
+        ("ANTHROPIC_CALLS_PER_MINUTE", "1e3", "a whole number from 1 to 10,000"),
+        ("OPENAI_CALLS_PER_MINUTE", "-1", "a whole number from 1 to 10,000"),
+        ("SCRAPFLY_CALLS_PER_MINUTE", "10001", "a whole number from 1 to 10,000"),
+        ("SCRAPFLY_CALLS_AT_ONCE", "0", "a whole number from 1 to 500"),
+        ("DKIM_DOMAIN", "example", "a domain such as example.com, for which mails are signed"),
+        ("DKIM_SELECTOR", "mail 2026", "a name such as mail2026, under which the domain tells the key"),
         ("FMP_PLAN", "gold", "one of basic, starter, premium, ultimate"),
         ("ENVIRONMENT", "prod", "one of development, staging, production"),
         ("LOG_LEVEL", "loud", "one of DEBUG, INFO, WARNING, ERROR"),
@@ -150,5 +168,24 @@ def test_the_web_process_reads_no_key(tmp_path: Path) -> None:
     found = load(folder=tmp_path, environ={"FMP_API_KEY": "k3", "DATABASE_URL": "postgresql://a/b"}, keys=False)
     assert found.fmp_api_key is None
     assert found.dsn == "postgresql://a/b"
-    given = {"FMP_API_KEY": "1", "PPLX_API_KEY": "2", "SMTP_PASSWORD": "3", "CRON_SECRET": "4", "DATABASE_URL": "5"}
-    assert without_paid_keys(given) == {"CRON_SECRET": "4", "DATABASE_URL": "5"}
+    given = {"FMP_API_KEY": "1", "PPLX_API_KEY": "2", "SMTP_PASSWORD": "3", "DKIM_KEY": "4"}
+    assert without_paid_keys({**given, "CRON_SECRET": "5", "DATABASE_URL": "6"}) == {
+        "CRON_SECRET": "5",
+        "DATABASE_URL": "6",
+    }
+
+
+def test_signing_needs_all_three() -> None:
+    """PF-40: a live start with a part of what signing wants says which variables are missing."""
+    key = "a9F3kQ7LmZ2vX8sT4wR6yB1nC5dE0gHj"
+    with pytest.raises(SettingsError, match=r"^DKIM_DOMAIN is not set, and DKIM_KEY is and DKIM_SELECTOR is not set, "):
+        require_live_secrets(Settings(fmp_api_key=key, dkim_key="a path"))  # type: ignore[arg-type]
+
+
+def test_the_readme_names_every_setting() -> None:
+    """DESIGN 5: what is unknown is refused with "see README for the settings there are"; its table has them all."""
+    rows = [line.split("|")[1] for line in README.read_text("utf-8").splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    (addresses,) = [line for line in README.read_text("utf-8").splitlines() if line.startswith("| `…_BASE_URL`")]
+    named |= {f"{name}_BASE_URL" for name in re.findall(r"`([A-Z]+)`", addresses)}
+    assert named == {name.upper() for name in (*Settings.model_fields, *OTHER_NAMES)}

@@ -64,17 +64,21 @@ async def examine(data: Path | None) -> list[Finding]:
         settings = load()
     except SettingsError as error:
         return [*findings, Finding("settings", "bad", str(error), "Nothing else was looked at.")]
-    findings.append(Finding("settings", "ok", f"environment {settings.environment}, {_sources()}"))
+    findings.append(Finding("settings", "ok", f"environment {settings.environment}, {_origins()}"))
     try:
         place = reach.find(settings, data)
     except CliError as error:
         findings += [*_not_running(settings, data), Finding("database", "bad", "none is running", str(error))]
-        return [*findings, *await _provider(settings, None, {}), *_other_keys(settings, None)]
+        return [*findings, *await _sources(settings, None, {})]
     run = reach.read_run(place.folder)
     findings += [_folder(place.folder)] if place.folder else []
     looks, mode = await _database(place.dsn)
-    looks += [*await _pages(run), *await _provider(settings, mode, run), *_other_keys(settings, mode)]
-    return [*findings, *looks]
+    return [*findings, *looks, *await _pages(run), *await _sources(settings, mode, run)]
+
+
+async def _sources(settings: Settings, mode: str | None, run: dict[str, object]) -> list[Finding]:
+    """Whom a worker would ask."""
+    return [*await _provider(settings, mode, run), *_other_keys(settings, mode), *await _mail(settings, mode)]
 
 
 def _python() -> Finding:
@@ -84,7 +88,7 @@ def _python() -> Finding:
     return Finding("python", "ok", found)
 
 
-def _sources() -> str:
+def _origins() -> str:
     there = [name for name in ("openbell.toml", ".env") if Path(name).exists()]
     return "from the environment" + "".join(f" and {name}" for name in there)
 
@@ -249,22 +253,56 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
 
 def _other_keys(settings: Settings, mode: str | None) -> list[Finding]:
     """The keys of providers that are paid by use, where they are set, and whether anything may be spent with them."""
-    from openbell.settings import KEYED, is_placeholder
+    from openbell.settings import KEYED, field_of, is_placeholder
 
     findings = []
     for provider in KEYED:
-        key, name = settings.key_of(provider), provider.upper()
+        key, name, budget = (
+            settings.key_of(provider), field_of(provider, "api_key").upper(), field_of(provider, "usd_per_month")
+        )  # fmt: skip
         if provider == "fmp" or not key or mode == "sandbox":
             continue
-        unfunded = hasattr(settings, f"{provider}_usd_per_month") and not getattr(settings, f"{provider}_usd_per_month")
         if is_placeholder(key):
-            findings.append(Finding("key", "bad", f"{name}_API_KEY holds a placeholder", "Put the real key into .env."))
-        elif unfunded:
-            mend = f"Nothing is spent with it: set {name}_USD_PER_MONTH to dollars of a calendar month."
-            findings.append(Finding("key", "warn", f"{name}_API_KEY is set, and no budget", mend))
+            findings.append(Finding("key", "bad", f"{name} holds a placeholder", "Put the real key into .env."))
+        elif hasattr(settings, budget) and not getattr(settings, budget):
+            mend = f"Nothing is spent with it: set {budget.upper()} to dollars of a calendar month."
+            findings.append(Finding("key", "warn", f"{name} is set, and no budget", mend))
         else:
-            findings.append(Finding("key", "ok", f"{name}_API_KEY is set"))
+            findings.append(Finding("key", "ok", f"{name} is set{_allowances(settings, provider)}"))
     return findings
+
+
+def _allowances(settings: Settings, provider: str) -> str:
+    """What the operator allows a provider, beside what its plan says."""
+    from openbell.settings import field_of
+
+    told = {
+        "usd_per_month": "${:,} a month",
+        "calls_per_minute": "{:,} calls a minute",
+        "calls_at_once": "{:,} calls at once",
+    }
+    given = {how: getattr(settings, field_of(provider, what), None) for what, how in told.items()}
+    return "".join(f", {how.format(value)}" for how, value in given.items() if value is not None)
+
+
+async def _mail(settings: Settings, mode: str | None) -> list[Finding]:
+    """The mail server, whether it can be reached (nothing is said to it), and whether mails are signed."""
+    from openbell.cli.mode import relay_of
+    from openbell.settings import SettingsError
+
+    if settings.smtp_host is None or mode == "sandbox":
+        return []
+    try:
+        relay = relay_of(settings, signs=True)
+    except SettingsError as error:
+        return [Finding("mail", "bad", "its settings are wrong", str(error))]
+    host = f"[{settings.smtp_host}]" if ":" in settings.smtp_host else settings.smtp_host
+    where = f"{host}:{settings.smtp_port}"
+    if trouble := await _touch(f"smtp://{where}"):
+        return [Finding("mail", "warn", f"{where}: {trouble}", "Check SMTP_HOST, SMTP_PORT and the network.")]
+    signed = f"signed for {relay.dkim.domain}" if relay and relay.dkim else "not signed by us"
+    dry = f", every mail goes to {settings.admin_email}" if settings.dry_run else ""
+    return [Finding("mail", "ok", f"{where}, {settings.smtp_tls}, {signed}{dry}")]
 
 
 async def _touch(address: str) -> str:

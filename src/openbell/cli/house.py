@@ -32,7 +32,7 @@ POLL_S = 0.05
 
 SANDBOX_PATHS: Mapping[str, str] = {
     "fmp": "",
-    "pplx": "/perplexity",
+    "perplexity": "/perplexity",
     "anthropic": "/anthropic",
     "openai": "/openai/v1",
     "scrapfly": "/scrapfly",
@@ -186,16 +186,16 @@ class House:
 
     def _provider_settings(self) -> dict[str, str]:
         """What the worker is told about the providers; in sandbox mode the same settings lead to the sandbox."""
-        from openbell.settings import HOMES, KEYED
+        from openbell.settings import HOMES, KEYED, field_of
 
         settings, plan = self.plan.settings, self.plan
         if plan.live:
             addresses = {provider: settings.base_url_of(provider) for provider in HOMES}
-            keys = {f"{provider.upper()}_API_KEY": settings.key_of(provider) for provider in KEYED}
+            keys = {field_of(one, "api_key").upper(): settings.key_of(one) for one in KEYED}
         else:
             addresses = {one: f"http://127.0.0.1:{plan.sandbox_port}{SANDBOX_PATHS[one]}" for one in HOMES}
-            keys = {f"{provider.upper()}_API_KEY": "sandbox" for provider in KEYED}
-        told = {f"{provider.upper()}_BASE_URL": url for provider, url in addresses.items()} | keys
+            keys = {field_of(one, "api_key").upper(): "sandbox" for one in KEYED}
+        told = {field_of(one, "base_url").upper(): url for one, url in addresses.items()} | keys
         if plan.live:
             password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
             return told | {"FMP_PLAN": settings.fmp_plan, "SMTP_PASSWORD": password}
@@ -230,7 +230,7 @@ class House:
 
     def _announce(self) -> None:
         plan = self.plan
-        mode = "live: real data from FMP" if plan.live else "sandbox: synthetic replay of real prices"
+        mode = "live: real data" if plan.live else "sandbox: synthetic replay of real prices"
         address = (
             click.style(plan.address, bold=True)
             if sys.stdout.isatty() and "NO_COLOR" not in os.environ

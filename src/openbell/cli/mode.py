@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from openbell.products.sources import Connections, Source
-    from openbell.providers.mail import Relay
+    from openbell.providers.mail import Dkim, Relay
     from openbell.settings import Settings
 
 SANDBOX = "sandbox"
@@ -72,30 +72,34 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
     usable = [one for one in HOMES if settings.key_of(one) or one not in KEYED or one == "fmp"]
     sources = {one: source_of(settings, one) for one in usable if mode != SANDBOX or one not in at_home}
     pretended = settings.smtp_host in LOOPBACK and settings.smtp_port not in MAIL_PORTS
-    relay = relay_of(settings) if mode != SANDBOX or pretended else None
+    relay = relay_of(settings, signs=mode != SANDBOX) if mode != SANDBOX or pretended else None
     return Connections(sources, contact=settings.admin_email, relay=relay)
 
 
 def source_of(settings: Settings, provider: str) -> Source:
     """A provider as the settings describe it."""
     from openbell.products.sources import Source
-    from openbell.settings import HOMES
+    from openbell.settings import HOMES, field_of
 
-    plan = {"fmp": settings.fmp_plan, "pplx": settings.pplx_tier, "scrapfly": settings.scrapfly_plan}
-    dollars = getattr(settings, f"{provider}_usd_per_month", None) or 0
+    plan = {"fmp": settings.fmp_plan, "perplexity": settings.pplx_tier, "scrapfly": settings.scrapfly_plan}
+    dollars = getattr(settings, field_of(provider, "usd_per_month"), None) or 0
     base_url = settings.base_url_of(provider)
     return Source(
         base_url,
         settings.key_of(provider),
         plan=plan.get(provider, ""),
-        calls_per_minute=settings.fmp_calls_per_minute if provider == "fmp" else None,
+        calls_per_minute=getattr(settings, field_of(provider, "calls_per_minute"), None),
+        calls_at_once=getattr(settings, field_of(provider, "calls_at_once"), None),
         budget=int(dollars * 1_000_000),
         at_home=base_url == HOMES[provider],
     )
 
 
-def relay_of(settings: Settings) -> Relay | None:
-    """The mail server as the settings describe it, where there is one. Raises SettingsError."""
+def relay_of(settings: Settings, *, signs: bool) -> Relay | None:
+    """The mail server as the settings describe it, where there is one; with their DKIM key if it ``signs``.
+
+    Raises SettingsError.
+    """
     from openbell.providers.mail import Relay
     from openbell.settings import SettingsError
 
@@ -110,6 +114,32 @@ def relay_of(settings: Settings) -> Relay | None:
             username=settings.smtp_user,
             password=password,
             dry_run_to=settings.admin_email if settings.dry_run else None,
+            dkim=_dkim_of(settings) if signs else None,
         )
     except ValueError as error:
         raise SettingsError(f"{error}.") from None
+
+
+def _dkim_of(settings: Settings) -> Dkim | None:
+    """The key that signs mails, where there is one. Raises SettingsError, which never shows what DKIM_KEY holds."""
+    from pathlib import Path
+
+    from openbell.providers.mail import Dkim
+    from openbell.settings import SettingsError
+
+    if gaps := settings.dkim_gaps:
+        raise SettingsError(f"{' and '.join(gaps)}: mails are signed with all three of them, or with none.")
+    if not (settings.dkim_domain and settings.dkim_selector and settings.dkim_key):
+        return None
+    given = settings.dkim_key.get_secret_value().strip()
+    try:
+        # In one line of .env or of a unit file the ends of lines are written out.
+        pem = given.replace("\\n", "\n") if given.startswith("-----BEGIN") else Path(given).read_text("ascii")
+        return Dkim(settings.dkim_domain, settings.dkim_selector, pem)
+    except OSError as error:
+        raise SettingsError(
+            f"DKIM_KEY is no file that can be read ({error.strerror}): give the path of an RSA private key in PEM, "
+            "or the key itself."
+        ) from None
+    except ValueError:
+        raise SettingsError("DKIM_KEY: it must be an RSA private key in PEM, or the path of a file with one.") from None

@@ -52,7 +52,7 @@ class Plan:
 
 
 @click.command()
-@click.option("--live", is_flag=True, help="Real data from FMP instead of the sandbox; needs FMP_API_KEY.")
+@click.option("--live", is_flag=True, help="Real providers, those with a key, not the sandbox; needs FMP_API_KEY.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port of the pages [default: OPENBELL_PORT, else 8000].")
 @click.option("--host", help="Address to listen on [default: OPENBELL_HOST, else 127.0.0.1].")
 @click.option(

@@ -45,7 +45,7 @@ class Context:
     @property
     def perplexity(self) -> Perplexity:
         """Perplexity's agents."""
-        pool = self.connections.pool("pplx", lambda s: perplexity.open_http(s.base_url, s.key))
+        pool = self.connections.pool("perplexity", lambda s: perplexity.open_http(s.base_url, s.key))
         return Perplexity(pool, self.attempt)
 
     def llm(self, provider: Literal["anthropic", "openai"]) -> Llm:

@@ -23,27 +23,45 @@ class Source:
     key: str = field(default="", repr=False)
     plan: str = ""
     calls_per_minute: int | None = None
+    calls_at_once: int | None = None
     budget: int = 0
     """Micro-dollars that may be spent in a calendar month."""
     at_home: bool = False
 
 
-KEYED = frozenset({"fmp", "pplx", "anthropic", "openai", "scrapfly"})
-"""Sources that want a key."""
+SETTINGS: Mapping[str, str] = {
+    "fmp": "FMP_API_KEY",
+    "perplexity": "PPLX_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "scrapfly": "SCRAPFLY_API_KEY",
+    "news": "NEWS_BASE_URL",
+    "edgar": "EDGAR_BASE_URL",
+    "wikimedia": "WIKIMEDIA_BASE_URL",
+}
+"""By provider, what an operator sets to have it."""
 
 Sources = Mapping[str, Source]
-"""By provider: `fmp`, `pplx`, `anthropic`, `openai`, `scrapfly`, `news`, `edgar`, `wikimedia`."""
+"""By provider, as :data:`SETTINGS` names them."""
 
 _LIMITS: Mapping[str, Callable[[Source], list[Limit]]] = {
     "fmp": lambda source: fmp.limits(source.plan or "basic", calls_per_minute=source.calls_per_minute),
-    "pplx": lambda source: perplexity.limits(int(source.plan or 0), usd_micro_per_month=source.budget),
-    "anthropic": lambda source: llm.limits("anthropic", usd_micro_per_month=source.budget),
-    "openai": lambda source: llm.limits("openai", usd_micro_per_month=source.budget),
-    "scrapfly": lambda source: scrapfly.limits(source.plan or "free"),
+    "perplexity": lambda source: perplexity.limits(
+        int(source.plan or 0), usd_micro_per_month=source.budget, calls_per_minute=source.calls_per_minute
+    ),
+    "anthropic": lambda source: _of_models("anthropic", source),
+    "openai": lambda source: _of_models("openai", source),
+    "scrapfly": lambda source: scrapfly.limits(
+        source.plan or "free", calls_per_minute=source.calls_per_minute, at_once=source.calls_at_once
+    ),
     "news": lambda _: [*news.limits(), *google_links.limits()],
     "edgar": lambda _: edgar.limits(),
     "wikimedia": lambda _: pageviews.limits(),
 }
+
+
+def _of_models(provider: str, source: Source) -> list[Limit]:
+    return llm.limits(provider, usd_micro_per_month=source.budget, calls_per_minute=source.calls_per_minute)
 
 
 def limits_of(sources: Sources) -> list[Limit]:
@@ -69,8 +87,7 @@ class Connections:
     def source(self, name: str) -> Source:
         """A source that must be there. Raises :class:`Permanent` `not_configured`."""
         if name not in self.sources:
-            mend = f"{name.upper()}_API_KEY" if name in KEYED else f"{name.upper()}_BASE_URL"
-            raise Permanent(f"{name} is not configured: set {mend}.", code="not_configured")
+            raise Permanent(f"{name} is not configured: set {SETTINGS[name]}.", code="not_configured")
         return self.sources[name]
 
     @property

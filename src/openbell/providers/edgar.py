@@ -8,10 +8,12 @@ what a company has filed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -107,6 +109,17 @@ class Submissions:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """One reported value of a figure as of ``end``; several filings may report the same day."""
+
+    end: date
+    value: float
+    accession: str
+    form: str
+    filed: date
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document of a filing, as it was filed."""
 
@@ -141,6 +154,15 @@ class Edgar:
             read_filings, await self._get(self._hosts.data, f"submissions/{name}", "submissions", about=300_000)
         )
 
+    async def facts(self, cik: int, taxonomy: str, tag: str, unit: str) -> list[Fact]:
+        """Every value of one figure that a company has reported, such as `dei`, `EntityCommonStockSharesOutstanding`.
+
+        Only what is reported for the company as a whole: a figure that it reports by class of share is not there.
+        """
+        path = f"api/xbrl/companyconcept/CIK{cik:010d}/{taxonomy}/{tag}.json"
+        said = await self._get(self._hosts.data, path, "companyconcept", about=100_000)
+        return _read(partial(read_facts, cik=cik, unit=unit), said)
+
     async def document(self, cik: int, accession: str, name: str) -> Document:
         """One document of a filing, at most 32 MiB. ``accession`` is written with its dashes."""
         if not _ACCESSION.fullmatch(accession) or not _DOCUMENT.fullmatch(name):
@@ -158,7 +180,7 @@ class Edgar:
             )
             error.provider = "edgar"
             raise error
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        timeout = wire.call_time(TIMEOUT_S)
         async with self._attempt.spends("edgar").call(operation, timeout=timeout, bytes=about) as call:
             answer = await wire.exchange(http, call, "GET", path, name="EDGAR")
             if answer.status not in (200, 404):
@@ -242,6 +264,28 @@ def read_filings(arrays: Mapping[str, Any]) -> list[Filing]:
         )
         for n in range(lengths.pop() if lengths else 0)
     ]
+
+
+def read_facts(said: Any, *, cik: int, unit: str) -> list[Fact]:
+    """The values of one figure in one unit, in the order in which they come. Raises ``ValueError`` and its like."""
+    if int(said["cik"]) != cik:
+        raise ValueError(f"company {said['cik']} when asked for {cik}")
+    return [
+        Fact(
+            end=date.fromisoformat(one["end"]),
+            value=_number(one["val"]),
+            accession=_accession(one["accn"]),
+            form=str(one["form"]),
+            filed=date.fromisoformat(one["filed"]),
+        )
+        for one in said["units"].get(unit, [])
+    ]
+
+
+def _number(said: Any) -> float:
+    if type(said) not in (int, float) or not math.isfinite(said):
+        raise ValueError(f"{said!r} is not a number")
+    return float(said)
 
 
 def _accession(said: str) -> str:

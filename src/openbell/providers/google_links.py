@@ -124,7 +124,7 @@ class GoogleLinks:
         }
 
     async def _ask(self, method: str, path: str, operation: str, **request: Any) -> wire.Answer:
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        timeout = wire.call_time(TIMEOUT_S)
         async with self._attempt.spends("google_links").call(operation, timeout=timeout, bytes=700_000) as call:
             answer = await wire.exchange(
                 self._http, call, method, path, name="Google News", most_bytes=MOST_BYTES, **request

@@ -25,6 +25,7 @@ import feedparser  # type: ignore[import-untyped]
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import Permanent, ProducerError, Transient, Waiting
 from openbell.engine.ledger import Limit
+from openbell.providers import wire
 from openbell.providers.outbound import Fetched, Fetcher
 from openbell.providers.pauses import asked_pause
 
@@ -116,7 +117,7 @@ class News:
         """
         known = {"if-none-match": etag, "if-modified-since": modified}
         headers = {name: value for name, value in known.items() if value is not None}
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        timeout = wire.call_time(TIMEOUT_S)
         async with self._attempt.spends("news").call("feed", timeout=timeout, slow=2 * timeout, bytes=200_000) as call:
             fetched = await self._fetcher.fetch(
                 call, feed.url, headers=headers, most_bytes=MOST_BYTES, most_seconds=TIMEOUT_S

@@ -76,7 +76,7 @@ class Pageviews:
             f"api/rest_v1/metrics/pageviews/per-article/{project}/all-access/user/{quote(name, safe='')}/{step}"
             f"/{max(since, FIRST_DAY):%Y%m%d}00/{until:%Y%m%d}00"
         )
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        timeout = wire.call_time(TIMEOUT_S)
         async with self._attempt.spends("wikimedia").call(step, timeout=timeout, bytes=100_000) as call:
             answer = await wire.exchange(self._http, call, "GET", path, name="Wikimedia")
             if answer.status not in (200, 404):

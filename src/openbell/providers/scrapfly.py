@@ -142,7 +142,7 @@ class Scrapfly:
             **({"asp": "true"} if asp else {}),
             **({"render_js": "true"} if render_js else {}),
         }
-        timeout = timedelta(seconds=TIMEOUT_S + 5)
+        timeout = wire.call_time(TIMEOUT_S)
         async with self._attempt.spends("scrapfly").call("scrape", timeout=timeout, slow=SLOW, credits=held) as call:
             params["correlation_id"] = f"openbell-{call.spend_id}"
             answer = await wire.exchange(

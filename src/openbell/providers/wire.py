@@ -11,6 +11,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ from pydantic_core import from_json
 
 from openbell.engine.errors import Permanent, Transient
 from openbell.engine.spends import Call
+
+AROUND_S = 5.0
+"""What a call may take beside one such wait: the way there, and a body that comes in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +44,19 @@ class Answer:
 
     @property
     def synthetic(self) -> str | None:
-        """What the data is, where the answer declares that it is not real (``X-Data-Class: synthetic; what it is``)."""
-        kind, _, what = self.headers.get("x-data-class", "").partition(";")
-        return (what.strip() or kind) if kind.strip() == "synthetic" else None
+        """As :func:`synthetic_of`."""
+        return synthetic_of(self.headers)
+
+
+def synthetic_of(headers: Mapping[str, str]) -> str | None:
+    """What the data is, where its headers declare that it is not real (``X-Data-Class: synthetic; what it is``)."""
+    kind, _, what = headers.get("x-data-class", "").partition(";")
+    return (what.strip() or kind.strip()) if kind.strip() == "synthetic" else None
+
+
+def call_time(timeout_s: float) -> timedelta:
+    """How long a call may take in which each wait for the provider may take ``timeout_s``."""
+    return timedelta(seconds=timeout_s + AROUND_S)
 
 
 def open_http(base_url: str, *, timeout_s: float, headers: Mapping[str, str]) -> httpx.AsyncClient:

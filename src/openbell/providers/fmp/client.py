@@ -17,7 +17,7 @@ from openbell.providers.fmp.refusals import read_answer, read_csv
 from openbell.providers.fmp.rows import MOST_ROWS, Row, Rows, limited, of
 
 TIMEOUT_S = 10.0
-BULK_TIMEOUT_S = 120.0
+BULK_TIMEOUT = timedelta(seconds=120)
 MOST_BYTES = 32 * 1024 * 1024
 MOST_BULK_BYTES = 128 * 1024 * 1024
 MOST_SYMBOLS = 1_000
@@ -50,19 +50,18 @@ class Client:
 
         Raises :class:`NothingKnown` for an empty array, and what :func:`refusal` makes of anything else.
         """
-        return await self._ask(path, params, about, read_answer, MOST_BYTES, TIMEOUT_S + 5)
+        return await self._ask(path, params, about, read_answer, MOST_BYTES, wire.call_time(TIMEOUT_S))
 
     async def bulk(self, path: str, params: Mapping[str, str], *, about: int) -> Rows:
         """The rows of one bulk answer, which is CSV: every value is a string, "" where there is none.
 
         Only the largest plan has these, and the service was seen to want them a minute apart. Raises as :meth:`get`.
         """
-        return await self._ask(path, params, about, read_csv, MOST_BULK_BYTES, BULK_TIMEOUT_S)
+        return await self._ask(path, params, about, read_csv, MOST_BULK_BYTES, BULK_TIMEOUT)
 
     async def _ask(
-        self, path: str, params: Mapping[str, str], about: int, read: _Read, most_bytes: int, timeout_s: float
+        self, path: str, params: Mapping[str, str], about: int, read: _Read, most_bytes: int, timeout: timedelta
     ) -> Rows:
-        timeout = timedelta(seconds=timeout_s)
         async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
             answer = await wire.exchange(
                 self._http, call, "GET", path, name="FMP", params=params, most_bytes=most_bytes

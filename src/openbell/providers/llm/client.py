@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from pydantic_ai.settings import ModelSettings
 
 from openbell.engine.attempt import Attempt
 from openbell.engine.spends import Call
+from openbell.providers import wire
 from openbell.providers.llm import Kind
 from openbell.providers.llm.errors import Meaning, meaning_of
 from openbell.providers.llm.prices import Prices, most_micro, most_tokens, price
@@ -70,9 +70,8 @@ async def _leaves(request: httpx2.Request) -> None:  # noqa: ARG001 (a hook of t
 
 
 async def _arrives(response: httpx2.Response) -> None:
-    kind, _, what = response.headers.get("x-data-class", "").partition(";")
-    if kind.strip() == "synthetic":
-        _passage.get().synthetic = what.strip() or kind
+    passage = _passage.get()
+    passage.synthetic = wire.synthetic_of(response.headers) or passage.synthetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ class Llm:
         read, said = most_tokens(len(f"{instructions or ''}{prompt}".encode()) + schema, max_tokens, tries)
         models = self._models
         held = most_micro(models.provider, model, read, said, models.prices) if hold_micro is None else hold_micro
-        timeout = timedelta(seconds=timeout_s + 5)
+        timeout = wire.call_time(timeout_s)
         async with self._attempt.spends(models.provider).call(
             models.kind,
             effect=effect,

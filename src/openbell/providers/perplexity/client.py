@@ -30,7 +30,7 @@ from openbell.providers.perplexity.requests import Ask
 
 NAME = "Perplexity"
 TIMEOUT_S = 30.0
-TIMEOUT = timedelta(seconds=TIMEOUT_S + 5)
+TIMEOUT = wire.call_time(TIMEOUT_S)
 MOST_RUNS = 5
 MOST_PAGES = 20
 BATCH_RUNNING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
@@ -62,15 +62,17 @@ Source: docs.perplexity.ai/docs/admin/rate-limits-usage-tiers.
 """
 
 
-def limits(tier: int, *, usd_micro_per_month: int, zone: str = "UTC") -> list[Limit]:
+def limits(
+    tier: int, *, usd_micro_per_month: int, calls_per_minute: int | None = None, zone: str = "UTC"
+) -> list[Limit]:
     """The limits of a tier as accounts, and the money that may be spent in a calendar month.
 
-    Raises ``KeyError`` for an unknown tier.
+    ``calls_per_minute`` replaces the tier's figure. Raises ``KeyError`` for an unknown tier.
     """
     per_second, per_minute = TIERS[tier]
     return [
         Limit("perplexity", "calls", "second", per_second, span=timedelta(seconds=1)),
-        Limit("perplexity", "calls", "minute", per_minute, span=timedelta(minutes=1)),
+        Limit("perplexity", "calls", "minute", calls_per_minute or per_minute, span=timedelta(minutes=1)),
         Limit("perplexity", "usd_micro", "month", usd_micro_per_month, closes="charge", calendar="month", zone=zone),
     ]
 
