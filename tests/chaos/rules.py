@@ -24,7 +24,7 @@ TABLES: Mapping[str, str] = {
     "version": "select product, key, version, job_id from openbell.version",
     "head": "select product, key, version from openbell.artifact",
     "spend": "select id, job_id, token, state::text as state, effect::text as effect, cost_micro, outcome,"
-    " extract(epoch from intended_at + timeout)::float8 as until"
+    " extract(epoch from tried_at + timeout)::float8 as until"
     " from openbell.spend",
     "account": "select id, resource, period, held, spent, overrun, granted from openbell.account",
     "hold": "select account_id, sum(amount)::bigint as amount from openbell.hold group by account_id",

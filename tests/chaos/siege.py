@@ -31,6 +31,7 @@ from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from tests.chaos import mutants
 from tests.chaos.nursery import Child, Nursery
+from tests.support import happens
 
 SUBJECT = "fortress"
 BESIEGERS = 8
@@ -171,8 +172,7 @@ class Siege:
 
     async def _help(self, over: asyncio.Event) -> None:
         """Recovery goes its rounds, and an operator grants a little more."""
-        while not over.is_set():
-            await asyncio.sleep(HELP_EVERY_S)
+        while not await happens(over, HELP_EVERY_S):
             try:
                 await self._help_once()
             except asyncpg.PostgresError as error:
@@ -226,9 +226,9 @@ async def play_again(pool: asyncpg.Pool) -> Iterator[str]:
 
 SPENDS = """
 select held, coalesce(took, '{}') as took, state::text as state, outcome,
-    (extract(epoch from intended_at) * 1000000)::bigint as began,
+    (extract(epoch from tried_at) * 1000000)::bigint as began,
     (extract(epoch from ended_at) * 1000000)::bigint as ended,
-    (extract(epoch from intended_at + timeout) * 1000000)::bigint as until
+    (extract(epoch from tried_at + timeout) * 1000000)::bigint as until
 from openbell.spend where provider = 'fortress' order by id
 """
 

@@ -22,5 +22,5 @@ select 'number', 'k' || n, 1, now(), '1', '{}', 1, 'cc0', 0, n from generate_ser
 insert into openbell.demand (source, product, key, weight, job_class, expires_at)
 select 'web', 'number', 'k' || n, 1, 0, now() + interval '1 hour' from generate_series(1, 20000) as n;
 
-insert into openbell.spend (job_id, product, key, provider, operation, effect, state, intended_at, ended_at, timeout, held)
-select n, 'number', 'k' || n, 'shop', 'buy', 'repeat', 'settled', now(), now(), '1 s', '{"calls": 1}' from generate_series(1, 20000) as n
+insert into openbell.spend (job_id, product, key, provider, operation, effect, state, intended_at, tried_at, ended_at, timeout, held)
+select n, 'number', 'k' || n, 'shop', 'buy', 'repeat', 'settled', now(), now(), now(), '1 s', '{"calls": 1}' from generate_series(1, 20000) as n

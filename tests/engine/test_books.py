@@ -531,6 +531,24 @@ async def test_each_part_has_its_own_sum(pool: asyncpg.Pool, clock: Clock) -> No
     assert (row.name, row.calls) == ("number: shop buy", 4)
 
 
+async def test_a_call_counts_on_the_day_on_which_it_was_held(pool: asyncpg.Pool, clock: Clock) -> None:
+    """Issue 4: a run that is asked about again next month costs in the month whose account holds its money."""
+    spends = await at_work(pool)
+    async with spends.call("buy", effect="lookup", idempotency_key="k", usd_micro=100) as call:
+        await call.sending()
+        call.under_way("run-7")
+    await spends.ledger.settle(spends.ended)
+    begun = await clock.now()
+    await clock.advance(days=31)
+    async with spends.call("buy", effect="lookup", idempotency_key="k", usd_micro=100) as call:
+        call.took(usd_micro=70)
+    await spends.ledger.settle(spends.ended[-1:])
+    (row,) = (await costs(pool, "day", EVER)).rows
+    assert (row.period, row.cost_micro) == (f"{begun:%Y-%m-%d}", 70)
+    first, second = await list_books(pool, "shop", "usd_micro", ended=True)
+    assert (first.ended, first.spent, second.spent) == (True, 70, 0)
+
+
 # --- alarms -----------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -67,6 +69,52 @@ async def test_all_accounts_or_none(pool: asyncpg.Pool) -> None:
     assert (await reserve(ledger, accounts)).spend_id is None
     assert (await account(pool))["held"] == 0
     assert await pool.fetchval("select count(*) from openbell.spend") == 0
+
+
+async def test_of_two_calls_with_one_key_one_is_made(pool: asyncpg.Pool, clock: Clock) -> None:
+    """DC-1: without a job too, a key is in one hand at a time; when that has had its time, the next one resumes it."""
+    ledger, (one,) = await shop(pool, per_minute(5))
+    keyed = replace(intent([(one.id, 1)], 10, calls=1), effect="resend", idempotency_key="k", window=MINUTE)
+    first = await ledger.reserve(keyed)
+    assert (first.word, first.resumed) == ("ok", False)
+    second = await ledger.reserve(keyed)
+    assert (second.word, second.spend_id) == ("busy", None)
+    assert timedelta(seconds=9) < second.opens_in <= timedelta(seconds=10)
+    assert await ledger.mark_sent(first.spend_id or 0, None, None)
+    await clock.advance(seconds=11)
+    third = await ledger.reserve(keyed)
+    assert (third.word, third.spend_id, third.resumed) == ("ok", first.spend_id, True)
+    assert (await ledger.reserve(keyed)).word == "busy"
+    await ledger.settle([Settlement(first.spend_id or 0, "under_way", "under way", ref="run-7")])
+    assert (await ledger.reserve(keyed)).provider_ref == "run-7"
+
+
+async def test_what_cannot_be_released_is_counted(pool: asyncpg.Pool, dsn: str) -> None:
+    """PF-35: holds of calls that were given up, and places at once, that a database away cannot take back: counted."""
+    counters: Counter[str] = Counter()
+    other = await open_pool(dsn, name="test away", max_size=1)
+    ledger = Ledger(other, counters)
+    _, (one,) = await shop(pool, per_minute(5))
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select 1 from openbell.account for update")
+        asked = asyncio.create_task(ledger.reserve_or_abandon(intent([(one.id, 1)], calls=1)))
+        await eventually(lambda: waits_for_a_lock(pool))
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        other.terminate()
+
+    async def counted() -> bool:
+        return counters["unreleased"] == 1
+
+    await eventually(counted)
+    await ledger.release_places(1)
+    assert counters == {"unreleased": 2}
+
+
+async def waits_for_a_lock(pool: asyncpg.Pool) -> bool:
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    return bool(await pool.fetchval(waiting))
 
 
 async def test_a_missing_account_blocks(pool: asyncpg.Pool) -> None:

@@ -119,7 +119,7 @@ class Bought:
     effect: str
     key: str | None
     state: str
-    intended_at: int
+    tried_at: int
     held: dict[str, int]
     resend_until: int | None
     holds: dict[int, int] = field(default_factory=dict)
@@ -127,6 +127,7 @@ class Bought:
     ref: str | None = None
     cost: int = 0
     charged: bool = False
+    under_way: bool = False
 
     @property
     def open(self) -> bool:
@@ -257,7 +258,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if earlier.open and earlier.job in tokens and tokens[earlier.job] == earlier.token:
             return "busy"
         on_its_way = earlier.state in ("sent", "unknown") and earlier.ref is None
-        if intent.effect == "lookup" and on_its_way and earlier.intended_at + TIMEOUT > self.now:
+        if intent.effect == "lookup" and on_its_way and earlier.tried_at + TIMEOUT > self.now:
+            return "busy"
+        nobodys = earlier.open and earlier.job is None and not earlier.under_way
+        if nobodys and earlier.tried_at + TIMEOUT > self.now:
             return "busy"
         late = intent.effect == "resend" and earlier.resend_until is not None and earlier.resend_until <= self.now
         if earlier.may_have_been and (late or intent.effect == "never"):
@@ -275,7 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert earlier.id == spend_id
             again = earlier.may_have_been
             spend = replace(
-                earlier, job=intent.job_id, token=intent.token, intended_at=self.now,
+                earlier, job=intent.job_id, token=intent.token, tried_at=self.now, under_way=False,
                 state="sent" if again else "intended", held=earlier.held if again else dict(intent.held),
                 resend_until=earlier.resend_until if again else until,
             )  # fmt: skip
@@ -336,7 +340,8 @@ class LedgerMachine(RuleBasedStateMachine):
         spend.charged |= state in ("settled", "unanswered")
         spend.ref = ref or spend.ref
         spend.state = {"unanswered": "settled", "refused": "released", "under_way": "sent"}.get(state, state)
-        if state == "under_way":
+        spend.under_way = state == "under_way"
+        if spend.under_way:
             spend.token = None
 
     def _close(self, purse: Purse, spend: Bought, held: int, state: str, took: dict[str, int]) -> None:
@@ -346,7 +351,7 @@ class LedgerMachine(RuleBasedStateMachine):
             taken = 0
         elif state == "unknown":
             taken = held
-        end = max(self.now, spend.intended_at + TIMEOUT if state in ("unknown", "unanswered") else self.now)
+        end = max(self.now, spend.tried_at + TIMEOUT if state in ("unknown", "unanswered") else self.now)
         used, excess = min(taken, held), max(taken - held, 0)
         if purse.closes == "age":
             frees = end + SPAN if purse.resource == "calls" else (end + SPAN + GRAIN) // GRAIN * GRAIN
@@ -397,7 +402,7 @@ class LedgerMachine(RuleBasedStateMachine):
             one
             for one in self.spends.values()
             if one.open
-            and one.intended_at + TIMEOUT + GRACE < self.now
+            and one.tried_at + TIMEOUT + GRACE < self.now
             and not (one.job in tokens and (tokens[one.job] == one.token or (one.token is None and one.ref)))
         ]
         recovered = self.do(self.pool.fetchval("select openbell.recover_spends($1)", timedelta(seconds=GRACE)))

@@ -15,7 +15,7 @@ from openbell.engine.artifacts import read
 from openbell.engine.attempt import Attempt
 from openbell.engine.books import list_books
 from openbell.engine.demand import want
-from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, RateLimited, Transient
+from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent, RateLimited, Transient, Waiting
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import seconds
 from tests.engine.conftest import Employ
@@ -278,6 +278,48 @@ async def test_troubles_open_a_breaker(pool: asyncpg.Pool, calls: int, troubled:
     hand, attempt = await attempt_at(pool)
     await make_trouble(pool, hand, attempt, calls, troubled)
     assert await pool.fetchval("select count(*) from openbell.breaker where provider = 'shop'") == int(opens)
+
+
+async def test_polls_of_earlier_runs_are_calls_too(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-23: a run that was begun an hour ago and is asked about now is a call of this minute."""
+    hand, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+
+    async def ask(troubled: int) -> None:
+        for number in range(7):
+            async with spends.call("run", effect="lookup", idempotency_key=f"k{number}") as call:
+                if not call.resumed:
+                    await call.sending()
+                call.under_way(f"run-{number}")
+                if number < troubled:
+                    call.trouble("outage")
+        await hand.ledger.settle(spends.ended)
+        spends.ended = []
+
+    await ask(0)
+    await clock.advance(hours=1)
+    await ask(0)
+    await make_trouble(pool, hand, attempt, 5, 5)
+    assert await pool.fetchval("select count(*) from openbell.breaker") == 0
+    await ask(1)
+    assert await pool.fetchval("select count(*) from openbell.breaker") == 1
+
+
+async def test_a_request_leaves_within_half_of_its_time(pool: asyncpg.Pool) -> None:
+    """PF-19: what leaves late would arrive after its time, and count there for longer than it is held here."""
+    _, attempt = await attempt_at(pool)
+    spends = attempt.spends("shop")
+
+    async def send_late() -> None:
+        async with spends.call("buy", effect="never", timeout=timedelta(seconds=0.2), usd_micro=100) as call:
+            await asyncio.sleep(0.11)
+            await call.sending()
+
+    with pytest.raises(Waiting, match="stood still"):
+        await send_late()
+    assert [one.state for one in spends.ended] == ["released"]
+    async with spends.call("buy", effect="never", timeout=timedelta(seconds=5), usd_micro=100) as call:
+        await call.sending()
 
 
 async def test_an_open_breaker_lets_one_probe_through(pool: asyncpg.Pool, clock: Clock) -> None:

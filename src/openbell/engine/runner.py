@@ -74,9 +74,9 @@ class Runner:
         wake_parked: Callable[[], None],
     ) -> None:
         self.pool, self.registry, self.hints = pool, registry, hints
-        self.ledger = Ledger(pool)
         self.accounts: Mapping[str, list[Account]] = {}
         self.counters: Counter[str] = Counter()
+        self.ledger = Ledger(pool, self.counters)
         self._watchdog = Watchdog()
         self._context = context
         self._wake, self._wake_parked = wake, wake_parked
@@ -201,6 +201,7 @@ class Runner:
             product.version,
             product.licence,
             as_rows(ended),
+            getattr(value, product.calendar) if value is not None and product.calendar else None,
         )
         try:
             row = await persist(lambda: self.pool.fetchrow(SQL.get("publish_artifact"), *arguments))

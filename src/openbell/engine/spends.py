@@ -18,9 +18,11 @@ ends and an operator decides.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +38,8 @@ from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent,
 from openbell.engine.ledger import Account, checked, ensure_account, legs
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Effect
+
+log = logging.getLogger(__name__)
 
 SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", "unknown"]
 """How a spend ends, as the database function ``settle`` explains."""
@@ -115,10 +119,14 @@ def as_rows(settlements: Sequence[Settlement]) -> list[dict[str, Any]]:
 
 
 class Ledger:
-    """Reserves spends for a whole process; requests that meet form batches, so that a hot account costs one lock."""
+    """Reserves spends for a whole process; requests that meet form batches, so that a hot account costs one lock.
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    ``counters`` counts, as ``unreleased``, holds that could not be given back at once; recovery gives them back later.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, counters: Counter[str] | None = None) -> None:
         self._pool = pool
+        self._counters = Counter[str]() if counters is None else counters
         self._combiner: Combiner[Intent, Verdict] = Combiner(self._reserve)
         self._abandoned: set[asyncio.Task[None]] = set()
 
@@ -138,10 +146,14 @@ class Ledger:
             raise
 
     async def _abandon(self, asked: asyncio.Task[Verdict], token: int | None) -> None:
-        verdict = await asked
-        if verdict.spend_id is not None:
-            state: SpendEnd = "unknown" if verdict.resumed else "released"
-            await self.settle([Settlement(verdict.spend_id, state, "the attempt ended before the call", token=token)])
+        try:
+            verdict = await asked
+            if verdict.spend_id is not None:
+                state: SpendEnd = "unknown" if verdict.resumed else "released"
+                said = "the attempt ended before the call"
+                await self.settle([Settlement(verdict.spend_id, state, said, token=token)])
+        except DATABASE_ERRORS as error:
+            self._not_released(f"a hold under the token {token}", error)
 
     async def _reserve(self, intents: list[Intent]) -> list[Verdict]:
         all_legs = [(n, account, amount) for n, intent in enumerate(intents, 1) for account, amount in intent.legs]
@@ -171,8 +183,14 @@ class Ledger:
 
     async def release_places(self, spend_id: int) -> None:
         """Free the call's places among those at once. Best effort: settling the spend frees what is left."""
-        with suppress(*DATABASE_ERRORS):
+        try:
             await self._pool.execute(SQL.get("release_places"), spend_id)
+        except DATABASE_ERRORS as error:
+            self._not_released(f"the places of spend {spend_id}", error)
+
+    def _not_released(self, what: str, error: BaseException) -> None:
+        self._counters["unreleased"] += 1
+        log.warning("spend.unreleased what=%s error=%s: %s", what, type(error).__name__, error)
 
     async def mark_sent(self, spend_id: int, job_id: int | None, token: int | None) -> bool:
         """Commit that the request leaves now. False when it must not."""
@@ -199,6 +217,7 @@ class Call:
     """Whether this call may have been made before, by a lost attempt: `lookup` asks first, `resend` sends again."""
     provider_ref: str | None = None
     _mark: Callable[[], Awaitable[bool]] | None = None
+    _leave_by: float = math.inf
     _until: float = math.inf
     _token: int | None = None
     _step: str | None = None
@@ -212,12 +231,14 @@ class Call:
     async def sending(self) -> None:
         """The request leaves now. To be called right before it does; a call with an effect is committed as sent.
 
+        It must leave within half of the call's time: what leaves as that ends arrives after it, and would be counted
+        there for longer than it is held here.
         Raises :class:`Fenced` when the attempt is no longer ours: then nothing may leave.
         """
         if self.effect != "repeat" and (self._mark is None or not await self._mark()):
             self.never_sent("fenced")
             raise Fenced("The attempt is no longer this worker's; the call was not made.")
-        if monotonic() > self._until:
+        if monotonic() > (self._until if self._sent else self._leave_by):
             self.never_sent("the process stood still before the call")
             raise Waiting("The process stood still for too long to make the call now.")
         self._sent = True
@@ -338,7 +359,7 @@ class Spends:
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
         call = Call(
             verdict.spend_id, operation, effect, idempotency_key, verdict.resumed, verdict.provider_ref, mark,
-            asked_at + timeout.total_seconds(), self.token, STEP.get(),
+            asked_at + timeout.total_seconds() / 2, asked_at + timeout.total_seconds(), self.token, STEP.get(),
         )  # fmt: skip
         self._under_way[call.spend_id] = call
         try:

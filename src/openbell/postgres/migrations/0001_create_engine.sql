@@ -311,7 +311,7 @@ create type openbell.spend_state as enum ('intended', 'sent', 'settled', 'releas
 
 -- The hold and the intent of one outside call, committed before the call is made. Amounts by resource: what was held for
 -- it, and what it took. One row for each idempotency key: a call that is made again with its key is the same spend. Once it
--- is `charged`, its money is settled for good.
+-- is `charged`, its money is settled for good. It was intended once, and is tried again whenever its call is made again.
 create table openbell.spend (
     id              bigint      generated always as identity primary key,
     job_id          bigint,
@@ -326,6 +326,7 @@ create table openbell.spend (
     resend_until    timestamptz,
     state           openbell.spend_state not null default 'intended',
     intended_at     timestamptz not null,
+    tried_at        timestamptz not null,
     sent_at         timestamptz,
     ended_at        timestamptz,
     timeout         interval    not null,
@@ -339,7 +340,7 @@ create table openbell.spend (
 );
 create index spend_job on openbell.spend (job_id);
 create unique index spend_idempotency on openbell.spend (provider, idempotency_key) where idempotency_key is not null;
-create index spend_open on openbell.spend (intended_at) where ended_at is null;
+create index spend_open on openbell.spend (tried_at) where ended_at is null;
 create index spend_unknown on openbell.spend (ended_at) where state = 'unknown';
 create index spend_intended on openbell.spend using brin (intended_at) with (pages_per_range = 16, autosummarize = on);
 

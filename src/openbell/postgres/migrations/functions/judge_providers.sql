@@ -37,7 +37,8 @@ begin
         select r.provider, '', p_now, p_now + interval '30 seconds', r.code, format('%s of the last %s calls failed or were slow', w.troubled, w.calls)
         from (
             select r.more + (select count(*) from openbell.trouble t where t.provider = r.provider and t.at > p_now - interval '1 minute' and t.at < p_now) as troubled,
-                (select count(*) from openbell.spend s where s.provider = r.provider and s.intended_at > p_now - interval '1 minute') as calls
+                (select count(*) from openbell.spend s where s.provider = r.provider and s.ended_at is null and s.tried_at > p_now - interval '1 minute')
+                + (select count(*) from openbell.spend s where s.provider = r.provider and s.ended_at > p_now - interval '1 minute' and s.tried_at > p_now - interval '1 minute') as calls
         ) w
         where w.troubled >= 5 and w.troubled * 2 >= w.calls
         on conflict (provider, operation) do nothing;

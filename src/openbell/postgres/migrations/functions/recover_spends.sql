@@ -7,7 +7,7 @@ declare
 begin
     select coalesce(jsonb_agg(openbell.lost_call(l.lost, 'nobody ended it')), '[]') into v_lost from (
         select s as lost from openbell.spend s
-        where s.ended_at is null and s.intended_at + s.timeout + p_grace < openbell.now()
+        where s.ended_at is null and s.tried_at + s.timeout + p_grace < openbell.now()
             and not exists (
                 select 1 from openbell.job j where j.id = s.job_id and (j.token = s.token or s.token is null and s.provider_ref is not null))
         order by s.id limit 500 for update of s skip locked

@@ -5,8 +5,8 @@
 --
 -- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
 --   fenced    the job is no longer held under this token
---   busy      another attempt makes the call of this idempotency key right now, or an earlier request may still be on its way
---             (until frees_at) to a provider who would be asked about it too early
+--   busy      another attempt makes the call of this idempotency key right now (one of no job until frees_at, when its time is
+--             over), or an earlier request may still be on its way until then to a provider who would be asked too early
 --   made      the call of this key has happened, and is not to be made again
 --   expired   it may have happened, and is not to be made again
 --   missing   an account does not exist; a missing limit blocks
@@ -45,7 +45,8 @@ begin
         select u.*, j.token is not distinct from u.token and j.cancelled_by is null as ours, coalesce(j.job_class, 0) as job_class,
             e.id as earlier, e.provider_ref,
             h.id is not null and e.ended_at is null as busy,
-            case when u.effect = 'lookup' and e.state in ('sent', 'unknown') and e.provider_ref is null then e.intended_at + e.timeout end as on_its_way_until,
+            case when e.job_id is null and e.ended_at is null and e.outcome is null
+                or u.effect = 'lookup' and e.state in ('sent', 'unknown') and e.provider_ref is null then e.tried_at + e.timeout end as on_its_way_until,
             coalesce(e.state in ('sent', 'settled', 'unknown'), false) as may_have_been,
             coalesce(e.state = 'settled', false) as is_known,
             coalesce(u.effect = 'never' or u.effect = 'resend' and e.resend_until <= v_now, false) as too_late,
@@ -106,15 +107,16 @@ begin
         from judged join asked on asked.n = judged.n
     ), intent as (
         insert into openbell.spend (
-            id, job_id, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_until, timeout, intended_at, held)
+            id, job_id, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_until, timeout, intended_at, tried_at, held)
         overriding system value
         select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.on_behalf,
-            asked.effect::openbell.effect, asked.idempotency_key, v_now + asked.resend_for, asked.timeout, v_now, asked.held
+            asked.effect::openbell.effect, asked.idempotency_key, v_now + asked.resend_for, asked.timeout, v_now, v_now, asked.held
         from numbered join asked on asked.n = numbered.n where numbered.sid is not null and numbered.earlier is null
     ), again as (
         update openbell.spend s
-        set job_id = asked.job, token = asked.token, timeout = asked.timeout, intended_at = v_now, ended_at = null, outcome = null,
+        set job_id = asked.job, token = asked.token, timeout = asked.timeout, tried_at = v_now, ended_at = null, outcome = null,
             state = case when asked.may_have_been then 'sent' else 'intended' end::openbell.spend_state,
+            intended_at = case when asked.may_have_been or s.ended_at is null then s.intended_at else v_now end,
             held = case when asked.may_have_been then s.held else asked.held end,
             resend_until = case when asked.may_have_been then s.resend_until else v_now + asked.resend_for end
         from numbered join asked on asked.n = numbered.n

@@ -40,7 +40,7 @@ begin
         from told u
         where s.id = u.id and s.id = any (v_ids) and s.state in ('intended', 'sent') and (u.token is null or s.token is not distinct from u.token)
         returning s.id, u.state, u.took,
-            greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.intended_at + s.timeout end) as at
+            greatest(v_now, case when u.state in ('unknown', 'unanswered') then s.tried_at + s.timeout end) as at
     ), closed as (
         delete from openbell.hold h using ended e, openbell.account a
         where h.spend_id = e.id and a.id = h.account_id and not (e.state in ('unknown', 'under_way') and a.closes = 'charge')
