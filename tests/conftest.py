@@ -19,6 +19,7 @@ import pytest
 from openbell.postgres.embedded import EmbeddedServer
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
+from tests.databases import Databases
 from tests.support import Clock, TestServer
 
 # A test database need not survive a power cut.
@@ -62,13 +63,19 @@ def template(server: TestServer) -> Iterator[str]:
     asyncio.run(server.execute(f"drop database {name} with (force)"))
 
 
+@pytest.fixture(scope="session")
+def databases(server: TestServer, template: str) -> Iterator[Databases]:
+    """Makes fresh databases while tests run."""
+    with Databases(server, template).made() as made:
+        yield made
+
+
 @pytest.fixture
-async def dsn(server: TestServer, template: str) -> AsyncIterator[str]:
+def dsn(server: TestServer, databases: Databases) -> Iterator[str]:
     """The address of a fresh database with all migrations, dropped after the test."""
-    name = f"openbell_test_{os.getpid()}_{next(_numbers)}"
-    await server.execute(f"create database {name} template {template}")
+    name = databases.take()
     yield server.dsn_of(name)
-    await server.execute(f"drop database {name} with (force)")
+    databases.give_back(name)
 
 
 @pytest.fixture
