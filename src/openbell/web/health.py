@@ -54,7 +54,7 @@ async def check_ready(request: Request) -> None:
         )
 
 
-@router.get("/health", response_class=JSONResponse)
+@router.get("/health", response_class=JSONResponse, responses={503: {"description": "it cannot serve; the same form"}})
 async def health(request: Request) -> JSONResponse:
     """The state of the whole: freshness per product, oldest due demand, workers, queue, money. `warn` answers 200."""
     try:
