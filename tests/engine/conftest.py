@@ -28,8 +28,12 @@ async def another_pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
-async def employ(dsn: str) -> AsyncIterator[Employ]:
-    """Start workers, each with a pool of its own, and wait until they listen; all are drained at the end."""
+async def employ(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Employ]:
+    """Start workers, each with a pool of its own, and wait until they listen; all are drained at the end.
+
+    They look for what is due more often than otherwise when idle: the clock of tests jumps, and nobody tells them.
+    """
+    monkeypatch.setattr("openbell.engine.sweep.IDLE_BEAT_S", 0.4)
     started: list[tuple[asyncpg.Pool, asyncio.Event, asyncio.Task[None]]] = []
 
     async def starter(
