@@ -24,16 +24,31 @@ async def eventually(
 
     A condition, not a sleep: it costs no more time than the system under test needs.
     """
+    value = await watch(predicate, timeout)
+    if not value:
+        raise AssertionError(message or f"not true within {timeout:g} s; the last value was {value!r}")
+    return value
+
+
+async def watch(predicate: Callable[[], Value | Awaitable[Value]], timeout: float, *, every_s: float = POLL_S) -> Value:
+    """Poll until the predicate gives something true or `timeout` seconds are over; what it gave last."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     while True:
         answer = predicate()
         value: Any = await answer if inspect.isawaitable(answer) else answer
-        if value:
+        if value or loop.time() > end:
             return value
-        if loop.time() > end:
-            raise AssertionError(message or f"not true within {timeout:g} s; the last value was {value!r}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(every_s)
+
+
+async def happens(event: asyncio.Event, within_s: float) -> bool:
+    """Whether the event is set within so many seconds; comes back as soon as it is."""
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except TimeoutError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

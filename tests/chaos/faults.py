@@ -20,6 +20,7 @@ import asyncpg
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.embedded import EmbeddedServer
 from tests.chaos.history import History
+from tests.support import happens, watch
 
 if TYPE_CHECKING:
     from tests.chaos.run import Plan
@@ -107,10 +108,7 @@ class Staff:
 
 async def leave(one: Process, history: History, within_s: float = 20.0) -> None:
     """Wait for a process that was asked to leave; it must do so in time and with code 0."""
-    end = time.monotonic() + within_s
-    while one.popen.poll() is None and time.monotonic() < end:
-        await asyncio.sleep(0.02)
-    if one.popen.poll() is None:
+    if not await watch(lambda: one.popen.poll() is not None, within_s):
         one.popen.kill()
         one.popen.wait()
     history.add("left", worker=one.name, code=one.popen.returncode)
@@ -133,7 +131,7 @@ class Faults:
         """One fault after the other, about every ``every_s``; freezes thaw beside."""
         thaws: set[asyncio.Task[None]] = set()
         self._thaws = thaws
-        while not await _stopped(stop, self.random.uniform(0.3, 1.7) * every_s):
+        while not await happens(stop, self.random.uniform(0.3, 1.7) * every_s):
             self.staff.look()
             weights = self.plan.weights
             (fault,) = self.random.choices(list(weights), list(weights.values()))
@@ -180,18 +178,12 @@ class Faults:
 
     async def _until_robbed(self, one: Process, since: float, most_s: float) -> None:
         """Until somebody has taken a job from it: what it writes next is late by a moment, which is the worst time."""
-        end = time.monotonic() + most_s
-        while time.monotonic() < end:
-            await asyncio.sleep(0.05)
-            robbed = await self._ask(
-                "select exists (select 1 from chaos.event e"
-                " join chaos.event h on h.kind = 'hired' and h.worker = e.worker and h.word = $1"
-                " where e.kind = 'freed' and e.word = 'process_gone' and e.at > to_timestamp($2))",
-                one.name,
-                since,
-            )
-            if robbed:
-                break
+        robbed = (
+            "select exists (select 1 from chaos.event e"
+            " join chaos.event h on h.kind = 'hired' and h.worker = e.worker and h.word = $1"
+            " where e.kind = 'freed' and e.word = 'process_gone' and e.at > to_timestamp($2))"
+        )
+        await watch(lambda: self._ask(robbed, one.name, since), most_s, every_s=0.05)
         await asyncio.sleep(self.random.choice([0.0, 0.0, 0.1, 0.4]))
 
     async def _ask(self, statement: str, *arguments: Any) -> Any:
@@ -242,11 +234,3 @@ class Faults:
         await asyncio.sleep(self.random.uniform(0, 1.5))
         dsn = await self.server.start()
         self.history.add("back", dsn=dsn)
-
-
-async def _stopped(stop: asyncio.Event, within_s: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), within_s)
-    except TimeoutError:
-        return False
-    return True

@@ -19,6 +19,7 @@ from openbell.engine.errors import JobEnded, UnknownJob
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Product
 from tests.chaos.history import History
+from tests.support import happens
 
 MOST_LIVE = 500
 """No more is asked for while so many jobs are live; the machine must keep up for recovery times to mean something."""
@@ -53,14 +54,13 @@ class Load:
         while not stop.is_set():
             (act,) = self._random.choices(list(self._acts), list(self._acts.values()))
             try:
-                while await self._pool.fetchval("select count(*) from openbell.job") > MOST_LIVE and not stop.is_set():
-                    await asyncio.sleep(0.1)
+                while await self._pool.fetchval("select count(*) from openbell.job") > MOST_LIVE:
+                    if await happens(stop, 0.1):
+                        return
                 await getattr(self, f"_{act}")()
             except (*DATABASE_ERRORS, asyncpg.InternalClientError):  # the latter: cut off within a transaction
                 self.failures += 1
-                await asyncio.sleep(0.1)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._random.uniform(0, 2 * pause_s))
+            await happens(stop, self._random.uniform(0, 2 * pause_s))
 
     def _accepted(self, created: list[tuple[int, str]]) -> None:
         for job_id, product in created:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,15 @@ from tests.chaos.history import History
 from tests.chaos.load import Load
 from tests.chaos.outside import Line, Outside
 from tests.chaos.rules import read_final
+from tests.support import watch
 
 log = logging.getLogger(__name__)
 
 DATABASE_ERRORS = (*persist.DATABASE_ERRORS, asyncpg.InternalClientError)
 """The last is what asyncpg says of a connection that was cut at the wrong moment."""
 
+LOOK_S = 0.1
+"""How often a run looks whether what it waits for has come; more often would be a load of its own."""
 RECORD = Path(__file__).with_name("record.sql")
 
 
@@ -135,12 +138,12 @@ async def _play(stage: Stage) -> None:
         while left > 0:
             if staff.processes:
                 await staff.dismiss()
-            await _until(lambda seats=seats: _set_seats(stage.pool, seats), 30)
+            await watch(lambda seats=seats: _set_seats(stage.pool, seats), 30, every_s=LOOK_S)
             history.add("phase", seats=seats, calls=plan.calls)
             staff.options = options | {"seats": seats}
             for _ in range(plan.workers):
                 staff.hire()
-            await _until(lambda: _are_ready(staff), 30)
+            await watch(staff.are_ready, 30, every_s=LOOK_S)
             await _phase(stage, staff, min(left, plan.phase_s))
             seats, left = not seats, left - plan.phase_s
         await _quieten(stage, staff)
@@ -160,7 +163,7 @@ async def _phase(stage: Stage, staff: Staff, seconds: float) -> None:
         asyncio.create_task(load.run(stop, plan.load_pause_s)),
         asyncio.create_task(faults.run(stop, plan.fault_every_s)),
     ]
-    wrong = asyncio.create_task(_until(lambda: _is_wrong(stage), seconds))
+    wrong = asyncio.create_task(watch(lambda: _is_wrong(stage), seconds, every_s=LOOK_S))
     await asyncio.wait([*tasks, wrong], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
     await asyncio.gather(*tasks, wrong)
@@ -199,12 +202,12 @@ async def _quieten(stage: Stage, staff: Staff) -> None:
     """
     plan, pool = stage.plan, stage.pool
     stage.history.add("quiet")
-    await _until(lambda: _ask_for_nothing(pool), 30)
-    await _until(lambda: _is_quiet(pool, staff, patient=True), plan.quiet_s)
+    await watch(lambda: _ask_for_nothing(pool), 30, every_s=LOOK_S)
+    await watch(lambda: _is_quiet(pool, staff, patient=True), plan.quiet_s, every_s=LOOK_S)
     began = time.time()
     await pool.execute("update openbell.clock set shift = shift + interval '1 hour'")
     stage.history.add("jump", began=began, seconds=3600.0)
-    await _until(lambda: _is_quiet(pool, staff, patient=False), plan.quiet_s)
+    await watch(lambda: _is_quiet(pool, staff, patient=False), plan.quiet_s, every_s=LOOK_S)
     await pool.execute("select openbell.age_out(array(select id from openbell.account), openbell.now())")
 
 
@@ -229,19 +232,6 @@ async def _is_quiet(pool: asyncpg.Pool, staff: Staff, *, patient: bool) -> bool:
     except DATABASE_ERRORS:
         return False
     return not busy
-
-
-async def _are_ready(staff: Staff) -> bool:
-    return staff.are_ready()
-
-
-async def _until(condition: Callable[[], Awaitable[bool]], within_s: float) -> bool:
-    end = time.monotonic() + within_s
-    while not await condition():
-        if time.monotonic() > end:
-            return False
-        await asyncio.sleep(0.1)
-    return True
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
@@ -21,6 +20,7 @@ from tests.chaos import deals
 from tests.chaos.lane import Lane
 from tests.chaos.outside import Line
 from tests.chaos.worker import set_pace
+from tests.support import watch
 
 PACE = 0.1
 FLEET = 3
@@ -59,9 +59,8 @@ async def blow(lane: Lane, kinds: Sequence[str], random: Random, kills: int) -> 
         lane.counts["kill at any moment"] += 1
         fleet.append(await lane.nursery.child())
     loading.cancel()
-    end = time.monotonic() + QUIET_S
-    while await lane.pool.fetchval("select exists (select 1 from openbell.job)") and time.monotonic() < end:
-        await asyncio.sleep(0.1)
+    empty = "select not exists (select 1 from openbell.job)"
+    await watch(lambda: lane.pool.fetchval(empty), QUIET_S, every_s=0.1)
     for one in fleet:
         await one.hang_up()
         code = await one.codes.get()

@@ -18,12 +18,10 @@ from random import Random
 from typing import Any
 
 from openbell.engine import sweep, upkeep, worker
-from openbell.postgres.errors import PostgresError
+from openbell.engine.persist import persist
 from openbell.postgres.pool import open_pool
 from tests.chaos import mutants, world
 from tests.chaos.outside import Line
-
-log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -55,7 +53,7 @@ async def work(
     """Run the worker."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    pool = await _patient_pool(dsn)
+    pool = await persist(lambda: open_pool(dsn, name="chaos worker", max_size=6))
     line = Line(outside, name)
     line.tell("hello")
     registry = world.registry(line, Random(seed), pace)
@@ -69,29 +67,8 @@ async def work(
         name=name,
         grace_s=2.0,
     )
-    await _until_started(one, stop)
+    await one.run(stop)
     pool.terminate()
-
-
-async def _patient_pool(dsn: str) -> Any:
-    while True:
-        try:
-            return await open_pool(dsn, name="chaos worker", max_size=6)
-        except (PostgresError, *worker.DATABASE_ERRORS) as error:
-            log.warning("no database yet: %s", error)
-            await asyncio.sleep(0.2)
-
-
-async def _until_started(one: worker.Worker, stop: asyncio.Event) -> None:
-    """The database may be away while a worker starts; a supervisor would start it again."""
-    while not stop.is_set():
-        try:
-            await one.run(stop)
-        except worker.DATABASE_ERRORS as error:
-            if one.id:
-                raise
-            log.warning("could not start: %s", error)
-            await asyncio.sleep(0.2)
 
 
 def _leave_with_parent() -> None:

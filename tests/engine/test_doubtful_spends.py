@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from random import Random
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -190,19 +191,25 @@ async def test_a_lookup_waits_until_the_first_call_has_had_its_time(pool: asyncp
     assert (verdict.word, verdict.resumed) == ("ok", True)
 
 
-async def test_a_process_that_slept_after_its_mark_does_not_send(pool: asyncpg.Pool) -> None:
+def stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process sees that slept for longer than a call may take: time has gone on without it."""
+    monkeypatch.setattr("openbell.engine.spends.monotonic", lambda: monotonic() + 2 * TIMEOUT.total_seconds())
+
+
+async def test_a_process_that_slept_after_its_mark_does_not_send(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PF-24: the mark is written, the process stands still for longer than the call may take: nothing may leave."""
     hand = await hire(pool)
     await queue(pool, "a")
     attempt = hand.attempt((await hand.claim())[0])
-    short = timedelta(seconds=0.2)
-    async with attempt.spends("shop").call("pay", effect="never", usd_micro=100, timeout=short) as call:
+    async with attempt.spends("shop").call("pay", effect="never", usd_micro=100, timeout=TIMEOUT) as call:
         mark = call._mark
         assert mark is not None
 
         async def slowly() -> bool:
             answer = await mark()
-            await asyncio.sleep(0.3)
+            stand_still(monkeypatch)
             return answer
 
         call._mark = slowly
@@ -273,17 +280,19 @@ async def test_an_endless_key_fails_alone(pool: asyncpg.Pool) -> None:
     assert answers[1] is None
 
 
-async def test_a_second_request_that_is_too_late_takes_nothing_back(pool: asyncpg.Pool) -> None:
+async def test_a_second_request_that_is_too_late_takes_nothing_back(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """PF-21: a call of two requests whose second one comes too late has happened all the same."""
     hand = await hire(pool)
     await queue(pool, "a")
     attempt = hand.attempt((await hand.claim())[0])
-    keyed: Any = {"effect": "lookup", "idempotency_key": "k", "usd_micro": 100, "timeout": timedelta(seconds=0.2)}
+    keyed: Any = {"effect": "lookup", "idempotency_key": "k", "usd_micro": 100, "timeout": TIMEOUT}
     with pytest.raises(Waiting):  # noqa: PT012 (the call is what raises)
         async with attempt.spends("shop").call("pay", **keyed) as call:
             await call.sending()  # it is handed in and paid for
             call.took(usd_micro=90, ref="r1")
-            await asyncio.sleep(0.3)
+            stand_still(monkeypatch)
             await call.sending()  # and looked after
     (ended,) = attempt.take_ended()
     assert ended.state in ("settled", "unknown")

@@ -14,7 +14,7 @@ from openbell.engine.errors import Permanent
 from openbell.engine.registry import hours
 from openbell.engine.spends import Call, Settlement
 from tests.engine.hand import Hand, account, declare, ended, job, per_minute, queue, rescue
-from tests.support import Clock
+from tests.support import Clock, eventually
 
 
 async def test_live_leases_are_never_touched(pool: asyncpg.Pool) -> None:
@@ -191,9 +191,7 @@ async def test_a_call_begun_during_the_pass_is_seen(pool: asyncpg.Pool, another_
 
 async def eventually_blocked(pool: asyncpg.Pool) -> None:
     """Wait until a session waits for another one's transaction."""
-    async with asyncio.timeout(10):
-        while not await pool.fetchval("select exists (select 1 from pg_locks where not granted)"):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: pool.fetchval("select exists (select 1 from pg_locks where not granted)"), 10)
 
 
 @pytest.mark.parametrize(("effect", "state"), [("repeat", "waiting"), ("never", "failed")])
