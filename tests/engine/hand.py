@@ -106,6 +106,7 @@ class Hand:
         *,
         at: datetime | None = None,
         settle: Sequence[Settlement] = (),
+        calendar: str | None = None,
         db: Db | None = None,
     ) -> asyncpg.Record | None:
         """Publish a value, or None for "nothing known"; the outcome and the version, or no row when fenced."""
@@ -125,6 +126,7 @@ class Hand:
             1,
             "cc0",
             as_rows(settle),
+            calendar,
         )
 
     async def end(

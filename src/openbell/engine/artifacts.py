@@ -12,7 +12,7 @@ import asyncpg
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.explain import why
-from openbell.engine.freshness import State, state_of
+from openbell.engine.freshness import Hours, State, state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Reading:
     job: JobGlance | None
     setback: Setback | None
     blockage: Blockage | None
+    hours: Hours | None
     enabled: bool
     demanded: bool
     now: datetime
@@ -111,6 +112,7 @@ class Reading:
             self.job and (self.job.state, self.job.run_at),
             self.setback,
             self.blockage,
+            self.hours,
         )
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:20]
 
@@ -219,10 +221,17 @@ def _reading(row: asyncpg.Record) -> Reading:
         if row["setback_code"] is not None
         else None,
         blockage=Blockage(row["blocked_until"], row["blocked_reason"]) if row["blocked_until"] is not None else None,
+        hours=_hours(row),
         enabled=row["enabled"] is not False,
         demanded=row["demanded"],
         now=row["now"],
     )
+
+
+def _hours(row: asyncpg.Record) -> Hours | None:
+    if row["closes_at"] is None or (row["closes_at"] <= row["now"] and row["next_at"] is None):
+        return None
+    return Hours(row["calendar"], row["closes_at"] > row["now"], row["closes_at"], row["settles_at"], row["next_at"])
 
 
 def _iso(time: datetime | None) -> str | None:

@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
 def why(r: Reading) -> str:
     """One sentence: what holds now, and what happens next."""
     if r.state == "fresh" and r.fresh_until is not None:
-        return f"Fresh until {clock(r.fresh_until, r.now)}."
+        return f"Fresh until {clock(r.fresh_until, r.now)}{closed(r)}."
     now = standing(r)
     return f"{now} {_next(r)}".strip()
 
@@ -105,6 +105,30 @@ def standing(r: Reading) -> str:
         return "This is a stand-in until the real result is there."
     age = words(timedelta(seconds=r.age_s or 0))
     return f"{'Stale' if r.state == 'stale' else 'Too old to be served as current'}: last checked {age} ago."
+
+
+def closed(r: Reading) -> str:
+    """What opening hours have to do with when it ends, as the end of a sentence; nothing where they have nothing.
+
+    ``: the market (XNYS) is closed until Mon 14:30 UTC, and it was refreshed after the close``
+    """
+    hours, until = r.hours, r.fresh_until
+    if hours is None or until is None or until <= hours.closes_at:
+        return ""
+    if hours.is_open:
+        closing = f"{hours.closes_at:%H:%M} UTC"
+        return f": the market ({hours.calendar}) closes at {closing}, and it is refreshed once more after that"
+    shut = f": the market ({hours.calendar}) is closed"
+    if hours.opens_at is not None:
+        shut += f" until {opening(hours.opens_at, r.now)}"
+    if r.checked_at is not None and until > hours.settles_at:
+        return f"{shut}, and it was refreshed after the close"
+    return f"{shut}, and it is refreshed once more after the close"
+
+
+def opening(time: datetime, now: datetime) -> str:
+    """When a market opens: ``Mon 14:30 UTC``, and with its date when that is a week away or more."""
+    return f"{time:%a %H:%M} UTC" if time - now < timedelta(days=6) else f"{time:%a} {clock(time, now)}"
 
 
 def _next(r: Reading) -> str:

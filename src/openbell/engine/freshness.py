@@ -28,6 +28,21 @@ class Policy:
         return self.empty_ttl if empty else self.ttl
 
 
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The opening hours that a value keeps to, as they are known at some time.
+
+    ``closes_at`` of the session that is on, or of the last one; ``settles_at`` when it is looked at once more after
+    that; ``opens_at`` when the next one begins, None where nobody has written that down.
+    """
+
+    calendar: str
+    is_open: bool
+    closes_at: datetime
+    settles_at: datetime
+    opens_at: datetime | None
+
+
 def state_of(
     stored: Literal["value", "empty", "fallback"] | None,
     fresh_until: datetime | None,

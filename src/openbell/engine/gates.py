@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from openbell.engine.artifacts import NEVER, Reading
-from openbell.engine.explain import Gate, clock, words
+from openbell.engine.explain import Gate, clock, closed, words
 from openbell.engine.registry import class_name
 
 Row = Mapping[str, Any]
@@ -174,13 +174,20 @@ def _asker(row: Row) -> str:
 
 def _freshness(f: Facts) -> Gate:
     r = f.reading
-    numbers = {"state": r.state, "age_s": r.age_s, "fresh_until": r.fresh_until, "stale_until": r.stale_until}
+    numbers: dict[str, Any] = {
+        "state": r.state,
+        "age_s": r.age_s,
+        "fresh_until": r.fresh_until,
+        "stale_until": r.stale_until,
+    }
     if r.fresh_until is None:
         return _open("freshness", "Nothing is known yet.", **numbers)
     due = r.fresh_until - (f.about["lead"] or timedelta(0))
     checked = f"Checked {words(timedelta(seconds=r.age_s or 0))} ago, fresh until {clock(r.fresh_until, f.now)}"
+    if r.hours is not None:
+        numbers |= {"calendar": r.hours.calendar, "market_open": r.hours.is_open, "market_opens_at": r.hours.opens_at}
     if due > f.now:
-        return _shut("freshness", f"{checked}.", due, **numbers)
+        return _shut("freshness", f"{checked}{closed(r)}.", due, **numbers)
     return _open("freshness", f"{checked}: due.", **numbers)
 
 

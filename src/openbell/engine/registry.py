@@ -90,6 +90,7 @@ class Product:
     estimate: Calls
     licence: str
     source_time: str | None
+    calendar: str | None
     model: type[BaseModel] | None
     producer: Producer = field(repr=False)
 
@@ -252,6 +253,7 @@ def product(
     max_bytes: int = 1_000_000,
     patience: timedelta = PATIENCE,
     source_time: str | None = None,
+    calendar: str | None = None,
 ) -> Callable[[Producer], Product]:
     """Declare the decorated coroutine function as the producer of the product ``name``.
 
@@ -267,16 +269,16 @@ def product(
     ``patience``     how long a job of it may wait before it is given up
     ``licence``      who may see the value: ``personal``, ``display``, ``public-domain``, ``cc0``
     ``source_time``  the field of the value that says how old the source's data is
+    ``calendar``     the field of the value that names its calendar of opening hours, or holds None: while that
+                     is closed, ``ttl`` stands still (:mod:`openbell.engine.sessions`)
 
     The producer takes the key and a context and returns the annotated model. Raises :class:`InvalidDeclaration`.
     """
     policy = Policy(ttl, stale, empty, retry)
 
     def declare(producer: Producer) -> Product:
-        model = _model_of(name, producer, source_time)
-        if len(spends) != 1:
-            raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
-        _check_artifact(name, policy, keep, licence, max_bytes)
+        model = _model_of(name, producer, source_time, calendar)
+        _check_artifact(name, policy, keep, licence, max_bytes, spends)
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends)
         ((provider, estimate),) = spends.items()
         return Product(
@@ -296,6 +298,7 @@ def product(
             estimate=estimate,
             licence=licence,
             source_time=source_time,
+            calendar=calendar,
             model=model,
             producer=producer,
         )
@@ -303,18 +306,26 @@ def product(
     return declare
 
 
-def _model_of(name: str, producer: Producer, source_time: str | None) -> type[BaseModel]:
+def _model_of(name: str, producer: Producer, source_time: str | None, calendar: str | None) -> type[BaseModel]:
     """The model that the producer is annotated to return. Raises :class:`InvalidDeclaration`."""
     model = get_type_hints(producer).get("return")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise InvalidDeclaration(f"The producer of {name!r} must be annotated to return a model.")
     if source_time is not None and source_time not in model.model_fields:
         raise InvalidDeclaration(f"{name!r} has no field {source_time!r} to read its source time from.")
+    if calendar is not None and (
+        calendar not in model.model_fields or model.model_fields[calendar].annotation not in (str, str | None)
+    ):
+        raise InvalidDeclaration(f"{name!r} has no field {calendar!r} of type str | None that could name its calendar.")
     return model
 
 
-def _check_artifact(name: str, policy: Policy, keep: timedelta, licence: str, max_bytes: int) -> None:
+def _check_artifact(
+    name: str, policy: Policy, keep: timedelta, licence: str, max_bytes: int, spends: Mapping[str, Calls]
+) -> None:
     """What only a product that leaves an artifact must have. Raises :class:`InvalidDeclaration`."""
+    if len(spends) != 1:
+        raise InvalidDeclaration(f"{name!r} must name exactly one provider in spends.")
     if not timedelta(0) < policy.ttl <= policy.stale_ttl or policy.empty_ttl <= timedelta(0) or keep < timedelta(0):
         raise InvalidDeclaration(f"{name!r} needs 0 < ttl <= stale, empty above 0, and keep from 0.")
     if not licence or not 1 <= max_bytes <= MOST_BYTES:
@@ -389,6 +400,7 @@ def task(
             estimate=estimate,
             licence="internal",
             source_time=None,
+            calendar=None,
             model=None,
             producer=producer,
         )

@@ -5,11 +5,13 @@ select u.product, u.key, openbell.now() as now, p.version as producer_version, p
     j.id as job_id, j.state::text as job_state, nullif(j.parked_until, 'infinity') as job_run_at, j.attempt as job_attempt, j.reason as job_reason,
     j.progress as job_progress, j.queued_at as job_queued_at,
     b.blocked_until, b.blocked_reason,
+    a.calendar, h.opens_at, h.closes_at, h.next_at, h.closes_at + openbell.after_close() as settles_at,
     exists (select 1 from openbell.demand d where d.product = u.product and d.key = u.key and d.expires_at > openbell.now()) as demanded,
     c.code as setback_code, c.message as setback_message, c.at as setback_at, c.retry_at as setback_retry_at
 from unnest($1::text[], $2::text[]) with ordinality as u (product, key, n)
 left join openbell.product p on p.name = u.product
 left join openbell.artifact a on a.product = u.product and a.key = u.key
+left join lateral openbell.hours_at(a.calendar, openbell.now()) h on a.calendar is not null
 left join openbell.version v on v.product = a.product and v.key = a.key and v.version = a.version
 left join openbell.job j on j.product = u.product and j.key = u.key
 left join openbell.cooldown c on c.product = u.product and c.key = u.key

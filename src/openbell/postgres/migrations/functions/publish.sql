@@ -1,10 +1,10 @@
 -- Publishes the result of a job. The head moves; a version is added only when the value is a new one.
--- Returns no row when the token is outdated.
+-- p_calendar is the calendar that the value keeps to, if any. Returns no row when the token is outdated.
 create or replace function openbell.publish(
     p_job bigint, p_token bigint, p_state text, p_value jsonb, p_source_time timestamptz,
     p_fresh_for interval, p_stale_for interval, p_retry_for interval,
     p_provenance jsonb, p_producer_version integer, p_licence text,
-    p_ended jsonb
+    p_ended jsonb, p_calendar text
 ) returns table (outcome text, version integer)
 language plpgsql as $$
 declare
@@ -12,6 +12,7 @@ declare
     a openbell.artifact;
     v_now timestamptz;
     v_outcome openbell.job_outcome;
+    v_fresh_until timestamptz;
 begin
     select * into j from openbell.job where id = p_job and token = p_token for update;
     if not found then
@@ -42,18 +43,19 @@ begin
             (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = j.id), j.id);
     end if;
 
+    v_fresh_until := openbell.fresh_until(p_calendar, v_now, case when v_outcome = 'outdated' then p_retry_for else p_fresh_for end);
     if v_outcome = 'outdated' then
         update openbell.artifact t
-        set fresh_until = v_now + p_retry_for, stale_until = greatest(t.stale_until, v_now + p_retry_for)
+        set fresh_until = v_fresh_until, stale_until = greatest(t.stale_until, v_fresh_until)
         where t.product = j.product and t.key = j.key;
     else
-        insert into openbell.artifact as t (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
+        insert into openbell.artifact as t (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until, calendar)
         values (j.product, j.key, (v_outcome = 'done')::integer, p_state::openbell.artifact_state, v_now, case when v_outcome = 'done' then v_now end,
-            p_source_time, v_now + p_fresh_for, v_now + greatest(p_stale_for, p_fresh_for))
+            p_source_time, v_fresh_until, greatest(v_now + p_stale_for, v_fresh_until), p_calendar)
         on conflict (product, key) do update
         set version = t.version + (v_outcome = 'done')::integer, state = excluded.state, checked_at = excluded.checked_at,
             changed_at = coalesce(excluded.changed_at, t.changed_at), source_time = coalesce(excluded.source_time, t.source_time),
-            fresh_until = excluded.fresh_until,
+            fresh_until = excluded.fresh_until, calendar = excluded.calendar,
             stale_until = case when v_outcome = 'empty' then greatest(t.stale_until, excluded.fresh_until) else excluded.stale_until end;
     end if;
 
