@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -24,6 +25,8 @@ from tests.support import Clock, TestServer
 
 # A test database need not survive a power cut.
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "autovacuum": "off"}
+
+ROOM = 4 * 2**30
 
 _numbers = itertools.count(1)
 
@@ -41,16 +44,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
+def server() -> Iterator[TestServer]:
     """One server per session."""
     if outside := os.environ.get("TEST_DATABASE_URL"):
         yield TestServer(outside)
         return
-    embedded = EmbeddedServer(tmp_path_factory.mktemp("postgres"), settings=QUICK)
-    try:
-        yield TestServer(asyncio.run(embedded.start()))
-    finally:
-        asyncio.run(embedded.stop())
+    with tempfile.TemporaryDirectory(prefix="ob-", dir=_memory()) as folder:
+        embedded = EmbeddedServer(Path(folder), settings=QUICK)
+        try:
+            yield TestServer(asyncio.run(embedded.start()))
+        finally:
+            asyncio.run(embedded.stop())
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is room in one; else None, the usual place.
+
+    A database is three hundred files, and some file systems search long for room where many have just been removed.
+    """
+    place = "/dev/shm"
+    there = os.access(place, os.W_OK) and shutil.disk_usage(place).free > ROOM
+    return place if there else None
 
 
 @pytest.fixture(scope="session")
