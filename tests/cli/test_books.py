@@ -68,12 +68,14 @@ async def test_accounts_are_shown_and_granted(dsn: str, pool: asyncpg.Pool) -> N
     await buy(spends, "settled", 42)
     code, out, _ = await openbell(dsn, "accounts", "list")
     assert code == 0
-    says(out, "usd_micro", "$2.00", "$0.000042", "Room for 59 calls now", "At $0.000042 a day")
+    says(out, "shop dollars, ", "$2.00", "$0.000042", "shop calls in any minute", "At $0.000042 a day (all of it since")
+    assert "usd_micro" not in out
+    assert max(map(len, out.splitlines())) <= 100
     code, out, err = await openbell(
         dsn, "accounts", "grant", "shop", "usd", "1.5", "--reason", "launch", "--actor", "ada"
     )
     assert (code, err) == (0, "")
-    assert out.startswith("Granted $1.50: shop usd_micro ")
+    assert out.startswith("Granted $1.50: shop dollars, ")
     assert "now grants $3.50, of which $3.499958 are free." in out
     granted = await told(dsn, "accounts", "grant", "shop", "usd_micro", "-500000", "--reason", "too much")
     assert (granted["granted"], granted["grants"], granted["limit"]) == (3_000_000, 1_000_000, 2_000_000)
@@ -91,7 +93,7 @@ async def test_what_is_refused_says_why(dsn: str, pool: asyncpg.Pool) -> None:
     settled = await buy(spends, "settled", 42)
     for arguments, code, complaint in (
         (("accounts", "show", "mall"), 3, "no account mall"),
-        (("accounts", "grant", "mall", "calls", "5", "--reason", "r"), 3, "The accounts are: shop calls day"),
+        (("accounts", "grant", "mall", "calls", "5", "--reason", "r"), 3, "The accounts are: shop calls --period day"),
         (("accounts", "grant", "shop", "usd_micro", "1.5", "--reason", "r"), 2, "name `usd` as the resource"),
         (("accounts", "grant", "shop", "usd", "much", "--reason", "r"), 2, "no amount of dollars"),
         (("accounts", "grant", "shop", "usd", "0.0000001", "--reason", "r"), 2, "finer than a millionth"),
@@ -99,6 +101,7 @@ async def test_what_is_refused_says_why(dsn: str, pool: asyncpg.Pool) -> None:
         (("accounts", "grant", "shop", "calls", "5"), 2, "--reason"),
         (("accounts", "grant", "shop", "calls", "5", "--reason", "r"), 1, "--period"),
         (("accounts", "grant", "shop", "usd", "-1", "--reason", "r"), 1, "cannot be taken back"),
+        (("accounts", "grant", "shop", "calls", "5", "--period", "minute", "--reason", "r"), 1, "would never end"),
         (("spends", "show", "987654"), 3, "no spend 987654"),
         (("spends", "resolve", "987654", "--happened", "--reason", "r"), 3, "no spend 987654"),
         (("spends", "resolve", str(settled), "--happened", "--reason", "r"), 1, "is settled (ok)"),

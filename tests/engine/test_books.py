@@ -26,6 +26,7 @@ from openbell.engine.books import (
 )
 from openbell.engine.costs import (
     PARTS,
+    SURE_FROM,
     CostRefused,
     NotDoubtful,
     UnknownSpend,
@@ -36,12 +37,14 @@ from openbell.engine.costs import (
     resolve,
 )
 from openbell.engine.errors import AccountBlocked
+from openbell.engine.estimates import Estimator
 from openbell.engine.ledger import Limit, ensure_account
 from openbell.engine.spends import Settlement, Spends
 from tests.engine.hand import Hand, declare, job, per_minute, queue
 from tests.support import Clock, eventually
 
 BUDGET = Limit("shop", "usd_micro", "month", 1_000, closes="charge", calendar="month")
+PLACES = Limit("shop", "calls", "at once", 5, closes="release")
 EVER = date(2000, 1, 1)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -91,7 +94,7 @@ def book(**other: Any) -> Book:
         "id": 1, "subject": "shop", "resource": "usd_micro", "period": "2026-11", "closes": "charge", "span": None,
         "ends_at": datetime(2026, 12, 1, tzinfo=UTC), "granted": 100_000_000, "extra": 0, "held": 0,
         "spent": 50_000_000, "overrun": 0, "doubtful": 0, "doubtful_calls": 0, "floors": {}, "blocked_until": None,
-        "blocked_reason": None, "frees_at": None, "frees": 0, "burn": 0, "now": NOW,
+        "blocked_reason": None, "frees_at": None, "frees": 0, "burn": 0, "burn_since": None, "now": NOW,
     }  # fmt: skip
     return Book(**(values | other))
 
@@ -109,7 +112,11 @@ async def test_a_book_tells_what_became_of_its_limit(pool: asyncpg.Pool) -> None
     await grant(pool, "shop", "usd_micro", 500, reason="more", actor="ada")
     async with spends.call("buy", usd_micro=10):
         found = (await money(pool)).as_json()
-    told = {name: found[name] for name in found if name not in ("period", "ends_at", "runs_out_at", "forecast")}
+    told = {
+        name: found[name]
+        for name in found
+        if name not in ("period", "ends_at", "runs_out_at", "burn_since", "forecast")
+    }
     assert told == {
         "subject": "shop", "resource": "usd_micro", "closes": "charge", "span_s": None, "limit": 1_000, "grants": 500,
         "granted": 1_500, "held": 210, "doubtful": 200, "doubtful_calls": 1, "spent": 170, "overrun": 30, "free": 1_090,
@@ -149,10 +156,19 @@ async def test_periods_that_have_ended_are_history(pool: asyncpg.Pool, clock: Cl
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"burn": 10_000_000}, "At $10.00 a day it is used up on 27 Nov 2026, 4 days before its period ends, 1 Dec"),
-        ({"burn": 1_000_000}, "At $1.00 a day it lasts until its period ends, 1 Dec 2026, 00:00 UTC."),
-        ({"burn": 0}, "Nothing was taken in the last 24 hours; its period ends, 1 Dec 2026, 00:00 UTC."),
-        ({"burn": 1, "spent": 100_000_000}, "Used up until its period ends, 1 Dec 2026, 00:00 UTC. A grant makes room"),
+        ({"burn": 10_000_000}, "At $10.00 a day it is used up on 27 Nov, 4 days before its period ends on 1 Dec."),
+        ({"burn": 1_000_000}, "At $1.00 a day it lasts until its period ends on 1 Dec."),
+        ({"burn": 0}, "Nothing was taken in the last 24 hours; its period ends on 1 Dec."),
+        ({"burn": 1, "spent": 100_000_000}, "Used up until its period ends on 1 Dec. A grant makes room"),
+        (
+            {"burn": 1_000_000, "burn_since": NOW - timedelta(minutes=5)},
+            "At $1.00 a day (all of it since 11:55:00 UTC) it lasts until",
+        ),
+        ({"burn": 1_000_000, "burn_since": NOW - timedelta(hours=13)}, "At $1.00 a day it lasts until"),
+        (
+            {"burn": 1, "ends_at": datetime(2027, 1, 1, 5, tzinfo=UTC)},
+            "At $0.000001 a day it lasts until its period ends on 1 Jan 2027, 05:00 UTC.",
+        ),
         ({"burn": 1_000_000, "ends_at": None}, "At $1.00 a day it is used up on 11 Jan 2027."),
         ({"burn": 1, "ends_at": None}, "At $0.000001 a day it lasts for more than ten years."),
         ({"burn": 0, "ends_at": None}, "Nothing was taken in the last 24 hours."),
@@ -198,7 +214,9 @@ async def test_a_grant_makes_room_and_history(pool: asyncpg.Pool) -> None:
     audit = await pool.fetch(
         "select actor, target, before, after from openbell.audit where action = 'account.grant' order by id"
     )
-    assert [(row["actor"], row["target"]) for row in audit] == [("ada", found.name), ("bob", found.name)]
+    assert [(row["actor"], row["target"]) for row in audit] == [
+        (actor, f"shop usd_micro {found.period}") for actor in ("ada", "bob")
+    ]
     assert audit[1]["before"] == {"granted": 1_500, "extra": 500}
     assert audit[1]["after"] == {"granted": 1_300, "extra": 300, "amount": -200, "reason": "not needed"}
     await ensure_account(pool, BUDGET)
@@ -275,8 +293,9 @@ async def test_what_a_grant_can_not_name(pool: asyncpg.Pool, clock: Clock) -> No
     await at_work(pool, BUDGET, per_minute(5), Limit("shop", "calls", "day", 50, span=timedelta(days=1)))
     with pytest.raises(GrantRefused, match="'day', 'minute' with --period"):
         await grant(pool, "shop", "calls", 5, reason="x", actor="ada")
-    assert (await grant(pool, "shop", "calls", 5, period="day", reason="x", actor="ada"))[0].granted == 55
-    with pytest.raises(UnknownAccount, match=r"no account mall calls.*shop calls day, shop calls minute"):
+    with pytest.raises(
+        UnknownAccount, match=r"no account mall calls.*shop calls --period day, shop calls --period minute"
+    ):
         await grant(pool, "mall", "calls", 5, reason="x", actor="ada")
     with pytest.raises(GrantRefused, match="needs a reason"):
         await grant(pool, "shop", "usd_micro", 5, reason=" ", actor="ada")
@@ -285,6 +304,20 @@ async def test_what_a_grant_can_not_name(pool: asyncpg.Pool, clock: Clock) -> No
     await clock.advance(days=32)
     with pytest.raises(GrantRefused, match="has ended"):
         await grant(pool, "shop", "usd_micro", 5, reason="x", actor="ada")
+
+
+@pytest.mark.parametrize(
+    "pace", [per_minute(5), Limit("shop", "calls", "30 days", 5, span=timedelta(days=30)), PLACES], ids=str
+)
+async def test_a_pace_takes_no_grants(pool: asyncpg.Pool, pace: Limit) -> None:
+    """PF-19: what lifted a window would lift it for ever, above what the provider allows: refused, nothing changes."""
+    await at_work(pool, BUDGET, pace)
+    (before,) = await list_books(pool, "shop", "calls")
+    with pytest.raises(GrantRefused, match=f"{before.name} is a pace that is kept"):
+        await grant(pool, "shop", "calls", 5, reason="x", actor="ada")
+    (after,) = await list_books(pool, "shop", "calls")
+    assert (after.granted, after.extra) == (5, 0)
+    assert await pool.fetchval("select count(*) from openbell.account_grant") == 0
 
 
 async def test_a_grant_to_a_lowered_limit(pool: asyncpg.Pool) -> None:
@@ -519,8 +552,8 @@ async def test_each_part_has_its_own_sum(pool: asyncpg.Pool, clock: Clock) -> No
     by_user = {row.on_behalf: row.as_json() for row in (await costs(pool, "user", EVER)).rows}
     assert by_user["user:1"] == {
         "on_behalf": "user:1", "calls": 3, "failed": 1, "unknown": 1, "open": 0, "cost_micro": 150, "failed_micro": 100,
-        "estimate_micro": 200, "unknown_micro": 100, "open_micro": 0, "credits": 0, "estimate_credits": 0,
-        "unknown_credits": 0,
+        "held_micro": 200, "estimate_micro": 200, "unknown_micro": 100, "open_micro": 0, "credits": 0,
+        "held_credits": 0, "estimate_credits": 0, "unknown_credits": 0,
     }  # fmt: skip
     assert by_user[""]["cost_micro"] == 30
     for by in ("week", "day"):
@@ -549,6 +582,19 @@ async def test_a_call_counts_on_the_day_on_which_it_was_held(pool: asyncpg.Pool,
     assert (first.ended, first.spent, second.spent) == (True, 70, 0)
 
 
+async def test_what_was_held_is_told_beside_what_is_expected(pool: asyncpg.Pool) -> None:
+    """PF-22: held is the worst case; the estimate is what calls were learnt to take, from the tenth on."""
+    spends = await at_work(pool, Limit("shop", "usd_micro", "month", 10**6, closes="charge"))
+    for n in range(1, 12):
+        await buy(spends, took=30)
+        await Estimator(pool, lag=timedelta(0)).beat()
+        whole = (await costs(pool, "product", EVER)).total
+        assert (whole.cost_micro, whole.held_micro) == (n * 30, n * 100)
+        assert whole.estimate_micro == n * (100 if n < SURE_FROM else 30)
+    await buy(spends, "unknown")
+    assert (await costs(pool, "week", EVER)).total.estimate_micro == 330
+
+
 # --- alarms -----------------------------------------------------------------------------------------------------------
 
 
@@ -569,7 +615,7 @@ async def test_a_budget_alarms_at_75_and_90_per_cent(pool: asyncpg.Pool) -> None
 async def test_a_pace_is_no_budget(pool: asyncpg.Pool) -> None:
     """PF-34: a minute that fills is how a limit is kept; a day that does is an alarm."""
     await buy(await at_work(pool, per_minute(1), BUDGET, Limit("shop", "calls", "day", 1, span=timedelta(days=1))))
-    assert [one.about for one in (await look(pool)).alarms] == ["shop calls day"]
+    assert [one.about for one in (await look(pool)).alarms] == ["shop calls in any day"]
 
 
 async def test_breakers_doubts_and_pauses_are_told(pool: asyncpg.Pool, clock: Clock) -> None:
@@ -595,7 +641,7 @@ async def test_breakers_doubts_and_pauses_are_told(pool: asyncpg.Pool, clock: Cl
     doubt = alarms["unknown_spends", "doubtful calls"]
     assert doubt.message == "1 call whose outcome nobody knows, $0.0001 held for it."
     assert (await count_doubtful(pool)).repeats == 1
-    assert alarms["paused", "shop calls minute"].message.endswith(" UTC: full.")
+    assert alarms["paused", "shop calls in any minute"].message.endswith(" UTC: full.")
     assert all(one.mend for one in alarms.values())
     assert {one.level for one in alarms.values()} == {"warn"}
     await clock.advance(minutes=59)

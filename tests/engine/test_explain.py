@@ -54,13 +54,15 @@ async def test_the_work_is_told(reading: Reading) -> None:
     """PF-11, PF-49: waiting, parked, running, blocked and failed are told apart, with the time of the next step."""
     stale = "Stale: last checked 5 min ago. "
     parked = replace(JOB, state="parked", run_at=NOW + MINUTE, attempt=1, reason="FMP is out of order.")
-    blocked = replace(reading, job=JOB, blockage=Blockage(NOW + MINUTE, "the limit of fmp calls per minute is used up"))
+    blocked = replace(
+        reading, job=JOB, blockage=Blockage(NOW + MINUTE, "the limit of FMP calls in any minute is used up")
+    )
     said = [
         (replace(reading, job=JOB), "Queued 12 s ago."),
         (replace(reading, job=replace(JOB, state="running")), "It is being fetched now."),
         (replace(reading, job=replace(JOB, state="running", progress="page 2")), "It is being fetched now (page 2)."),
         (replace(reading, job=parked), "Waiting until 10:43:05 UTC for attempt 2: FMP is out of order."),
-        (blocked, "Waiting until 10:43:05 UTC: the limit of fmp calls per minute is used up."),
+        (blocked, "Waiting until 10:43:05 UTC: the limit of FMP calls in any minute is used up."),
         (
             replace(reading, setback=SETBACK),
             ("The last attempt failed: FMP is out of order. It is tried again after 10:43:05 UTC."),

@@ -214,6 +214,7 @@ async def test_an_account_without_room(pool: asyncpg.Pool) -> None:
     other = "b" if claim.key == "a" else "a"
     told = gate(await ask(pool, other), "account")
     assert (told.open, told.numbers["granted"], told.numbers["free"]) == (False, 1, 0)
+    assert told.detail.startswith("shop calls in any minute: 0 of 1 free, 1 held, 0 spent; there is room at ")
     until = await pool.fetchval("select openbell.now() + interval '5 minutes'")
     await pool.execute(SQL.get("pause_provider"), "shop", timedelta(minutes=5), "the key was refused")
     found = await ask(pool, other)

@@ -444,7 +444,9 @@ class LedgerMachine(RuleBasedStateMachine):
         purse.age(self.now)
         free = max(0, purse.room(self.now, self._held(purse.id)))
         row = self.do(
-            self.pool.fetchrow("select * from openbell.grant_account($1, $2, 'more', 'me', 1000000)", purse.id, amount)
+            self.pool.fetchrow(
+                "select * from openbell.grant_account($1, $2, 'more', 'me', 1000000, 'x')", purse.id, amount
+            )
         )
         assert row is not None
         if purse.ends_at is not None and purse.ends_at <= self.now:

@@ -11,8 +11,8 @@ import pytest
 from openbell.engine.books import grant, list_books
 from openbell.engine.estimates import Estimator
 from openbell.engine.ledger import Limit, ensure_accounts
+from openbell.engine.naming import period_words
 from openbell.engine.spends import Ledger, Settlement, Spends
-from openbell.web.budget_views import period_words
 from tests.support import Clock
 from tests.web.conftest import Browser, Site, shot
 
@@ -86,11 +86,13 @@ async def test_the_page_shows_every_budget(site: Site, clock: Clock) -> None:
     await some_weeks(site, clock)
     html = (await site.http.get("/budgets")).text
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    assert "Cost Of it failed Held Estimate In doubt" in text
     (money,) = await list_books(site.pool, "perplexity", "usd_micro")
     for words in (
         "FMP", "bytes in any 30 days", "12.81 GB used", f"dollars, {period_words(money.period)}",
         "; $5.00 granted beyond the limit", "$0.90 held for calls in doubt", "work: $5.00 for scheduled",
         "5 calls at once", "50 calls in any minute", "ScrapFly", "for the 3rd time in a row", "Costs by week",
+        f"Perplexity dollars, {period_words(money.period)}",
         "openbell spends resolve ID", "All of these",
     ):  # fmt: skip
         assert words in text, words

@@ -16,6 +16,9 @@ from openbell.cli.output import print_json, print_pairs, print_table, when
 if TYPE_CHECKING:
     from openbell.engine.books import Book, Granted
 
+WIDTH = 100
+"""Characters of the longest line of words."""
+
 
 @click.group()
 def accounts() -> None:
@@ -33,19 +36,29 @@ def accounts_list(ended: bool, data: Path | None, as_json: bool) -> None:
         print_json([book.as_json() for book in books])
         return
     print_table(
-        ("subject", "resource", "period", "granted>", "held>", "spent>", "free>", "used>", "outlook"),
+        ("account", "granted>", "held>", "spent>", "free>", "used>"),
         [_line(book) for book in books],
         empty="No accounts yet. A worker makes them when it starts.",
     )
+    for number, book in enumerate(book for book in books if book.blocked_until or (book.is_budget and book.used)):
+        click.echo(("" if number else "\n") + _outlook(book))
 
 
 def _line(book: Book) -> tuple[str, ...]:
-    from openbell.engine.books import amount, forecast
+    from openbell.engine.books import about, amount
 
-    figures = (amount(book.resource, n) for n in (book.granted, book.held, book.spent + book.overrun, book.free))
+    sums = (book.granted, book.held, book.spent + book.overrun, book.free)
+    figures = (amount(book.resource, about(book.resource, n)) for n in sums)
     used = f"{100 * book.used // book.granted} %" if book.granted else "–"
+    return (book.name, *figures, used)
+
+
+def _outlook(book: Book) -> str:
+    """How long it lasts, and until when it is paused, in lines that are not too long to read."""
+    from openbell.engine.books import forecast
+
     paused = f"Paused until {_paused(book)}. " if book.blocked_until else ""
-    return (book.subject, book.resource, book.period, *figures, used, paused + forecast(book))
+    return click.wrap_text(f"{book.name}: {paused}{forecast(book)}", WIDTH, subsequent_indent="  ")
 
 
 def _paused(book: Book) -> str | None:
@@ -90,7 +103,7 @@ def _grant(book: Book, one: Granted) -> tuple[str, ...]:
 
 
 def _facts(book: Book) -> list[tuple[str, Any]]:
-    from openbell.engine.books import amount, forecast
+    from openbell.engine.books import amount, forecast, grant_command, words
     from openbell.engine.registry import class_name
 
     def figure(n: int) -> str:
@@ -99,10 +112,14 @@ def _facts(book: Book) -> list[tuple[str, Any]]:
     kept = ", ".join(f"{figure(n)} for {class_name(int(number))}" for number, n in book.floors.items())
     facts: list[tuple[str, Any]] = [
         ("account", book.name),
+        ("in commands", book.arguments),
         ("limit", figure(book.granted - book.extra)),
         ("granted beyond it", figure(book.extra)),
         ("held", figure(book.held)),
-        ("of that in doubt", f"{figure(book.doubtful)} ({book.doubtful_calls} calls)" if book.doubtful else None),
+        (
+            "of that in doubt",
+            f"{figure(book.doubtful)} ({words('calls', book.doubtful_calls)})" if book.doubtful else None,
+        ),
         ("spent", figure(book.spent)),
         ("beyond any hold", figure(book.overrun) if book.overrun else None),
         ("free", figure(book.free)),
@@ -113,6 +130,7 @@ def _facts(book: Book) -> list[tuple[str, Any]]:
         ("runs out", when(book.runs_out_at.isoformat()) if book.runs_out_at else None),
         ("paused until", _paused(book)),
         ("outlook", forecast(book)),
+        ("to grant more", grant_command(book) if book.closes == "charge" else None),
     ]
     return [(name, value) for name, value in facts if value is not None]
 
@@ -136,11 +154,12 @@ def accounts_grant(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Grant more of an account, or take some of it back.
+    """Grant more of a budget, or take some of it back.
 
     SUBJECT may spend AMOUNT more of RESOURCE in the period that runs; a negative AMOUNT takes back what was granted
-    and is free. The amount is in units of the resource (bytes, calls, credits, usd_micro); with `usd` as the resource
-    it is in dollars: openbell accounts grant perplexity usd 5.00 --reason "launch week"
+    and is free. Paces, such as calls in any minute, are the provider's and take no grants. The amount is in units of
+    the resource (bytes, calls, credits, usd_micro); with `usd` as the resource it is in dollars:
+    openbell accounts grant perplexity usd 5.00 --reason "launch week"
     """
     units = micro_dollars(amount, "AMOUNT") if resource == "usd" else _whole(amount, resource)
     resource = ALIASES.get(resource, resource)

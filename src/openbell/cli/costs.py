@@ -31,8 +31,9 @@ PARTS = ("product", "provider", "user", "week", "operation", "day")
 def costs(by: By, since: datetime | None, data: Path | None, as_json: bool) -> None:
     """Say what calls have cost.
 
-    Failed calls are included and shown, beside what was estimated, and what is in doubt. The sums are those of the
-    ledger, to the millionth of a dollar. Days and weeks are those of UTC.
+    Failed calls are included and shown, beside what was held for the charged ones, what such calls are expected to
+    take (the average learnt so far), and what is in doubt. The sums are those of the ledger, to the millionth of a
+    dollar. Days and weeks are those of UTC.
     """
     report = reach.run_async(_read(data, by, since))
     if as_json:
@@ -52,6 +53,7 @@ def _print(report: Report) -> None:
         ("failed>", [cell(row.failed) for row in rows]),
         ("cost>", column([row.cost_micro for row in rows])),
         ("of it failed>", column([row.failed_micro for row in rows])),
+        ("held>", column([row.held_micro for row in rows])),
         ("estimate>", column([row.estimate_micro for row in rows])),
         ("in doubt>", _beside(column([row.unknown_micro for row in rows]), [row.unknown for row in rows])),
         ("under way>", _beside(column([row.open_micro for row in rows]), [row.open for row in rows])),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from openbell.engine.books import Book, Breaker, clock, forecast, list_books, list_breakers, words
+from openbell.engine.books import Book, Breaker, clock, forecast, grant_command, list_books, list_breakers, words
 from openbell.engine.costs import Doubt, count_doubtful
 from openbell.engine.database import Db
 from openbell.engine.estimates import Estimate, list_estimates
@@ -73,7 +73,7 @@ def _of_book(book: Book) -> Iterator[Alarm]:
             "warn",
             book.name,
             f"{int(share)} % used: {of}. {forecast(book)}",
-            f"Grant more, `{_grant_of(book)}`, or let less be asked for.",
+            _more_of(book),
             round(share, 1),
         )
     if book.overrun and book.resource in MONEY:
@@ -92,16 +92,17 @@ def _of_book(book: Book) -> Iterator[Alarm]:
             "warn" if book.blocked_until - book.now > LONG else "info",
             book.name,
             f"Paused until {until}: {(book.blocked_reason or 'no reason given').rstrip('.')}.",
-            "Work that needs it waits and goes on by itself; a grant ends the pause.",
+            "Work that needs it waits and goes on by itself"
+            + ("; a grant ends the pause." if book.closes == "charge" else "."),
             (book.blocked_until - book.now).total_seconds(),
         )
 
 
-def _grant_of(book: Book) -> str:
-    """The command that grants more of it."""
-    resource = "usd" if book.resource == "usd_micro" else book.resource
-    period = f"'{book.period}'" if " " in book.period else book.period
-    return f"openbell accounts grant {book.subject} {resource} AMOUNT --period {period} --reason …"
+def _more_of(book: Book) -> str:
+    """What helps when it is nearly used up: the command that grants more of it, where that can be granted."""
+    if book.closes != "charge":
+        return "It frees as calls age out of it. Let less be asked for, or choose a larger plan."
+    return f"Grant more, `{grant_command(book)}`, or let less be asked for."
 
 
 def _of_breaker(breaker: Breaker) -> Alarm:

@@ -14,6 +14,7 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
 from openbell.engine.hints import CHANNEL
 from openbell.engine.ledger import MOST, Closing
+from openbell.engine.naming import account_arguments, account_name, subject_name
 from openbell.engine.registry import class_name
 
 DAY = timedelta(days=1)
@@ -29,7 +30,7 @@ class UnknownAccount(EngineError):
 
 
 class GrantRefused(EngineError):
-    """The grant would be none, names no single account, or takes back what is not free."""
+    """The grant would be none, names no single budget, or takes back what is not free."""
 
     code = "grant_refused"
 
@@ -39,8 +40,8 @@ class Book:
     """One account, as :func:`list_books` gives it.
 
     ``granted`` is the limit with ``extra``, the grants of operators; ``doubtful`` is the part of ``held`` that is held
-    for calls whose outcome is unknown. ``burn`` is what was taken within the last 24 hours, for what is charged. In a
-    sliding window ``frees`` more units come back at ``frees_at``.
+    for calls whose outcome is unknown. ``burn`` is what was taken within the last 24 hours, for what is charged, and
+    ``burn_since`` when that began. In a sliding window ``frees`` more units come back at ``frees_at``.
     """
 
     id: int
@@ -63,12 +64,18 @@ class Book:
     frees_at: datetime | None
     frees: int
     burn: int | None
+    burn_since: datetime | None
     now: datetime
 
     @property
     def name(self) -> str:
-        """For people: ``perplexity usd_micro 2026-11``."""
-        return f"{self.subject} {self.resource} {self.period}"
+        """For people: ``Perplexity dollars, November 2026``."""
+        return account_name(self.subject, self.resource, self.period, self.closes)
+
+    @property
+    def arguments(self) -> str:
+        """For commands: ``perplexity usd --period 2026-11``."""
+        return account_arguments(self.subject, self.resource, self.period)
 
     @property
     def used(self) -> int:
@@ -138,6 +145,7 @@ class Book:
             "frees": self.frees,
             "frees_at": self.frees_at and self.frees_at.isoformat(),
             "burn_per_day": self.per_day,
+            "burn_since": self.burn_since and self.burn_since.isoformat(),
             "runs_out_at": self.runs_out_at and self.runs_out_at.isoformat(),
             "alarm": self.alarm,
             "forecast": forecast(self),
@@ -152,12 +160,14 @@ def forecast(book: Book) -> str:
         return f"Room for {words(book.resource, book.free)} now; more as calls end."
     if book.closes == "age":
         return _window(book)
-    end = f"its period ends, {clock(book.ends_at, book.now)}" if book.ends_at else ""
+    end = f"its period ends on {_date(book.ends_at, book.now)}" if book.ends_at else ""
     if not book.free:
         return f"Used up{f' until {end}' if end else ''}. A grant makes room at once."
     if not book.burn:
         return f"Nothing was taken in the last 24 hours{f'; {end}' if end else ''}."
     rate = f"At {words(book.resource, about(book.resource, book.burn))} a day"
+    if book.burn_since is not None and book.now - book.burn_since < DAY / 2:
+        rate += f" (all of it since {clock(book.burn_since, book.now)})"
     if book.runs_out_at is not None:
         before = f", {span_words(book.ends_at - book.runs_out_at)} before {end}" if book.ends_at else ""
         return f"{rate} it is used up {_roughly(book.runs_out_at, book.now)}{before}."
@@ -226,8 +236,14 @@ def clock(at: datetime | None, now: datetime) -> str:
 def _roughly(at: datetime, now: datetime) -> str:
     """A time that is a guess: within two days to the minute, later the day."""
     if at - now > 2 * DAY:
-        return f"on {at.day} {at:%b %Y}"
+        return f"on {at.day} {at:%b}{'' if at.year == now.year else f' {at.year}'}"
     return f"at {at:%H:%M} UTC{'' if at.date() == now.date() else f' on {at.day} {at:%b}'}"
+
+
+def _date(at: datetime, now: datetime) -> str:
+    """A day, with its year if it is another one, and the time of day in UTC where it is not midnight."""
+    year = "" if at.year == now.year else f" {at.year}"
+    return f"{at.day} {at:%b}{year}{'' if (at.hour, at.minute) == (0, 0) else f', {at:%H:%M} UTC'}"
 
 
 def span_words(span: timedelta) -> str:
@@ -259,6 +275,12 @@ class Granted:
         return {"at": self.at.isoformat(), "actor": self.actor, "amount": self.amount, "reason": self.reason}
 
 
+def grant_command(book: Book) -> str:
+    """The command that grants more of a budget."""
+    subject, resource, *period = book.arguments.split(" ", 2)
+    return f"openbell accounts grant {subject} {resource} AMOUNT {' '.join(period)} --reason …"
+
+
 async def list_grants(db: Db, account_id: int) -> list[Granted]:
     """Every grant to an account, the oldest first."""
     return [Granted(**row) for row in await db.fetch(SQL.get("list_grants"), account_id)]
@@ -274,7 +296,12 @@ async def grant(
     """
     _check(amount, reason, resource)
     book = await _only(db, subject, resource, period)
-    row = await db.fetchrow(SQL.get("grant_account"), book.id, amount, reason, actor, MOST - 1)
+    if amount > 0 and book.closes != "charge":
+        raise GrantRefused(
+            f"{book.name} is a pace that is kept, not a budget: a grant to it would never end, and lift it above what "
+            "the provider allows. It frees by itself; to change it, change the plan or the setting it comes from."
+        )
+    row = await db.fetchrow(SQL.get("grant_account"), book.id, amount, reason, actor, MOST - 1, book.name)
     assert row is not None
     if row["word"] == "too_much" and amount < 0:
         free, extra = words(resource, row["free"]), words(resource, row["extra"])
@@ -316,7 +343,7 @@ async def _only(db: Db, subject: str, resource: str, period: str | None) -> Book
         raise GrantRefused(
             f"The period of {found[-1].name} has ended. The account of the next one is made by the first call in it."
         )
-    known = ", ".join(book.name for book in await list_books(db)) or "none yet; a worker makes them when it starts"
+    known = ", ".join(book.arguments for book in await list_books(db)) or "none yet; a worker makes them when it starts"
     raise UnknownAccount(f"There is no account {what}. The accounts are: {known}.")
 
 
@@ -339,7 +366,7 @@ class Breaker:
     @property
     def name(self) -> str:
         """For people: who is left alone."""
-        return f"{self.provider} {self.operation}".strip()
+        return f"{subject_name(self.provider)} {self.operation}".strip()
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""

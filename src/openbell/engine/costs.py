@@ -26,6 +26,10 @@ SUCCEEDED = ("ok", "completed", "price unknown")
 """Outcomes of calls that did what they were made for; every other word is a failure."""
 
 
+SURE_FROM = 10
+"""From so many calls on the average is what is expected of the next one; before, what was held for it."""
+
+
 class UnknownSpend(EngineError):
     """There is no spend with that id."""
 
@@ -173,8 +177,10 @@ async def count_doubtful(db: Db) -> Doubt:
 class Costs:
     """The calls of one part, and what they cost. Money is in millionths of a dollar.
 
-    ``calls`` have happened or may have; ``failed`` of them brought nothing, at ``failed_micro`` of ``cost_micro``;
-    ``estimate_micro`` was held for those that ``cost_micro`` was charged for. What is held for calls whose outcome is
+    ``calls`` have happened or may have; ``failed`` of them brought nothing, at ``failed_micro`` of ``cost_micro``. Of
+    those that ``cost_micro`` was charged for, ``held_micro`` is what was held, the most that they could take, and
+    ``estimate_micro`` what such calls are expected to take: the average learnt so far, until it is sure what was held.
+    What is held for calls whose outcome is
     unknown, and for those under way (``open``, not among ``calls``), stands apart and is in neither.
     """
 
@@ -189,10 +195,12 @@ class Costs:
     open: int
     cost_micro: int
     failed_micro: int
+    held_micro: int
     estimate_micro: int
     unknown_micro: int
     open_micro: int
     credits: int
+    held_credits: int
     estimate_credits: int
     unknown_credits: int
 
@@ -268,5 +276,5 @@ async def costs(
         since = (now - LOOK_BACK.get(by, LOOK_BACK_ELSE)).date()
         since -= timedelta(days=since.weekday() if by == "week" else 0)
     begin = datetime.combine(since, time(), UTC)
-    rows = await db.fetch(SQL.get("sum_costs"), by, begin, list(SUCCEEDED), paid)
+    rows = await db.fetch(SQL.get("sum_costs"), by, begin, list(SUCCEEDED), paid, SURE_FROM)
     return Report(by, since, now, [Costs(**row) for row in rows], estimates)

@@ -14,10 +14,11 @@ from typing import Any
 
 import asyncpg
 
-from openbell.engine.costs import SUCCEEDED
+from openbell.engine.costs import SUCCEEDED, SURE_FROM
 from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
 from openbell.engine.ledger import MONEY
+from openbell.engine.naming import resource_name, subject_name
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,6 @@ LAST_ID = 2**63 - 1
 
 WEIGHT = 10
 """The newest call counts for one part in ten of the average."""
-
-SURE_FROM = 10
-"""From so many calls on the average is what is expected of the next one; before, what was held for it."""
 
 ALERT_FACTOR = 2
 
@@ -60,7 +58,7 @@ class Estimate:
     @property
     def name(self) -> str:
         """For people: what it is the estimate of."""
-        return f"{self.product}: {self.provider} {self.operation}, {self.resource}"
+        return f"{self.product}: {subject_name(self.provider)} {self.operation}, {resource_name(self.resource)}"
 
     def as_json(self) -> dict[str, Any]:
         """For programs; the average is rounded to whole units."""

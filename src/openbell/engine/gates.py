@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from openbell.engine.artifacts import NEVER, Reading
+from openbell.engine.books import amount
 from openbell.engine.explain import Gate, clock, closed, words
+from openbell.engine.naming import account_name
 from openbell.engine.registry import class_name
 
 Row = Mapping[str, Any]
@@ -284,12 +286,15 @@ def _account(f: Facts, a: Row) -> Gate:
     named = ("subject", "resource", "period", "granted", "held", "spent", "overrun", "need", "frees_at")
     free = max(0, a["granted"] - a["held"] - a["spent"] - a["overrun"])
     numbers = {name: a[name] for name in named} | {"free": free}
-    used = f"{a['subject']} {a['resource']} per {a['period']}: {free:,} of {a['granted']:,} free,"
-    used += f" {a['held']:,} held, {a['spent']:,} spent"
+    figures = [amount(a["resource"], n) for n in (free, a["granted"], a["held"], a["spent"])]
+    used = account_name(a["subject"], a["resource"], a["period"], a["closes"])
+    used += ": {} of {} free, {} held, {} spent".format(*figures)
     if free >= a["need"] or f.is_running:
         return _open("account", f"{used}.", **numbers)
     if a["need"] > a["granted"]:
-        return _shut("account", f"{used}; one call takes {a['need']:,}, which it never grants.", **numbers)
+        return _shut(
+            "account", f"{used}; one call takes {amount(a['resource'], a['need'])}, which it never grants.", **numbers
+        )
     at = a["opens_at"]
     when = "when calls end or more is granted" if at is None else f"at {clock(at, f.now)}"
     return _shut("account", f"{used}; there is room {when}.", at, **numbers)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from openbell.engine.database import SQL, Db
+from openbell.engine.naming import account_name
 from openbell.engine.registry import CLASSES
 
 Closing = Literal["age", "charge", "release"]
@@ -59,7 +60,7 @@ class Limit:
 
     @property
     def name(self) -> str:
-        """For people: ``fmp calls per minute``."""
+        """For whoever writes it down: ``fmp calls per minute``."""
         return f"{self.subject} {self.resource} per {self.period}"
 
 
@@ -76,15 +77,16 @@ def checked(amounts: Mapping[str, int]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as a provider client needs it: its id, and the limit that it keeps."""
+    """An account as a provider client needs it: its id, the limit that it keeps, and the period in which it does."""
 
     id: int
     limit: Limit
+    period: str
 
     @property
     def name(self) -> str:
-        """For people."""
-        return self.limit.name
+        """For people: ``FMP calls in any minute``."""
+        return account_name(self.limit.subject, self.limit.resource, self.period, self.limit.closes)
 
     @property
     def resource(self) -> str:
@@ -95,7 +97,7 @@ class Account:
 async def ensure_account(db: Db, limit: Limit) -> Account:
     """Bring the account of a limit, in the period that runs now, to it. A lowered limit holds for new calls at once."""
     floors = {CLASSES[job_class]: kept for job_class, kept in limit.floors.items()}
-    account_id = await db.fetchval(
+    row = await db.fetchrow(
         SQL.get("ensure_account"),
         limit.subject,
         limit.resource,
@@ -108,7 +110,8 @@ async def ensure_account(db: Db, limit: Limit) -> Account:
         limit.calendar,
         limit.zone,
     )
-    return Account(account_id, limit)
+    assert row is not None
+    return Account(row["id"], limit, row["period"])
 
 
 async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Account]]:

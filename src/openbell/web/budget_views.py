@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from openbell.engine.alarms import Alarm, Look
 from openbell.engine.books import Book, about, amount, clock, column, forecast, words
 from openbell.engine.costs import Receipt, Report
+from openbell.engine.naming import account_title, period_words, subject_name
 from openbell.engine.registry import class_name
-
-NAMES: Mapping[str, str] = {
-    "fmp": "FMP",
-    "perplexity": "Perplexity",
-    "anthropic": "Anthropic",
-    "openai": "OpenAI",
-    "scrapfly": "ScrapFly",
-    "edgar": "SEC EDGAR",
-    "wikimedia": "Wikimedia",
-    "news": "News feeds",
-    "google_links": "Google News links",
-    "smtp": "Mail",
-}
-RESOURCES: Mapping[str, str] = {"usd_micro": "dollars"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +65,7 @@ def budget_page(found: Look, doubtful: Sequence[Receipt], weeks: Report) -> Budg
         paces=[_pace(book) for book in found.books if not book.is_budget],
         breakers=[
             (
-                f"{NAMES.get(one.provider, one.provider)} {one.operation}".strip(),
+                one.name,
                 f"open until {clock(one.open_until, one.now)}" if one.is_open else "the next call finds out",
                 f"{clock(one.opened_at, one.now)}",
                 one.reason,
@@ -110,8 +96,8 @@ def bar(book: Book) -> Bar:
     extra = f"{_short(book, book.extra)} granted beyond the limit" if book.extra else ""
     kept = ", ".join(f"{_short(book, n)} for {class_name(int(number))}" for number, n in book.floors.items())
     return Bar(
-        whose=NAMES.get(book.subject, book.subject),
-        title=_title(book),
+        whose=subject_name(book.subject),
+        title=account_title(book.resource, book.period, book.closes),
         limit=f"{_short(book, book.free)} free of {_short(book, book.granted)}",
         used=f"{100 * book.used // book.granted}\u202f%" if book.granted else "\u2013",
         alarm=book.alarm,
@@ -129,7 +115,7 @@ def _pace(book: Book) -> tuple[str, ...]:
         f"{words(book.resource, book.granted)} {book.period if book.closes == 'release' else f'in any {book.period}'}"
     )
     more = f"{_short(book, book.frees)} more at {clock(book.frees_at, book.now)}" if book.frees_at else ""
-    whose = NAMES.get(book.subject, book.subject)
+    whose = subject_name(book.subject)
     return (whose, most, _short(book, book.used), _short(book, book.free), _paused(book) or more)
 
 
@@ -157,28 +143,6 @@ def _short(book: Book, units: int) -> str:
     return amount(book.resource, about(book.resource, units))
 
 
-def _title(book: Book) -> str:
-    """``dollars, November 2026``, ``bytes in any 30 days``."""
-    resource = RESOURCES.get(book.resource, book.resource)
-    return f"{resource} in any {book.period}" if book.closes == "age" else f"{resource}, {period_words(book.period)}"
-
-
-def period_words(period: str) -> str:
-    """A calendar period as people say it; any other name as it is."""
-    if found := re.fullmatch(r"(\d{4})-W(\d\d)", period):
-        return f"week of {_day(date.fromisocalendar(int(found[1]), int(found[2]), 1))}"
-    try:
-        if re.fullmatch(r"\d{4}-\d\d", period):
-            return f"{date.fromisoformat(period + '-01'):%B %Y}"
-        return _day(date.fromisoformat(period))
-    except ValueError:
-        return period
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"
-
-
 def _week(period: str) -> str:
     return period_words(period).removeprefix("week of ")
 
@@ -189,7 +153,7 @@ def _doubtful(one: Receipt, now: datetime) -> tuple[str, ...]:
     )
     made_for = f"{one.product} {one.key}"
     return (
-        str(one.id), clock(one.intended_at, now), f"{NAMES.get(one.provider, one.provider)} {one.operation}", made_for,
+        str(one.id), clock(one.intended_at, now), f"{subject_name(one.provider)} {one.operation}", made_for,
         held or "nothing", one.outcome or "",
     )  # fmt: skip
 
@@ -198,7 +162,8 @@ def _costs(report: Report) -> list[tuple[str, ...]]:
     """The weeks, and last their sum."""
     rows = [*report.rows, report.total]
     money = [
-        column([getattr(row, f"{name}_micro") for row in rows]) for name in ("cost", "failed", "estimate", "unknown")
+        column([getattr(row, f"{name}_micro") for row in rows])
+        for name in ("cost", "failed", "held", "estimate", "unknown")
     ]
     names = [*(_week(row.period or "") for row in report.rows), "All of these"]
     return [

@@ -15,4 +15,4 @@ select $1, $2, period.name, $4::text::openbell.closing, $5, $6, $7, $8, period.e
 on conflict (subject, resource, period) do update
 set granted = greatest(excluded.granted + a.extra, a.held + a.spent), span = excluded.span, grain = excluded.grain, floors = excluded.floors,
     lowered_to = case when excluded.granted + a.extra < a.held + a.spent then excluded.granted + a.extra end
-returning id
+returning id, period

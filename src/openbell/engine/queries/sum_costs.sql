@@ -1,6 +1,7 @@
 -- What the spends that were intended from $2 on have cost, by the parts that $1 names. $3 are the outcomes of calls that did what
 -- they were made for. A call is `failed` when it has happened and did not, also when the provider refused it; `unknown` when
--- nobody knows; `open` while it is under way. What was estimated and what it cost are told of the calls that were charged. A
+-- nobody knows; `open` while it is under way. What was held, what it cost, and what such a call is expected to take (the average
+-- that was learnt from $5 or more, else what was held) are told of the calls that were charged. A
 -- released call that brought something was refused by the provider; the others never reached it and are left out. With $4 only
 -- of calls that are paid for.
 with spent as (
@@ -17,8 +18,14 @@ with spent as (
         s.state = 'settled' and s.outcome <> all ($3::text[]) or s.state = 'released' as failed,
         s.cost_micro, coalesce((s.held ->> 'usd_micro')::bigint, 0) as held_micro,
         coalesce((s.held ->> 'credits')::bigint, 0) as held_credits,
-        coalesce(s.took ->> 'credits', s.held ->> 'credits', '0')::bigint as credits
+        coalesce(s.took ->> 'credits', s.held ->> 'credits', '0')::bigint as credits,
+        case when s.held ? 'usd_micro' then coalesce(round(m.average)::bigint, (s.held ->> 'usd_micro')::bigint) else 0 end as estimate_micro,
+        case when s.held ? 'credits' then coalesce(round(c.average)::bigint, (s.held ->> 'credits')::bigint) else 0 end as estimate_credits
     from spent s
+    left join openbell.estimate m on m.product = s.product and m.provider = s.provider and m.operation = s.operation
+        and m.resource = 'usd_micro' and m.samples >= $5
+    left join openbell.estimate c on c.product = s.product and c.provider = s.provider and c.operation = s.operation
+        and c.resource = 'credits' and c.samples >= $5
     where s.state <> 'released' or s.took <> '{}'
 )
 select p.product, p.provider, p.operation, p.on_behalf,
@@ -29,11 +36,13 @@ select p.product, p.provider, p.operation, p.on_behalf,
     count(*) filter (where p.open) as open,
     coalesce(sum(p.cost_micro) filter (where p.charged), 0)::bigint as cost_micro,
     coalesce(sum(p.cost_micro) filter (where p.charged and p.failed), 0)::bigint as failed_micro,
-    coalesce(sum(p.held_micro) filter (where p.charged), 0)::bigint as estimate_micro,
+    coalesce(sum(p.held_micro) filter (where p.charged), 0)::bigint as held_micro,
+    coalesce(sum(p.estimate_micro) filter (where p.charged), 0)::bigint as estimate_micro,
     coalesce(sum(p.held_micro) filter (where p.unknown and not p.charged), 0)::bigint as unknown_micro,
     coalesce(sum(p.held_micro) filter (where p.open and not p.charged), 0)::bigint as open_micro,
     coalesce(sum(p.credits) filter (where p.charged), 0)::bigint as credits,
-    coalesce(sum(p.held_credits) filter (where p.charged), 0)::bigint as estimate_credits,
+    coalesce(sum(p.held_credits) filter (where p.charged), 0)::bigint as held_credits,
+    coalesce(sum(p.estimate_credits) filter (where p.charged), 0)::bigint as estimate_credits,
     coalesce(sum(p.held_credits) filter (where p.unknown and not p.charged), 0)::bigint as unknown_credits
 from part p
 group by p.product, p.provider, p.operation, p.on_behalf, p.period

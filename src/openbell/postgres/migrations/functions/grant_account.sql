@@ -1,7 +1,7 @@
 -- Grants more of an account, or takes a part of what was granted back; `free` and `extra` say how much of that can be. With more
 -- to spend nobody is kept waiting any longer: the account's pause ends, and jobs that were refused by it (the reason
--- names it, see Spends) are woken. Answers 'granted', or why not: 'missing', 'turned' (its period has ended), 'too_much'.
-create or replace function openbell.grant_account(p_account bigint, p_amount bigint, p_reason text, p_actor text, p_most bigint)
+-- has p_name in it, see Spends) are woken. Answers 'granted', or why not: 'missing', 'turned' (its period has ended), 'too_much'.
+create or replace function openbell.grant_account(p_account bigint, p_amount bigint, p_reason text, p_actor text, p_most bigint, p_name text)
 returns table (word text, granted bigint, extra bigint, free bigint, woken integer)
 language plpgsql as $$
 #variable_conflict use_column
@@ -40,7 +40,7 @@ begin
         update openbell.job t set parked_until = null, reason = null
         where t.id in (
             select j.id from openbell.job j
-            where j.parked_until is not null and j.token is null and position(a.subject || ' ' || a.resource || ' per ' in j.reason) > 0
+            where j.parked_until is not null and j.token is null and position(p_name in j.reason) > 0
                 and not exists (select 1 from openbell.need n where n.job_id = j.id)
             for update skip locked);
         get diagnostics v_woken = row_count;
