@@ -43,6 +43,69 @@ class Became:
     paused: dict[str, timedelta]
 
 
+@dataclass
+class Trial:
+    """A worker whose jobs do nothing but ask, so that it can be seen what it makes of each answer."""
+
+    pool: asyncpg.Pool
+
+    @classmethod
+    async def begin(
+        cls, pool: asyncpg.Pool, employ: Employ, limits: Sequence[Limit], ask: Callable[[Attempt], Awaitable[Any]]
+    ) -> Trial:
+        """Employ the worker."""
+
+        async def make(key: Any, attempt: Attempt) -> Number:
+            await ask(attempt)
+            return Number(n=1)
+
+        subject = limits[0].subject
+        await employ(declare("asking", make, spends={subject: Calls(1)}, timeout=timedelta(seconds=20)), limits=limits)
+        return cls(pool)
+
+    async def of(self, key: str) -> Became:
+        """What becomes of the job of a key, once it has been tried."""
+        await queue(self.pool, key, name="asking")
+
+        async def over() -> bool:
+            row = await self.pool.fetchrow("select token, reason from openbell.job where product = 'asking'")
+            return row is None or (row["token"] is None and row["reason"] is not None)
+
+        await eventually(over, 10)
+        reading = await read(self.pool, "asking", key)
+        paused = {
+            row["subject"]: timedelta(seconds=round(row["left"].total_seconds()))
+            for row in await self.pool.fetch(
+                "select subject, max(blocked_until) - openbell.now() as left from openbell.account "
+                "where blocked_until > openbell.now() group by subject"
+            )
+        }
+        live = await self.pool.fetchrow(
+            "select attempt, reason, parked_until - openbell.now() as delay from openbell.job where product = 'asking'"
+        )
+        if live is not None:
+            assert reading.job is not None
+            delay = live["delay"] and timedelta(seconds=round(live["delay"].total_seconds()))
+            return Became(reading.job.state, live["attempt"], None, delay, paused)
+        ended = await self.pool.fetchrow(
+            "select outcome::text as word, attempts, code from openbell.job_history where key = $1", key
+        )
+        assert ended is not None
+        return Became(ended["word"], ended["attempts"], ended["code"], None, paused)
+
+    async def rests(self, key: str) -> timedelta | None:
+        """How long the key is left alone after what became of it."""
+        left = await self.pool.fetchval("select retry_at - openbell.now() from openbell.cooldown where key = $1", key)
+        return left and timedelta(seconds=round(left.total_seconds()))
+
+    async def forget(self) -> None:
+        """End what waits, every pause and every trouble, as if nothing had happened."""
+        await self.pool.execute("delete from openbell.job where product = 'asking'")
+        for table in ("breaker", "trouble"):
+            await self.pool.execute(f"delete from openbell.{table}")
+        await self.pool.execute("update openbell.account set blocked_until = null, blocked_reason = null")
+
+
 async def became(
     pool: asyncpg.Pool,
     employ: Employ,
@@ -50,37 +113,4 @@ async def became(
     ask: Callable[[Attempt], Awaitable[Any]],
 ) -> Became:
     """Let a worker run a job that does nothing but ask, once, and see what is made of it."""
-
-    async def make(key: Any, attempt: Attempt) -> Number:
-        await ask(attempt)
-        return Number(n=1)
-
-    subject = limits[0].subject
-    await employ(declare("asking", make, spends={subject: Calls(1)}, timeout=timedelta(seconds=20)), limits=limits)
-    await queue(pool, "a", name="asking")
-
-    async def over() -> bool:
-        row = await pool.fetchrow("select token, reason from openbell.job where product = 'asking'")
-        return row is None or (row["token"] is None and row["reason"] is not None)
-
-    await eventually(over, 10)
-    reading = await read(pool, "asking", "a")
-    paused = {
-        row["subject"]: timedelta(seconds=round(row["left"].total_seconds()))
-        for row in await pool.fetch(
-            "select subject, max(blocked_until) - openbell.now() as left from openbell.account "
-            "where blocked_until > openbell.now() group by subject"
-        )
-    }
-    live = await pool.fetchrow(
-        "select attempt, reason, parked_until - openbell.now() as delay from openbell.job where product = 'asking'"
-    )
-    if live is not None:
-        assert reading.job is not None
-        delay = live["delay"] and timedelta(seconds=round(live["delay"].total_seconds()))
-        return Became(reading.job.state, live["attempt"], None, delay, paused)
-    ended = await pool.fetchrow(
-        "select outcome::text as word, attempts, code from openbell.job_history where product = 'asking'"
-    )
-    assert ended is not None
-    return Became(ended["word"], ended["attempts"], ended["code"], None, paused)
+    return await (await Trial.begin(pool, employ, limits, ask)).of("a")

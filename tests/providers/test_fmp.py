@@ -231,7 +231,7 @@ async def test_the_provider_pauses_for_everybody(
         await until(pool, lambda r: r.version == 1, symbol)
 
 
-@pytest.mark.parametrize("fault", ["premium_symbol", "restricted_endpoint", "exclusive", "legacy"])
+@pytest.mark.parametrize("fault", ["premium_symbol", "legacy"])
 async def test_one_symbol_is_left_alone_and_others_go_on(
     pool: asyncpg.Pool, sandbox: Running, employ: Employ, connections: Connections, clock: Clock, fault: str
 ) -> None:

@@ -135,6 +135,18 @@ async def test_a_batch_that_did_not_finish(desk: Desk) -> None:
     assert await desk.seat.money() == (0, await desk.billed())
 
 
+async def test_a_batch_that_was_cancelled_elsewhere(desk: Desk) -> None:
+    """B2, PF-21: a batch that somebody stops at the service ends as cancelled; what was done until then is booked."""
+    file = await desk.service.upload(BATCH)
+    await desk.sandbox.fault("slow_run", provider="perplexity", path="v1/batches", seconds=60, times=1)
+    handle = await desk.service.create_batch(file, BATCH, key="stopped")
+    await desk.seat.go_on()
+    assert (await desk.http.post(f"v1/batches/{handle.id}/cancel")).status_code == 200
+    batch = await results(desk, handle)
+    assert (batch.status, batch.running) == ("cancelled", False)
+    assert await desk.seat.money() == (0, await desk.billed())
+
+
 def acting(desk: Desk, *bodies: Any) -> Perplexity:
     """A service that answers in this order, whatever it is asked; the last answer stays."""
     left = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
