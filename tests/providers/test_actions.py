@@ -38,8 +38,8 @@ BUDGET = 100_000_000
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 Action = tuple[str, Any]
-"""What becomes of a job, with a code or a time: it `fails` or is `empty`; it `waits` while everybody pauses; others go on
-while it `retries`, or `rests` without using an attempt."""
+"""What becomes of a job, with a code or a time: it `fails` or is `empty`; it `waits` while everybody pauses; or it
+`retries`, or `rests` without using an attempt, while others go on."""
 
 
 def action(seen: Became, provider: str) -> Action:
