@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
+from openbell.products.market.exchanges import calendar_of
 
 
 class Quote(BaseModel):
@@ -28,6 +29,7 @@ class Quote(BaseModel):
     volume: float | None = Field(None, ge=0)
     market_cap: float | None = Field(None, validation_alias="marketCap", ge=0)
     exchange: str | None = None
+    calendar: str | None = Field(None, description="the calendar of the exchange's sessions, where its hours are known")
     source_time: datetime = Field(validation_alias="timestamp")
 
 
@@ -44,7 +46,9 @@ class Quote(BaseModel):
     spends={"fmp": Calls(1, bytes=2_000)},
     licence="personal",
     source_time="source_time",
+    calendar="calendar",
 )
 async def quote(symbol: Symbol, ctx: Context) -> Quote:
     """Ask for one symbol."""
-    return Quote.model_validate(await ctx.fmp.quote(symbol))
+    value = Quote.model_validate(await ctx.fmp.quote(symbol))
+    return value.model_copy(update={"calendar": calendar_of(value.exchange)})
