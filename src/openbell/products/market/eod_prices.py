@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from openbell.engine.errors import NothingKnown
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
+from openbell.products.market.fields import Day, Price, Record, Shares
 
 MOST_ROWS = 1_260
 """About five years of sessions."""
 
+MOST_CALLS = 6
+"""Where the provider ends a list at 250 rows, so many lists hold them all."""
 
-Price = Annotated[float, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
 
 
 class Bar(NamedTuple):
     """One session: prices per share, volume in shares."""
 
     day: date
+    open: Amount
+    high: Amount
+    low: Amount
+    close: Amount
+    volume: Amount
+
+
+class DailyRow(Record):
+    """One row of the provider; a session without a close has not traded."""
+
+    date: Day
     open: Price
     high: Price
     low: Price
     close: Price
-    volume: Annotated[float, Field(ge=0)]
-
-
-class DailyRow(BaseModel):
-    """One row of the provider; a session without a close has not traded."""
-
-    date: date
-    open: Price | None
-    high: Price | None
-    low: Price | None
-    close: Price | None
-    volume: Annotated[float, Field(ge=0)] | None
+    volume: Shares
 
     @model_validator(mode="after")
     def _within_range(self) -> Self:
@@ -79,6 +83,20 @@ class EodPrices(BaseModel):
 )
 async def eod_prices(symbol: Symbol, ctx: Context) -> EodPrices:
     """Ask for one symbol; the answer is newest first, and a session with a figure missing is left out, not filled."""
-    rows = [DailyRow.model_validate(row) for row in await ctx.fmp.end_of_day(symbol)]
-    bars = {bar.day: bar for row in rows if (bar := row.bar) is not None}
+    bars = {bar.day: bar for row in await _history(symbol, ctx) if (bar := row.bar) is not None}
     return EodPrices(symbol=symbol, rows=[bars[day] for day in sorted(bars)][-MOST_ROWS:])
+
+
+async def _history(symbol: Symbol, ctx: Context) -> list[DailyRow]:
+    """The rows; where the provider ended the list at its cap, further calls bring what lies before."""
+    answer = await ctx.fmp.end_of_day(symbol)
+    found = [DailyRow.model_validate(row) for row in answer]
+    for _ in range(1, MOST_CALLS):
+        if not answer.cut or len(found) >= MOST_ROWS:
+            break
+        try:
+            answer = await ctx.fmp.end_of_day(symbol, until=min(row.date for row in found) - timedelta(days=1))
+        except NothingKnown:
+            break
+        found += [DailyRow.model_validate(row) for row in answer]
+    return found

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import Field
 
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
-
-Blank = BeforeValidator(lambda value: None if value == "" else value)
-"""The provider writes "" where it means nothing."""
-
-Text = Annotated[str | None, Blank]
+from openbell.products.market.fields import Link, Record, Text
 
 
-class Profile(BaseModel):
+class Profile(Record):
     """A company and its listing. ``market_cap`` is in ``currency``."""
 
     symbol: str
@@ -29,13 +24,13 @@ class Profile(BaseModel):
     industry: Text = None
     country: Text = None
     ceo: Text = None
-    employees: Annotated[int | None, Blank] = Field(None, validation_alias="fullTimeEmployees", ge=0)
-    website: Text = None
+    employees: int | None = Field(None, validation_alias="fullTimeEmployees", ge=0)
+    website: Link = None
     description: Text = None
-    ipo_date: Annotated[date | None, Blank] = Field(None, validation_alias="ipoDate")
-    market_cap: Annotated[float | None, Blank] = Field(None, validation_alias="marketCap", ge=0)
+    ipo_date: date | None = None
+    market_cap: float | None = Field(None, ge=0)
     beta: float | None = None
-    is_etf: bool | None = Field(None, validation_alias="isEtf")
+    is_etf: bool | None = None
     is_active: bool | None = Field(None, validation_alias="isActivelyTrading")
     cik: Text = None
     isin: Text = None

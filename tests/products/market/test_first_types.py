@@ -1,59 +1,21 @@
-"""The market products: from the provider's rows to the values that are stored."""
+"""Quotes, profiles, daily prices and searches: from the provider's rows to the values that are stored."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 import openbell
 from openbell.engine.errors import InvalidKey, NothingKnown, Permanent, RateLimited
-from openbell.products import registry
-from openbell.products.context import Context
 from openbell.products.keys import Query, Symbol
-from openbell.products.sources import Connections, Source
-from openbell.providers.fmp import Fmp
-from tests.providers.conftest import Desk
+from tests.products.kitchen import PRODUCTS, Kitchen
 from tests.sandbox.harness import Running
-
-PRODUCTS = registry()
-
-
-@dataclass
-class Kitchen:
-    """Makes one product at a time."""
-
-    desk: Desk
-
-    async def make(self, product: str, key: str) -> Any:
-        """The value as it would be stored."""
-        one = PRODUCTS.get(product)
-        connections = Connections({"fmp": Source(str(self.desk.http.base_url))})
-        connections.pool("fmp", lambda _: self.desk.http)
-        value = await one.producer(one.key.parse(key), Context(self.desk.attempt, connections))
-        assert isinstance(value, BaseModel)
-        return value.model_dump(mode="json")
-
-    def answered(self, rows: list[dict[str, Any]]) -> Kitchen:
-        """A kitchen whose provider answers these rows."""
-        body = httpx.ByteStream(json.dumps(rows).encode())
-        transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=body))
-        http = httpx.AsyncClient(base_url="http://127.0.0.1/stable/", transport=transport)
-        return Kitchen(Desk(Fmp(http, self.desk.attempt), self.desk.attempt, http))
-
-
-@pytest.fixture
-async def kitchen(desk: Desk) -> Kitchen:
-    """The kitchen, with the sandbox as provider."""
-    return Kitchen(desk)
 
 
 async def test_a_quote(sandbox: Running, kitchen: Kitchen) -> None:
@@ -110,7 +72,8 @@ async def test_days_without_a_price_are_left_out(sandbox: Running, kitchen: Kitc
     rows = await sandbox.rows("historical-price-eod/full", symbol="AAPL")
     rows = [dict(row) for row in rows[:5]]
     rows[1] |= dict.fromkeys(("open", "high", "low", "close", "volume"))
-    value = await kitchen.answered(rows).make("eod-prices", "AAPL")
+    async with kitchen.answered(rows) as (other, _):
+        value = await other.make("eod-prices", "AAPL")
     assert [row[0] for row in value["rows"]] == [rows[n]["date"] for n in (4, 3, 2, 0)]
     await sandbox.fault("nulls", path="historical-price-eod/*")
     with pytest.raises(ValidationError):
@@ -120,7 +83,8 @@ async def test_days_without_a_price_are_left_out(sandbox: Running, kitchen: Kitc
 async def test_a_day_sent_twice_is_there_once(sandbox: Running, kitchen: Kitchen) -> None:
     """MD-27: time series are taken by their natural key."""
     rows = (await sandbox.rows("historical-price-eod/full", symbol="AAPL"))[:3]
-    value = await kitchen.answered([*rows, *rows]).make("eod-prices", "AAPL")
+    async with kitchen.answered([*rows, *rows]) as (other, _):
+        value = await other.make("eod-prices", "AAPL")
     assert len(value["rows"]) == 3
 
 
@@ -129,8 +93,9 @@ async def test_the_wrong_company_is_refused(sandbox: Running, kitchen: Kitchen, 
     """MD-7: figures of another symbol than the one asked for are never stored under it."""
     path = {"eod-prices": "historical-price-eod/full"}.get(product, product)
     rows = (await sandbox.rows(path, symbol="MSFT"))[:3]
-    with pytest.raises(Permanent) as caught:
-        await kitchen.answered(rows).make(product, "AAPL")
+    async with kitchen.answered(rows) as (other, _):
+        with pytest.raises(Permanent) as caught:
+            await other.make(product, "AAPL")
     assert caught.value.code == "wrong_symbol"
 
 
@@ -153,8 +118,9 @@ async def test_rows_out_of_shape_are_refused(
     path = {"eod-prices": "historical-price-eod/full"}.get(product, product)
     (row, *_) = await sandbox.rows(path, symbol="AAPL")
     spoil(row)
-    with pytest.raises((ValidationError, Permanent)):
-        await kitchen.answered([row]).make(product, "AAPL")
+    async with kitchen.answered([row]) as (other, _):
+        with pytest.raises((ValidationError, Permanent)):
+            await other.make(product, "AAPL")
 
 
 @pytest.mark.parametrize("product", ["quote", "profile", "eod-prices", "symbol-search"])
@@ -211,17 +177,6 @@ def test_parsing_is_done_once(kind: type[Symbol | Query], text: str) -> None:
     key.encode()
 
 
-def test_every_product_is_found_and_whole() -> None:
-    """MD-1, PF-1: a product is one file in the folder; each names its licence, provider and estimate."""
-    assert {"quote", "profile", "eod-prices", "symbol-search"} <= set(PRODUCTS.products)
-    for one in PRODUCTS:
-        assert one.licence == "personal"
-        assert one.provider == "fmp"
-        assert one.estimate.calls >= 1
-        assert one.timeout.total_seconds() > 15
-        assert replace(one).name == one.name
-
-
 def test_builders_find_what_they_need() -> None:
     """MD-1: the public names exist, are documented, and unknown ones are an ordinary AttributeError."""
     for name in openbell.__all__:
@@ -255,5 +210,6 @@ async def test_a_day_out_of_shape_is_refused(
     """MD-7: daily prices are checked in full before anything is written; what does not fit is a typed refusal."""
     (row, *_) = await sandbox.rows("historical-price-eod/full", symbol="AAPL")
     spoil(row)
-    with pytest.raises((ValidationError, Permanent)):
-        await kitchen.answered([row]).make("eod-prices", "AAPL")
+    async with kitchen.answered([row]) as (other, _):
+        with pytest.raises((ValidationError, Permanent)):
+            await other.make("eod-prices", "AAPL")
