@@ -185,17 +185,21 @@ async def test_a_wrong_result_says_where(pool: asyncpg.Pool, employ: Employ) -> 
         assert said in row["message"]
 
 
+async def insist(let_go: asyncio.Event) -> None:
+    """Stay until one is let go, whoever cancels; half a minute at the most, so that a test that fails ends."""
+    end = time.monotonic() + 30
+    while not let_go.is_set() and time.monotonic() < end:
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            await asyncio.wait_for(let_go.wait(), end - time.monotonic())
+
+
 async def test_a_producer_that_swallows_its_cancellation(pool: asyncpg.Pool, employ: Employ) -> None:
     """Bad input: it is left behind at its time limit, its late step is refused, and the slot goes on to other work."""
     late: list[BaseException | str] = []
+    let_go = asyncio.Event()
 
     async def deaf(key: Key, ctx: Any) -> Number:
-        end = time.monotonic() + 4
-        while time.monotonic() < end:
-            try:
-                await asyncio.sleep(end - time.monotonic())
-            except asyncio.CancelledError:
-                continue
+        await insist(let_go)
         try:
             await ctx.step("late", lambda: asyncio.sleep(0, "done"))
             late.append("written")
@@ -208,8 +212,9 @@ async def test_a_producer_that_swallows_its_cancellation(pool: asyncpg.Pool, emp
     row = await failed(pool)
     assert row["code"] == "deadline"
     assert row["message"].startswith(f"it took longer than 0.3 s, at {HERE}")
-    assert row["message"].endswith(" in deaf, and did not stop when it was asked to")
+    assert row["message"].endswith(" in insist, and did not stop when it was asked to")
     await works_still(pool)
+    let_go.set()
     await eventually(lambda: late, 10)
     assert [type(what).__name__ for what in late] == ["Fenced"]
     assert (await read(pool, "number", "a")).version == 0
@@ -219,16 +224,13 @@ async def test_a_producer_that_swallows_its_cancellation(pool: asyncpg.Pool, emp
 async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, employ: Employ) -> None:
     """PF-10: a step that swallows its cancellation is left behind with its call; the call is not made again."""
     calls: list[int] = []
-    over = asyncio.Event()
+    let_go, over = asyncio.Event(), asyncio.Event()
 
     async def deaf_call(ctx: Any) -> str:
         async with ctx.spends("shop").call("buy", effect="never") as call:
             await call.sending()
             calls.append(ctx.claim.attempt)
-            end = time.monotonic() + 6
-            while time.monotonic() < end:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.sleep(end - time.monotonic())
+            await insist(let_go)
         over.set()
         return "done"
 
@@ -243,6 +245,7 @@ async def test_a_call_that_outlives_its_attempt_is_unknown(pool: asyncpg.Pool, e
     await works_still(pool)
     assert calls == [1]
     assert await pool.fetchval("select state::text from openbell.spend") == "unknown"
+    let_go.set()
     await asyncio.wait_for(over.wait(), 10)
 
 
