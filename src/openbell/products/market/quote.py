@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.exchanges import calendar_of
+from openbell.products.market.fields import Record
 
 
-class Quote(BaseModel):
+class Quote(Record):
     """A quote. Prices are per share in the currency of the listing (see the profile), changes to the last close."""
 
     symbol: str
@@ -20,14 +21,14 @@ class Quote(BaseModel):
     price: float = Field(ge=0)
     change: float | None = None
     change_percent: float | None = Field(None, validation_alias="changePercentage")
-    previous_close: float | None = Field(None, validation_alias="previousClose", ge=0)
+    previous_close: float | None = Field(None, ge=0)
     open: float | None = Field(None, ge=0)
-    day_low: float | None = Field(None, validation_alias="dayLow", ge=0)
-    day_high: float | None = Field(None, validation_alias="dayHigh", ge=0)
-    year_low: float | None = Field(None, validation_alias="yearLow", ge=0)
-    year_high: float | None = Field(None, validation_alias="yearHigh", ge=0)
+    day_low: float | None = Field(None, ge=0)
+    day_high: float | None = Field(None, ge=0)
+    year_low: float | None = Field(None, ge=0)
+    year_high: float | None = Field(None, ge=0)
     volume: float | None = Field(None, ge=0)
-    market_cap: float | None = Field(None, validation_alias="marketCap", ge=0)
+    market_cap: float | None = Field(None, ge=0)
     exchange: str | None = None
     calendar: str | None = Field(None, description="the calendar of the exchange's sessions, where its hours are known")
     source_time: datetime = Field(validation_alias="timestamp")
