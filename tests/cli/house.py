@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -40,6 +41,12 @@ def run(*arguments: str, cwd: Path, timeout: float = 30, **extra: str) -> subpro
         timeout=timeout,
         check=False,
     )
+
+
+async def openbell(dsn: str, *arguments: str) -> tuple[int, str, str]:
+    """One command against this database; its exit code, what it said, and what it complained about."""
+    done = await asyncio.to_thread(run, *arguments, cwd=Path(__file__).parent, DATABASE_URL=dsn)
+    return done.returncode, done.stdout, done.stderr
 
 
 @dataclass

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 from datetime import timedelta
 from typing import Any
 
@@ -16,22 +13,13 @@ from openbell.cli import main
 from openbell.engine.estimates import Estimator
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.spends import Ledger, Settlement, Spends
+from tests.cli.house import openbell
 
 BUDGET = Limit(
     "shop", "usd_micro", "month", 2_000_000, closes="charge", calendar="month", floors={"scheduled": 500_000}
 )
 PACE = Limit("shop", "calls", "minute", 60, span=timedelta(minutes=1))
 DAY = Limit("shop", "calls", "day", 250, span=timedelta(days=1))
-
-
-async def openbell(dsn: str, *arguments: str) -> tuple[int, str, str]:
-    """Run the command; its exit code, what it said, and what it complained about."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "openbell", *arguments, env=os.environ | {"DATABASE_URL": dsn},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def told(dsn: str, *arguments: str) -> Any:

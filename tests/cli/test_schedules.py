@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 
 import asyncpg
 
 from openbell.engine.registry import Registry, hours, seconds, task
 from openbell.engine.schedules import schedule, seed_schedules
+from tests.cli.house import openbell
 
 
 @task("sweep-floor", version=1, timeout=seconds(10), retry=seconds(30))
 async def sweep_floor(key: object, ctx: object) -> None:
     """A task."""
-
-
-async def openbell(dsn: str, *arguments: str) -> tuple[int, str, str]:
-    """Run the command; its exit code, what it said, and what it complained about."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "openbell", *arguments, env=os.environ | {"DATABASE_URL": dsn},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 async def test_schedules_are_listed_and_run(dsn: str, pool: asyncpg.Pool) -> None:
