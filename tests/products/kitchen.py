@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 from pydantic import BaseModel
 
+from openbell.engine.errors import ProducerError
 from openbell.engine.registry import Calls
 from openbell.products import registry
 from openbell.products.context import Context
@@ -41,17 +42,23 @@ class Kitchen:
         asking = declare("asking", spends={"fmp": Calls(1)}, max_attempts=20)
         return cls(pool, await Hand.hire(pool, asking, limits=limits_of(sources)), sources)
 
-    async def make(self, product: str, key: str = "AAPL", *, plan: str = "premium") -> Any:
-        """The value as it would be stored."""
+    async def make(self, product: str, key: str = "AAPL", *, plan: str = "premium", again: str | None = None) -> Any:
+        """The value as it would be stored. With ``again``, the next attempt at the job of that name."""
         one = PRODUCTS.get(product)
-        await queue(self.pool, f"{product} {next(_numbers)}", name="asking")
+        await queue(self.pool, again or f"{product} {next(_numbers)}", name="asking")
         [claim] = await self.hand.claim()
         connections = Connections(
             {name: replace(source, plan=plan if name == "fmp" else "") for name, source in self.sources.items()},
             contact=CONTACT,
         )
         self.opened.append(connections)
-        value = await one.producer(one.key.parse(key), Context(self.hand.attempt(claim), connections))
+        attempt = self.hand.attempt(claim)
+        try:
+            value = await one.producer(one.key.parse(key), Context(attempt, connections))
+        except ProducerError:
+            if again:
+                await self.hand.end(claim, "wait", settle=attempt.take_ended())
+            raise
         assert isinstance(value, BaseModel)
         return value.model_dump(mode="json")
 

@@ -39,7 +39,7 @@ class SymbolSearch(BaseModel):
     empty=days(1),
     retry=minutes(1),
     keep=days(1),
-    timeout=seconds(20),
+    timeout=seconds(40),
     spends={"fmp": Calls(2, bytes=4_000)},
     licence="personal",
 )
