@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.providers.listening import listening
+
 Handler = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -48,7 +50,6 @@ async def serving(
     answers: Mapping[str, bytes | Handler], *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Scripted]:
     """The server, on a free port of this machine, for the length of the block."""
-    tasks: set[asyncio.Task[None]] = set()
     made = Scripted(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,25 +65,5 @@ async def serving(
         else:
             await answer(writer)
 
-    async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await serve(reader, writer)
-        except (ConnectionError, EOFError, asyncio.CancelledError):
-            pass  # the client has seen enough
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(safely, "127.0.0.1", 0, ssl=tls)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve, tls) as made.port:
         yield made
-    finally:
-        server.close()
-        left = list(tasks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)

@@ -7,6 +7,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
+
+from tests.providers.listening import listening
 
 Act = str | None | Callable[[], Awaitable[str | None]]
 """A reply, None for hanging up without one, or work that ends in one of these."""
@@ -84,27 +87,5 @@ async def mail_server(
 ) -> AsyncIterator[Script]:
     """The server, on a free port of this machine, for the length of the block."""
     script = Script(replies=DEFAULTS | replies)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def safely(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await _talk(script, tls, reader, writer)
-        except (ConnectionError, EOFError, ssl.SSLError, asyncio.CancelledError):
-            pass
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(safely, "127.0.0.1", 0, ssl=tls if implicit else None)
-    script.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(partial(_talk, script, tls), tls if implicit else None) as script.port:
         yield script
-    finally:
-        server.close()
-        left = list(tasks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -33,27 +33,37 @@ def strictly(answer: Any) -> Any:
     return answer
 
 
+async def at_its_end(retrieve: Callable[[], Awaitable[Any]]) -> Any:
+    """What is retrieved again and again, when it is no longer under way."""
+
+    async def look() -> Any:
+        found = strictly(await retrieve())
+        state = getattr(found, "status", None) or found.processing_status
+        return found if state in ("completed", "ended") else None
+
+    return await eventually(look)
+
+
+def at(sandbox: Running, path: str) -> dict[str, Any]:
+    """What each library is told."""
+    return {"api_key": "sandbox", "base_url": f"{sandbox.url}/{path}", "max_retries": 0, "timeout": 5}
+
+
 @pytest.fixture
 async def pplx(sandbox: Running) -> AsyncIterator[perplexity.AsyncPerplexity]:
-    async with perplexity.AsyncPerplexity(
-        api_key="sandbox", base_url=f"{sandbox.url}/perplexity", max_retries=0, timeout=5
-    ) as client:
+    async with perplexity.AsyncPerplexity(**at(sandbox, "perplexity")) as client:
         yield client
 
 
 @pytest.fixture
 async def gpt(sandbox: Running) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(
-        api_key="sandbox", base_url=f"{sandbox.url}/openai/v1", max_retries=0, timeout=5
-    ) as client:
+    async with openai.AsyncOpenAI(**at(sandbox, "openai/v1")) as client:
         yield client
 
 
 @pytest.fixture
 async def claude(sandbox: Running) -> AsyncIterator[anthropic.AsyncAnthropic]:
-    async with anthropic.AsyncAnthropic(
-        api_key="sandbox", base_url=f"{sandbox.url}/anthropic", max_retries=0, timeout=5
-    ) as client:
+    async with anthropic.AsyncAnthropic(**at(sandbox, "anthropic")) as client:
         yield client
 
 
@@ -76,11 +86,7 @@ class TestPerplexity:
         run = await pplx.responses.create(input="IBM?", effort="fast@2026-10-16.0", background=True)
         assert (run.status, run.usage) == ("queued", None)
 
-        async def done() -> Any:
-            found = strictly(await pplx.responses.retrieve(run.id))
-            return found if found.status == "completed" else None
-
-        assert (await eventually(done)).output_text
+        assert (await at_its_end(lambda: pplx.responses.retrieve(run.id))).output_text
         await sandbox.fault("stay_queued", provider="perplexity", seconds=600, times=1)
         other = await pplx.responses.create(input="IBM?", effort="fast", background=True)
         assert (await pplx.responses.cancel(other.id)).status == "cancelling"
@@ -113,11 +119,7 @@ class TestPerplexity:
         batch = await pplx.batches.create(**asked, idempotency_key="once")
         assert (await pplx.batches.create(**asked, idempotency_key="once")).id == batch.id
 
-        async def done() -> Any:
-            found = strictly(await pplx.batches.retrieve(batch.id))
-            return found if found.status == "completed" else None
-
-        ended = await eventually(done)
+        ended = await at_its_end(lambda: pplx.batches.retrieve(batch.id))
         output = json.loads(await (await pplx.files.content(ended.output_file_id)).read())
         assert output["response"]["body"]["status"] == "completed"
         assert [one.metadata for one in (await pplx.batches.list()).data] == [{"week": "47"}]
@@ -178,11 +180,7 @@ class TestOpenAi:
             streamed = await stream.get_final_response()
         begun = await gpt.responses.create(model="gpt-6-luna", input="IBM?", background=True)
 
-        async def done() -> Any:
-            found = strictly(await gpt.responses.retrieve(begun.id))
-            return found if found.status == "completed" else None
-
-        assert (await eventually(done)).output_text == streamed.output_text
+        assert (await at_its_end(lambda: gpt.responses.retrieve(begun.id))).output_text == streamed.output_text
 
     async def test_tool_stream(self, gpt: openai.AsyncOpenAI) -> None:
         """The library puts the arguments of a tool together again."""
@@ -202,11 +200,7 @@ class TestOpenAi:
             input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
         )
 
-        async def done() -> Any:
-            found = strictly(await gpt.batches.retrieve(batch.id))
-            return found if found.status == "completed" else None
-
-        ended = await eventually(done)
+        ended = await at_its_end(lambda: gpt.batches.retrieve(batch.id))
         output = json.loads((await gpt.files.content(ended.output_file_id)).text)
         assert output["response"]["status_code"] == 200
         assert [one.id async for one in gpt.batches.list()] == [batch.id]
@@ -268,11 +262,7 @@ class TestAnthropic:
         params: Any = {"model": "claude-haiku-5-5", "max_tokens": 1_000, "messages": MESSAGES}
         batch = await claude.messages.batches.create(requests=[{"custom_id": "a", "params": params}])
 
-        async def done() -> Any:
-            found = strictly(await claude.messages.batches.retrieve(batch.id))
-            return found if found.processing_status == "ended" else None
-
-        await eventually(done)
+        await at_its_end(lambda: claude.messages.batches.retrieve(batch.id))
         [result] = [strictly(one) async for one in await claude.messages.batches.results(batch.id)]
         assert (result.custom_id, result.result.type) == ("a", "succeeded")
         assert [one.id async for one in claude.messages.batches.list()] == [batch.id]
