@@ -127,7 +127,6 @@ async def test_what_a_worker_does_about_fmp(pool: asyncpg.Pool, employ: Employ) 
         )
         wanted = dict(zip(forms, (row[2] for row in FMP), strict=True))
         assert await judged(trial, "fmp", wanted, arrange) == {}
-        assert len(server.asked) == len(FMP)
         rests = {form: await trial.rests(form) for form, what in wanted.items() if "not_in_plan" in str(what[1])}
     assert {7 * DAY - MINUTE < (one or MINUTE) <= 7 * DAY for one in rests.values()} == {True}
 
@@ -270,7 +269,6 @@ async def test_what_a_worker_does_about_models(
 
     trial = await Trial.begin(pool, employ, llm.limits(provider, usd_micro_per_month=BUDGET), ask)
     assert await judged(trial, provider, BOTH | own, arrange) == {}
-    assert len(await sandbox.entries(provider)) == len(BOTH | own)
     await models.aclose()
 
 
@@ -309,7 +307,6 @@ async def test_what_a_worker_does_about_scrapfly(pool: asyncpg.Pool, employ: Emp
 
         trial = await Trial.begin(pool, employ, scrapfly.limits("discovery"), scrape)
         assert await judged(trial, "scrapfly", SCRAPFLY, arrange) == {}
-        assert len(await sandbox.entries("scrapfly")) == len(SCRAPFLY)
 
 
 # --- B5: feeds -------------------------------------------------------------------------------------------------------
