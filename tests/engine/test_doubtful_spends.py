@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from openbell.engine.alarms import look
-from openbell.engine.attempt import Claim
+from openbell.engine.attempt import Attempt, Claim
 from openbell.engine.errors import Permanent, Waiting
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import Effect
@@ -27,6 +27,12 @@ HELD = {"calls": 1, "usd_micro": 100}
 
 async def hire(pool: asyncpg.Pool) -> Hand:
     return await Hand.hire(pool, declare(), limits=[per_minute(100), MONEY])
+
+
+async def take(hand: Hand) -> tuple[Claim, Attempt]:
+    """The next job, and an attempt at it."""
+    (claim,) = await hand.claim()
+    return claim, hand.attempt(claim)
 
 
 def intent(hand: Hand, claim: Claim | None, effect: Effect, timeout: timedelta = TIMEOUT) -> Intent:
@@ -57,7 +63,7 @@ async def test_a_purchase_outside_a_step_is_not_settled_by_a_step(pool: asyncpg.
     """PF-10: a purchase whose result no memo keeps stays open when a step is saved; a kill then ends the job."""
     hand = await hire(pool)
     await queue(pool, "a")
-    attempt = hand.attempt((await hand.claim())[0])
+    _, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="never", usd_micro=100) as call:
         await call.sending()
         call.took(usd_micro=90)
@@ -73,7 +79,7 @@ async def test_a_purchase_in_a_step_is_not_settled_by_the_step_beside_it(pool: a
     """PF-10: the same for two steps side by side."""
     hand = await hire(pool)
     await queue(pool, "a")
-    attempt = hand.attempt((await hand.claim())[0])
+    _, attempt = await take(hand)
     paid, never = asyncio.Event(), asyncio.Event()
 
     async def pay() -> int:
@@ -99,8 +105,7 @@ async def test_never_with_a_reference_is_never_repeated(pool: asyncpg.Pool) -> N
     """PF-10: a purchase that must not be repeated ends its job, though the provider has given it a name."""
     hand = await hire(pool)
     await queue(pool, "a")
-    claim = (await hand.claim())[0]
-    attempt = hand.attempt(claim)
+    claim, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="never", usd_micro=100) as call:
         await call.sending()
         call.took(usd_micro=90, ref="r1")
@@ -114,15 +119,13 @@ async def test_what_is_known_of_a_call_is_not_forgotten(pool: asyncpg.Pool) -> N
     """PF-21: a settled call that is looked up in vain keeps what it took."""
     hand = await hire(pool)
     await queue(pool, "a")
-    claim = (await hand.claim())[0]
-    attempt = hand.attempt(claim)
+    claim, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="lookup", idempotency_key="k", usd_micro=100) as call:
         await call.sending()
         call.took(usd_micro=90, ref="r1")
     await hand.end(claim, "retry", settle=attempt.take_ended())
     for _ in range(2):
-        claim = (await hand.claim())[0]
-        attempt = hand.attempt(claim)
+        claim, attempt = await take(hand)
         async with attempt.spends("shop").call("pay", effect="lookup", idempotency_key="k", usd_micro=100) as call:
             assert call.resumed
             call.never_sent("unreachable")
@@ -134,14 +137,12 @@ async def test_the_first_settlement_of_money_stands(pool: asyncpg.Pool) -> None:
     """PF-21: settled at its hold because no price was told, and looked up later: spend and account stay the same."""
     hand = await hire(pool)
     await queue(pool, "a")
-    claim = (await hand.claim())[0]
-    attempt = hand.attempt(claim)
+    claim, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="lookup", idempotency_key="k", usd_micro=100) as call:
         await call.sending()
         call.took(ref="r1")
     await hand.end(claim, "retry", settle=attempt.take_ended())
-    claim = (await hand.claim())[0]
-    attempt = hand.attempt(claim)
+    claim, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="lookup", idempotency_key="k", usd_micro=100) as call:
         call.took(usd_micro=70, ref="r1")
     await hand.publish(claim, {"n": 1}, settle=attempt.take_ended())
@@ -158,8 +159,7 @@ async def test_an_abandoned_reservation_ends_only_its_own_attempts_spend(pool: a
         intent(hand, claim, "resend")
     )  # its caller is being cancelled and will release it
     await hand.end(claim, "release")
-    claim = (await hand.claim())[0]
-    attempt = hand.attempt(claim)
+    claim, attempt = await take(hand)
     gate = attempt.spends("shop").call(
         "pay", effect="resend", idempotency_key="k", window=timedelta(days=1), usd_micro=100
     )
@@ -177,7 +177,7 @@ async def test_a_lookup_waits_until_the_first_call_has_had_its_time(pool: asyncp
     """DC-1: as long as the first request may still arrive, "not found" proves nothing; nobody may ask before."""
     hand = await hire(pool)
     await queue(pool, "a")
-    attempt = hand.attempt((await hand.claim())[0])
+    _, attempt = await take(hand)
     long = timedelta(seconds=60)
     gate = attempt.spends("shop").call("pay", effect="lookup", idempotency_key="k", usd_micro=100, timeout=long)
     call = await gate.__aenter__()
@@ -202,7 +202,7 @@ async def test_a_process_that_slept_after_its_mark_does_not_send(
     """PF-24: the mark is written, the process stands still for longer than the call may take: nothing may leave."""
     hand = await hire(pool)
     await queue(pool, "a")
-    attempt = hand.attempt((await hand.claim())[0])
+    _, attempt = await take(hand)
     async with attempt.spends("shop").call("pay", effect="never", usd_micro=100, timeout=TIMEOUT) as call:
         mark = call._mark
         assert mark is not None
@@ -286,7 +286,7 @@ async def test_a_second_request_that_is_too_late_takes_nothing_back(
     """PF-21: a call of two requests whose second one comes too late has happened all the same."""
     hand = await hire(pool)
     await queue(pool, "a")
-    attempt = hand.attempt((await hand.claim())[0])
+    _, attempt = await take(hand)
     keyed: Any = {"effect": "lookup", "idempotency_key": "k", "usd_micro": 100, "timeout": TIMEOUT}
     with pytest.raises(Waiting):  # noqa: PT012 (the call is what raises)
         async with attempt.spends("shop").call("pay", **keyed) as call:

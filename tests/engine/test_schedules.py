@@ -73,6 +73,17 @@ async def look(*schedulers: Scheduler) -> None:
         pass
 
 
+async def until_noon(pool: asyncpg.Pool, product: Product) -> Scheduler:
+    """A scheduler that entered the schedule a minute before noon, and has looked again at noon."""
+    await set_clock(pool, NOON - minutes(1))
+    await set_up(pool, product, schedules=[every(product=product)])
+    scheduler = Scheduler(pool)
+    await look(scheduler)
+    await set_clock(pool, NOON)
+    await look(scheduler)
+    return scheduler
+
+
 @pytest.fixture
 async def pools(dsn: str) -> Any:
     """Four processes, as far as the database can tell."""
@@ -112,12 +123,7 @@ async def test_a_failure_is_no_success(pool: asyncpg.Pool) -> None:
     """PF-31: when the job of an occurrence fails, the schedule says so, and is overdue when its bound has passed."""
     made = chore()
     hand = await Hand.hire(pool, made)
-    await set_clock(pool, NOON - minutes(1))
-    await set_up(pool, made, schedules=[every(product=made)])
-    scheduler = Scheduler(pool)
-    await look(scheduler)
-    await set_clock(pool, NOON)
-    await look(scheduler)
+    scheduler = await until_noon(pool, made)
     (claim,) = await hand.claim()
     await hand.end(claim, "permanent")
     await scheduler.beat()
@@ -132,12 +138,7 @@ async def test_an_artifact_is_demanded_until_it_is_fresh(pool: asyncpg.Pool) -> 
     """MD-14: a schedule demands its key in class scheduled; once it is fresh, nothing is demanded any more."""
     made = declare()
     hand = await Hand.hire(pool, made)
-    await set_clock(pool, NOON - minutes(1))
-    await set_up(pool, made, schedules=[every(product=made)])
-    scheduler = Scheduler(pool)
-    await look(scheduler)
-    await set_clock(pool, NOON)
-    await look(scheduler)
+    scheduler = await until_noon(pool, made)
     row = await pool.fetchrow("select * from openbell.demand")
     assert row is not None
     assert (row["source"], row["key"], row["job_class"]) == ("schedule:nightly", "all", 10)
