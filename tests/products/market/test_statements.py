@@ -102,7 +102,7 @@ async def test_large_and_negative_figures_stay_exact(sandbox: Running, kitchen: 
 
 
 async def test_a_statement_is_not_paid_for_twice(sandbox: Running, kitchen: Kitchen) -> None:
-    """PF-22: when the third call must wait, the two before it are kept."""
+    """PF-9: when the third call must wait, the two before it are kept."""
     fault = await sandbox.fault("limit", path="cash-flow-statement", times=1)
     assert fault
     with pytest.raises(RateLimited):

@@ -79,7 +79,8 @@ async def every_page(ask: Callable[[int], Awaitable[Rows]], *, most: int = 10) -
     """
     if most < 1:
         raise ValueError(f"{most} pages cannot be asked for; ask for at least 1")
-    found, before = Rows(), Rows()
+    found = Rows()
+    before: Rows | None = None
     for number in range(most):
         try:
             page = await ask(number)
