@@ -141,7 +141,7 @@ async def _database(dsn: str) -> tuple[list[Finding], str | None]:
             return [*findings, Finding("migrations", "bad", f"{len(waiting)} waiting", mend)], None
         findings.append(Finding("migrations", "ok", "none waiting"))
         (row,) = await connection.fetch(queries.get("inspect_database"))
-        books = await _books(connection)
+        books = [*await _books(connection), await _calendars(connection, row["mode"])]
     except PostgresError as error:
         return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
     finally:
@@ -166,6 +166,27 @@ async def _books(connection: asyncpg.Connection) -> list[Finding]:
         findings += [Finding(about, one.level, f"{one.about}: {one.message}", one.mend) for one in alarms]
         findings += [] if alarms else [Finding(about, "ok", calm)]
     return findings
+
+
+async def _calendars(connection: asyncpg.Connection, mode: str | None) -> Finding:
+    """Whether the hours of the markets that values keep to are known, and for how long."""
+    from openbell.engine.sessions import ends_soon, list_calendars, used_calendars
+
+    if mode == "sandbox":
+        return Finding("calendars", "info", "not kept: the replayed market counts as open at any time")
+    known = {row.calendar: row for row in await list_calendars(connection)}
+    used = await used_calendars(connection)
+    mend = "Write them: openbell calendars write"
+    if missing := [name for name in used if name not in known]:
+        return Finding("calendars", "warn", f"no sessions of {', '.join(missing)}, so they count as open", mend)
+    if not known:
+        return Finding("calendars", "info", "none written, so every market counts as open", mend)
+    if soon := [known[name] for name in used if ends_soon(known[name])]:
+        ends = ", ".join(f"{row.calendar} ends on {row.last_day}" for row in soon)
+        mend += "; where that changes nothing, a newer exchange_calendars knows more."
+        return Finding("calendars", "warn", f"{ends}, and counts as open from then on", mend)
+    until = min(known[name].last_day for name in used or known)
+    return Finding("calendars", "ok", f"{len(known)} written, those in use at least until {until}")
 
 
 async def _timed(connection: asyncpg.Connection, statement: str) -> tuple[int, float, float]:

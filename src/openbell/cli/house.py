@@ -17,7 +17,7 @@ import click
 from openbell.cli import reach
 from openbell.cli.exits import INTERRUPTED, CliError
 from openbell.cli.output import progress
-from openbell.cli.supervisor import Service
+from openbell.cli.supervisor import LogFile, Service, run_once
 
 if TYPE_CHECKING:
     from openbell.cli.up import Plan
@@ -28,6 +28,7 @@ DRAIN_S = 2.5
 SANDBOX_STOP_S = 0.5
 LAST_RESORT_S = 4.0
 DATABASE_WATCH_S = 0.5
+CALENDARS_WATCH_S = 24 * 3600.0
 POLL_S = 0.05
 
 SANDBOX_PATHS: Mapping[str, str] = {
@@ -60,6 +61,7 @@ class House:
         self.plan = plan
         self._server: EmbeddedServer | None = None
         self._services: dict[str, Service] = {}
+        self._database: dict[str, str] = {}
         self._lifeline = os.pipe()  # the children hold the reading end; ours is closed by the kernel when we are gone
         self._logs = plan.folder.absolute() / "logs"
         self._stop = asyncio.Event()
@@ -105,12 +107,16 @@ class House:
         self._announce()
         failures = [service.failed for service in self._services.values()]
         watch = asyncio.create_task(self._watch_database())
+        calendars = asyncio.create_task(self._keep_calendars()) if self.plan.live else None
         try:
             done, _ = await asyncio.wait([*failures, watch], return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
                 raise CliError(str(ended.result()))
         finally:
             watch.cancel()
+            if calendars is not None:
+                calendars.cancel()
+                await asyncio.wait([calendars])
 
     async def _bring_up(self, say: Callable[[str], None]) -> None:
         plan = self.plan
@@ -128,7 +134,7 @@ class House:
         dsn, listen_dsn = await self._open_database(say)
         await self._migrate(dsn, say)
         say("Starting web and worker")
-        database = {"DATABASE_URL": dsn, "DIRECT_DATABASE_URL": listen_dsn}
+        self._database = database = {"DATABASE_URL": dsn, "DIRECT_DATABASE_URL": listen_dsn}
         door = plan.door.fileno()
         self._start("web", ["web", "--listen-fd", str(door)], extra=database, keys=False, inherit=(door,))
         self._start("worker", ["worker"], extra=database, keys=True)
@@ -255,8 +261,30 @@ class House:
             except (PostgresError, OSError) as error:
                 return f"The database cannot be started again. {error}"
             if dsn != before:  # a socket in a temporary folder, because the data folder's path is too long for one
+                self._database = {"DATABASE_URL": dsn, "DIRECT_DATABASE_URL": dsn}
                 for name in ("web", "worker"):
-                    self._services[name].renew({"DATABASE_URL": dsn, "DIRECT_DATABASE_URL": dsn})
+                    self._services[name].renew(self._database)
+
+    async def _keep_calendars(self) -> None:
+        """Have trading sessions written when they are missing or end soon, beside everything else and once a day.
+
+        In a process of its own, whose memory goes with it. Without sessions every market counts as open.
+        """
+        from openbell.settings import without_paid_keys
+
+        log = LogFile(self._logs / "calendars.log")
+        try:
+            while True:
+                environ = without_paid_keys(os.environ) | self._database
+                arguments = ("calendars", "write", "--if-needed")
+                code, said = await run_once(arguments, environ=environ, lifeline_fd=self._lifeline[0])
+                log.write(said)
+                if code:
+                    trouble = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+                    _tell(f"Not all trading sessions are known; markets without them count as open. {trouble}")
+                await asyncio.sleep(CALENDARS_WATCH_S)
+        finally:
+            log.close()
 
     async def _down(self) -> None:
         """Everything ends within LAST_RESORT_S plus what killing takes; a second Ctrl-C skips the waiting."""

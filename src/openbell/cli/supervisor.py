@@ -27,6 +27,8 @@ LINE_BYTES_MAX = 64_000
 SAME_ERROR_EVERY_S = 60.0
 SHOWN_ERRORS_MAX = 200
 LOUD = (" ERROR ", " CRITICAL ")
+COMMAND = (sys.executable, "-P", "-m", "openbell")
+"""-P: a folder or file of the same name in the working folder must not be taken for a module."""
 
 
 class LogFile:
@@ -70,8 +72,7 @@ class Service:
         self.name = name
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.restarts = 0
-        # -P: a folder or file of the same name in the working folder must not be taken for a module.
-        self._command = [sys.executable, "-P", "-m", "openbell", *arguments]
+        self._command = [*COMMAND, *arguments]
         self._environ = {**environ, lifeline.VARIABLE: str(lifeline_fd)}
         self._inherit = (lifeline_fd, *inherit)
         self._log = LogFile(logs / f"{name}.log")
@@ -189,6 +190,28 @@ class Service:
             self._shown.clear()
         self._shown[message] = now
         self._say(f"{self.name}: {message}")
+
+
+async def run_once(arguments: Sequence[str], *, environ: Mapping[str, str], lifeline_fd: int) -> tuple[int, bytes]:
+    """A command of openbell to its end: its exit code, and all that it said. Cancelling kills it."""
+    child = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**environ, lifeline.VARIABLE: str(lifeline_fd)},
+        pass_fds=(lifeline_fd,),
+        start_new_session=True,
+    )
+    try:
+        said, _ = await child.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+        raise
+    return child.returncode or 0, said
 
 
 def _ending(code: int) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,9 @@ import asyncpg
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
+
+ENDS_SOON = timedelta(days=60)
+"""A calendar that reaches no further is to be written anew."""
 
 MOST_SESSIONS = 100_000
 """In one writing of one calendar: more than a century with two sessions a day."""
@@ -146,6 +149,11 @@ async def _change(
 async def list_calendars(db: Db) -> list[CalendarRow]:
     """Every calendar whose sessions are known, by name."""
     return [CalendarRow(**row) for row in await db.fetch(SQL.get("inspect_calendars"))]
+
+
+def ends_soon(row: CalendarRow) -> bool:
+    """Whether a calendar is to be written anew before it ends, and its market counts as open all the time."""
+    return row.ends_at < row.now + ENDS_SOON
 
 
 async def used_calendars(db: Db) -> list[str]:
