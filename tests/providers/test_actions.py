@@ -407,6 +407,10 @@ async def test_what_a_worker_does_about_mail(pool: asyncpg.Pool, employ: Employ,
     trial = await Trial.begin(pool, employ, mail.limits(), send)
     assert await judged(trial, "smtp", MAIL, lambda fault: sandbox.fault(fault, provider="smtp", times=1)) == {}
     assert len((await sandbox.client.get("/_control/smtp/mails")).json()["mails"]) == 2
+    books = dict(await pool.fetch("select idempotency_key, state::text from openbell.spend"))
+    doubtful = {f"<{fault}@openbell.example>" for fault, what in MAIL.items() if what[1] == "outcome_unknown"}
+    assert {key for key, state in books.items() if state == "unknown"} == doubtful
+    assert set(books.values()) == {"unknown", "released"}
 
 
 def test_how_long_a_pause_is_that_nobody_has_named() -> None:

@@ -279,19 +279,15 @@ def test_words_and_status_decide(status: int, body: bytes, kind: type[ProducerEr
 # --- what the worker does about it -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("page", "pause"), [(TOO_FAST, timedelta(minutes=10)), (UNDECLARED, timedelta(hours=1)), (None, timedelta(hours=1))]
-)
-async def test_a_refusal_of_us_pauses_everybody(
-    pool: asyncpg.Pool, employ: Employ, page: bytes | None, pause: timedelta
-) -> None:
-    """B6, MD-19: too fast, undeclared or without a contact: nobody asks for a while, and no attempt is used."""
-    async with serving({"*": http(403, page or b"")}) as server:
-        hosts = edgar.open_http(CONTACT if page else None, server.url)
+async def test_without_a_contact_everybody_waits(pool: asyncpg.Pool, employ: Employ) -> None:
+    """B6, MD-19: an operator who has not said who asks is a reason to pause, and uses no attempt."""
+    async with serving({}) as server:
+        hosts = edgar.open_http(None, server.url)
         seen = await became(pool, employ, edgar.limits(), lambda attempt: Edgar(hosts, attempt).tickers())
         await hosts.aclose()
+        assert server.asked == []
     assert (seen.state, seen.attempts) == ("waiting", 0)
-    assert pause - timedelta(seconds=10) < seen.paused["edgar"] <= pause
+    assert timedelta(minutes=59) < seen.paused["edgar"] <= timedelta(hours=1)
 
 
 async def test_no_more_than_nine_calls_a_second(attempt: Attempt) -> None:

@@ -22,8 +22,7 @@ from openbell.providers import mail
 from openbell.providers.mail import Accepted, Dkim, Mailer, Relay, compose, queue_id
 from openbell.providers.mail_answers import AddressRefused, CampaignStopped
 from tests.certificates import Certificate, certify, dkim_key
-from tests.engine.conftest import Employ
-from tests.providers.attempts import Became, an_attempt, became, only
+from tests.providers.attempts import an_attempt, only
 from tests.providers.scripted_smtp import Script, mail_server
 from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
@@ -521,60 +520,7 @@ def test_the_queue_id_is_found_where_there_is_one(answer: str, expected: str | N
     assert queue_id(answer) == expected
 
 
-# --- what the worker does about it -----------------------------------------------------------------------------------
-
-
-async def run(pool: asyncpg.Pool, employ: Employ, sandbox: Running, fault: str) -> Became:
-    """What becomes of a job that sends a mail, with the server misbehaving once."""
-    await sandbox.fault(fault, provider="smtp", times=1)
-    relay = await sandbox_relay(sandbox)
-    return await became(pool, employ, mail.limits(), lambda attempt: send(relay, attempt))
-
-
-@pytest.mark.parametrize(
-    ("fault", "state", "attempts", "code"),
-    [
-        ("no_such_user", "failed", 1, "address_refused"),
-        ("content_refused", "failed", 1, "content_refused"),
-        ("drop", "failed", 1, "outcome_unknown"),
-    ],
-)
-async def test_what_cannot_be_mended_ends_the_job(
-    pool: asyncpg.Pool, employ: Employ, sandbox: Running, fault: str, state: str, attempts: int, code: str
-) -> None:
-    """B8, DC-1: the address, the campaign or the doubt: no second try; a doubtful mail is on the books as unknown."""
-    seen = await run(pool, employ, sandbox, fault)
-    assert (seen.state, seen.attempts, seen.code, seen.paused) == (state, attempts, code, {})
-    word = await pool.fetchval("select state::text from openbell.spend")
-    assert word == ("unknown" if fault == "drop" else "released")
-    assert len(await arrived(sandbox)) == (1 if fault == "drop" else 0)
-
-
-@pytest.mark.parametrize(
-    ("fault", "state", "attempts", "delay", "pause"),
-    [
-        ("mailbox_busy", "parked", 1, HALF_AN_HOUR, None),
-        ("slow_down", "waiting", 0, None, timedelta(minutes=15)),
-        ("unauthenticated", "waiting", 0, None, timedelta(hours=1)),
-    ],
-)
-async def test_what_passes_is_waited_for(
-    pool: asyncpg.Pool,
-    employ: Employ,
-    sandbox: Running,
-    fault: str,
-    state: str,
-    attempts: int,
-    delay: timedelta | None,
-    pause: timedelta | None,
-) -> None:
-    """B8, MD-19: a busy mailbox waits alone; a server that wants us slower, or authenticated, pauses all mail."""
-    seen = await run(pool, employ, sandbox, fault)
-    assert (seen.state, seen.attempts, seen.delay) == (state, attempts, delay)
-    if pause is None:
-        assert seen.paused == {}
-    else:
-        assert pause - timedelta(seconds=10) < seen.paused["smtp"] <= pause
+# --- limits ----------------------------------------------------------------------------------------------------------
 
 
 async def test_no_more_mails_a_minute_than_allowed(pool: asyncpg.Pool, sandbox: Running) -> None:

@@ -25,7 +25,7 @@ from openbell.providers.news import Entry, Feed, News, google_search, plain, pla
 from openbell.providers.outbound import Fetched, Fetcher
 from openbell.providers.wire import Answer
 from tests.engine.conftest import Employ
-from tests.providers.attempts import Became, an_attempt, became, only
+from tests.providers.attempts import an_attempt, became, only
 from tests.providers.scripted import Scripted, http, serving
 from tests.sandbox.harness import Running
 
@@ -369,27 +369,6 @@ async def test_every_fault_of_a_feed_is_typed_or_survived(sandbox: Running, atte
         if fault == "edited_title":
             assert [entry.guid for entry in after] == [entry.guid for entry in before]
             assert sum(a.title != b.title for a, b in zip(after, before, strict=True)) == 3
-
-
-# --- what the worker does about it -----------------------------------------------------------------------------------
-
-
-async def test_a_feed_that_asks_for_patience_concerns_itself_only(
-    pool: asyncpg.Pool, sandbox: Running, employ: Employ
-) -> None:
-    """B5, PF-23: its job waits without an attempt being used; no other feed is paused."""
-    await sandbox.fault("rate_limited", provider="news", path="rss/search", retry_after_s=45)
-    feed = google_search("Apple", base=f"{sandbox.url}/news")
-    seen = await became(pool, employ, news.limits(), lambda attempt: reader(sandbox, attempt).poll(feed))
-    assert seen == Became("parked", 0, None, timedelta(seconds=45), {})
-
-
-async def test_a_feed_that_is_a_web_page_is_tried_again(pool: asyncpg.Pool, sandbox: Running, employ: Employ) -> None:
-    """B5: a failure of the moment uses an attempt and comes back later."""
-    await sandbox.fault("html", provider="news", path="rss/search")
-    feed = google_search("Apple", base=f"{sandbox.url}/news")
-    seen = await became(pool, employ, news.limits(), lambda attempt: reader(sandbox, attempt).poll(feed))
-    assert (seen.state, seen.attempts, seen.paused) == ("parked", 1, {})
 
 
 # --- the links of Google News ----------------------------------------------------------------------------------------

@@ -16,8 +16,7 @@ from openbell.engine.errors import NothingKnown, Permanent, ProducerError, Provi
 from openbell.providers import pageviews
 from openbell.providers.pageviews import Pageviews, Views, read_series, refusal
 from openbell.providers.wire import Answer
-from tests.engine.conftest import Employ
-from tests.providers.attempts import an_attempt, became, only
+from tests.providers.attempts import an_attempt, only
 from tests.providers.scripted import http, serving
 from tests.sandbox.harness import Running
 from tests.support import Clock
@@ -202,29 +201,7 @@ def test_the_status_decides(status: int, kind: type[ProducerError], code: str) -
     assert (type(error), error.code) == (kind, code)
 
 
-# --- what the worker does about it -----------------------------------------------------------------------------------
-
-
-async def test_too_often_pauses_everybody(pool: asyncpg.Pool, employ: Employ) -> None:
-    """B7, MD-19: a 429 pauses all calls for as long as it says, and no attempt is used."""
-    async with (
-        serving({"*": http(429, retry_after="90")}) as server,
-        pageviews.open_http(CONTACT, server.url) as wiki,
-    ):
-        seen = await became(
-            pool, employ, pageviews.limits(), lambda attempt: Pageviews(wiki, attempt).daily("A", FIRST, LAST)
-        )
-    assert (seen.state, seen.attempts) == ("waiting", 0)
-    assert timedelta(seconds=80) < seen.paused["wikimedia"] <= timedelta(seconds=90)
-
-
-async def test_nothing_known_is_a_result(pool: asyncpg.Pool, employ: Employ) -> None:
-    """B7, MD-6: a page without views is a stored answer."""
-    async with serving({"*": http(404)}) as server, pageviews.open_http(CONTACT, server.url) as wiki:
-        seen = await became(
-            pool, employ, pageviews.limits(), lambda attempt: Pageviews(wiki, attempt).daily("A", FIRST, LAST)
-        )
-    assert (seen.state, seen.attempts) == ("empty", 1)
+# --- limits ----------------------------------------------------------------------------------------------------------
 
 
 async def test_at_most_three_at_a_time(pool: asyncpg.Pool, clock: Clock) -> None:
