@@ -16,6 +16,7 @@ from typing import Any
 BYTES_PER_TOKEN = 4
 TOKENS_STEP = 20
 PER_MILLION = 1_000_000
+MODELS_CREATED = 1_790_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,15 @@ PERPLEXITY = _table(
         for model in (*OPENAI.values(), *ANTHROPIC.values())
     ),
 )
+
+
+def listing(models: Mapping[str, Model]) -> dict[str, Any]:
+    """The body of GET /v1/models, in the form that OpenAI made and Perplexity took over."""
+    data = [
+        {"id": model.name, "object": "model", "created": MODELS_CREATED, "owned_by": model.owner}
+        for model in models.values()
+    ]
+    return {"object": "list", "data": data}
 
 
 def tokens(text: str) -> int:

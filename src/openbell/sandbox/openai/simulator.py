@@ -14,14 +14,13 @@ from openbell.sandbox.llm.batches import KINDS as BATCH_KINDS
 from openbell.sandbox.llm.batches import BatchDesk, Done
 from openbell.sandbox.llm.events import MEDIA_TYPE, event
 from openbell.sandbox.llm.lifecycle import Record, status_at
-from openbell.sandbox.llm.prices import OPENAI, Model, tokens
+from openbell.sandbox.llm.prices import OPENAI, Model, listing, tokens
 from openbell.sandbox.llm.replies import Question, Reply
 from openbell.sandbox.openai import chat, responses
 from openbell.sandbox.simulator import Answer, Call, Refused, Simulator
 
 Json = dict[str, Any]
 
-MODELS_CREATED = 1_790_000_000
 # kind -> status, code, type, message
 REFUSALS: Mapping[str, tuple[int, str | None, str, str]] = {
     "unauthorized": (401, "invalid_api_key", "invalid_request_error", "Incorrect API key provided."),
@@ -133,11 +132,7 @@ class OpenAi(Simulator):
 
     async def models(self, _: Call) -> Answer:
         """The models that there are."""
-        data = [
-            {"id": model.name, "object": "model", "created": MODELS_CREATED, "owned_by": model.owner}
-            for model in OPENAI.values()
-        ]
-        return self.answer({"object": "list", "data": data})
+        return self.answer(listing(OPENAI))
 
     async def chat(self, call: Call) -> Answer:
         """A chat completion, in JSON or as a stream."""

@@ -15,12 +15,11 @@ from openbell.sandbox.house import House
 from openbell.sandbox.llm.batches import KINDS as BATCH_KINDS
 from openbell.sandbox.llm.batches import BatchDesk, Done
 from openbell.sandbox.llm.events import MEDIA_TYPE
-from openbell.sandbox.llm.prices import PERPLEXITY
+from openbell.sandbox.llm.prices import PERPLEXITY, listing
 from openbell.sandbox.perplexity import runs, stream
 from openbell.sandbox.perplexity.body import Body, bad, check, error, read
 from openbell.sandbox.simulator import Answer, Call, Refused, Simulator
 
-MODELS_CREATED = 1_790_000_000
 # kind -> status, message, type
 REFUSALS: Mapping[str, tuple[int, str, str]] = {
     "unauthorized": (401, "Invalid API key provided.", "invalid_api_key"),
@@ -142,11 +141,7 @@ class Perplexity(Simulator):
 
     async def models(self, _: Call) -> Answer:
         """The models that can be named; prices are not told."""
-        data = [
-            {"id": model.name, "object": "model", "created": MODELS_CREATED, "owned_by": model.owner}
-            for model in PERPLEXITY.values()
-        ]
-        return self.answer({"object": "list", "data": data})
+        return self.answer(listing(PERPLEXITY))
 
     async def retired(self, _: Call) -> Answer:
         """What was the API until September 2026."""
