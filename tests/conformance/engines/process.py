@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.conformance.suite import Engine, NotOffered
+from tests.support import watch
 
 BEGIN_S = 90.0
 WATCH_S = 4.0
@@ -54,11 +55,8 @@ class Worker:
 
     async def hears(self, what: str, within_s: float = BEGIN_S) -> None:
         """Wait until it has said that."""
-        end = time.monotonic() + within_s
-        while not any(line["what"] == what for line in self.said):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{self.name} has not {what} within {within_s:g} s")
-            await asyncio.sleep(0.05)
+        if not await watch(lambda: any(line["what"] == what for line in self.said), within_s):
+            raise TimeoutError(f"{self.name} has not {what} within {within_s:g} s")
 
     def tell(self, command: str) -> None:
         """Send a command."""
@@ -121,17 +119,20 @@ class ProcessEngine(Engine):
             await claim.hears("ended", WATCH_S)
         except TimeoutError:
             raise Interrupted from None
-        end = time.monotonic() + WATCH_S
-        while time.monotonic() < end and await self.look() == before:
-            await asyncio.sleep(0.1)
+
+        async def changed() -> bool:
+            return bool(await self.look() != before)
+
+        await watch(changed, WATCH_S)
 
     async def busiest(self, workers: list[Worker], jobs: int) -> int:
         """How many jobs ran at once at the worst moment, when all have ended."""
-        end = time.monotonic() + BEGIN_S
-        while sum(line["what"] == "ended" for worker in workers for line in worker.said) < jobs:
-            if time.monotonic() > end:
-                raise NotOffered("the jobs did not end in time")
-            await asyncio.sleep(0.1)
+
+        def all_ended() -> bool:
+            return sum(line["what"] == "ended" for worker in workers for line in worker.said) >= jobs
+
+        if not await watch(all_ended, BEGIN_S):
+            raise NotOffered("the jobs did not end in time")
         steps = sorted(
             (line["at"], 1 if line["what"] == "began" else -1)
             for worker in workers
