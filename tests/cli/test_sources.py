@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from openbell.cli.mode import relay_of, source_of
+from openbell.cli.mode import SANDBOX, choose_connections, relay_of, source_of, stamp_mode
 from openbell.cli.services import PLANS
 from openbell.engine.errors import Permanent
 from openbell.products.sources import SETTINGS, Connections, limits_of
@@ -77,6 +78,34 @@ def test_the_key_that_signs(tmp_path: Path) -> None:
         assert relay.dkim.key.strip() == wanted.strip()
         unsigned: Any = relay_of(settings, signs=False)
         assert unsigned.dkim is None
+
+
+@pytest.mark.parametrize(
+    "real", [{"SMTP_HOST": "mail.example"}, {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": "25"}, {"SMTP_HOST": "localhost"}]
+)
+async def test_no_real_mail_from_synthetic_data(pool: asyncpg.Pool, tmp_path: Path, real: dict[str, str]) -> None:
+    """DESIGN 6: on synthetic data no server of the operator's is handed a mail, whichever way the sandbox was named."""
+    await stamp_mode(pool, SANDBOX)
+    there = {"FMP_BASE_URL": "http://127.0.0.1:9100"}
+    beside = {"mode": SANDBOX, "fmp_base_url": "http://127.0.0.1:9100", "smtp_host": "127.0.0.1", "smtp_port": "9125"}
+    connections = await choose_connections(pool, load(folder=tmp_path, environ=real | there), {})
+    with pytest.raises(Permanent, match="SMTP_HOST"):
+        assert connections.relay
+    connections = await choose_connections(pool, load(folder=tmp_path, environ=real), beside)
+    assert (connections.relay.host, connections.relay.port) == ("127.0.0.1", 9125)
+
+
+async def test_only_real_mails_are_signed(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    """DESIGN 7: the operator's key signs what leaves for real, and nothing that is made of synthetic data."""
+    pem, _ = dkim_key()
+    real = {**MAIL, "DKIM_KEY": pem, "FMP_API_KEY": "a9F3kQ7LmZ2vX8sT4wR6yB1nC5dE0gHj"}
+    pretended = {**real, "SMTP_HOST": "127.0.0.1", "SMTP_PORT": "9125", "FMP_BASE_URL": "http://127.0.0.1:9100"}
+    await stamp_mode(pool, SANDBOX)
+    connections = await choose_connections(pool, load(folder=tmp_path, environ=pretended), {})
+    assert (connections.relay.host, connections.relay.dkim) == ("127.0.0.1", None)
+    await pool.execute("delete from openbell.meta where key = 'mode'")
+    connections = await choose_connections(pool, load(folder=tmp_path, environ=real), {})
+    assert connections.relay.dkim is not None
 
 
 @pytest.mark.parametrize(
