@@ -1,6 +1,7 @@
 """Openbell: market intelligence in which every expensive result is made once, on time, and within a budget.
 
-What a builder needs to declare a product is here; it is loaded on first use, so that the command line starts quickly.
+What a builder needs is here: to declare a product, and to ask a running Openbell (`Client`, `BlockingClient`). It is
+loaded on first use, so that the command line starts quickly.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from openbell.client import BlockingClient, Client
     from openbell.engine.errors import NothingKnown, Permanent, RateLimited, Transient
     from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
     from openbell.engine.schedules import schedule
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from openbell.products.keys import Symbol
 
 _HOMES = {
+    "openbell.client": ("BlockingClient", "Client"),
     "openbell.engine.errors": ("NothingKnown", "Permanent", "RateLimited", "Transient"),
     "openbell.engine.registry": ("Calls", "days", "hours", "minutes", "product", "seconds"),
     "openbell.engine.schedules": ("schedule",),
@@ -24,7 +27,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "BlockingClient",
     "Calls",
+    "Client",
     "Context",
     "NothingKnown",
     "Permanent",

@@ -29,6 +29,7 @@ from openbell.web.schemas import (
     Wanted,
 )
 from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
+from openbell.web.tables import table_of
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,12 @@ def registry(request: Request) -> Registry:
 
 @router.get("/products", response_model=ProductList)
 async def products(request: Request) -> dict[str, Any]:
-    """The products and the policy in force for each."""
+    """The products, the policy in force for each, and the columns of those with rows."""
+    declared = registry(request).products
     async with database(request).use() as db:
-        return {"products": [row.as_json() for row in await list_products(db)]}
+        rows = await list_products(db)
+    tables = {name: table.as_json() for name, one in declared.items() if (table := table_of(one.model))}
+    return {"products": [row.as_json() | {"table": tables.get(row.name)} for row in rows]}
 
 
 @router.get("/artifacts/{product}/{key:path}/why", response_model=Explained)
