@@ -15,9 +15,11 @@ from openbell.cli import (
     calendars,
     costs,
     doctor,
+    flags,
     get,
     listings,
     migrate,
+    polls,
     schedules,
     services,
     spends,
@@ -47,7 +49,7 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
-    calendars.calendars, doctor.doctor, bench.bench,
+    polls.polls, flags.flags, calendars.calendars, doctor.doctor, bench.bench,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

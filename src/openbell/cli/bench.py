@@ -1,4 +1,4 @@
-"""`openbell bench queue | ledger | sweep | read | stream | idle`: measure this machine, and say which targets are missed."""
+"""`openbell bench`: measure this machine, and say which targets are missed."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from openbell.engine.duty import Duty
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.persist import DATABASE_ERRORS, persist
+from openbell.engine.polls import Poller
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
 from openbell.engine.schedules import Scheduler, seed_schedules
@@ -134,7 +135,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._sweeper = Sweeper(pool, self.hints)
-        self._duties: list[Duty] = [Heart(self), self._sweeper, Pruner(pool), Scheduler(pool, self.hints), Upkeep(pool)]
+        duties = (Heart(self), self._sweeper, Pruner(pool), Poller(pool), Scheduler(pool, self.hints), Upkeep(pool))
+        self._duties: list[Duty] = list(duties)
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)

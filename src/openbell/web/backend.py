@@ -127,7 +127,7 @@ class Database:
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:
         """Demand for a time without a stream: what a request or a form asks for. Workers hear of it at once."""
         async with self.use() as db:
-            queued = await want(db, keys, source=source, seconds=seconds)
+            queued = await want(db, keys, source=source, seconds=seconds, viewers=True)
         for job in queued:
             if job.created and self.hints is not None:
                 self.hints.tell("work", job.product, job.key)

@@ -1,0 +1,181 @@
+"""`openbell flags`: switches that hold for every process at once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.amounts import actor_option
+from openbell.cli.exits import NOTHING_KNOWN, CliError
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import print_json, print_pairs, print_table, when
+
+if TYPE_CHECKING:
+    import asyncpg
+
+T = TypeVar("T")
+LIFE = timedelta(days=180)
+"""After so long a flag that nobody gave an end should be gone."""
+
+
+@click.group()
+def flags() -> None:
+    """Switches that take effect everywhere at once: off, on, or on for a stable share of the keys."""
+
+
+@flags.command("list")
+@data_option
+@json_option
+def flags_list(data: Path | None, as_json: bool) -> None:
+    """List the flags and how far each is on."""
+    from openbell.engine.flags import list_flags
+
+    found = _ask(data, list_flags)
+    if as_json:
+        print_json([flag.as_json() for flag in found])
+        return
+    today = datetime.now(UTC).date()
+    print_table(
+        ("flag", "on for", "about", "owner", "remove by"),
+        [
+            (
+                one.name,
+                one.words,
+                one.about,
+                one.owner,
+                f"{one.remove_by}{', overdue' if one.remove_by < today else ''}",
+            )
+            for one in found
+        ],
+        empty="No flags. Add one with: openbell flags add NAME --about …",
+    )
+
+
+@flags.command("show")
+@click.argument("name")
+@click.option("--key", help="Say also whether it is on for this key, and why.")
+@data_option
+@json_option
+def flags_show(name: str, key: str | None, data: Path | None, as_json: bool) -> None:
+    """Show one flag, who changed it when, and what it says of a key."""
+    from openbell.engine.flags import get_flag, judge, list_changes
+
+    async def read(connection: asyncpg.Connection) -> Any:
+        return await get_flag(connection, name), await list_changes(connection, name)
+
+    flag, changes = _ask(data, read)
+    verdict = None if key is None else judge(flag, key)
+    if as_json:
+        said = verdict and {"key": key, "on": verdict.on, "why": verdict.why}
+        history = [{"at": one.at, "actor": one.actor, "before": one.before, "after": one.after} for one in changes]
+        print_json(flag.as_json() | {"changes": history} | ({"verdict": said} if said else {}))
+        return
+    pairs = [("flag", flag.name), ("on for", flag.words), ("about", flag.about), ("owner", flag.owner)]
+    pairs += [("remove by", str(flag.remove_by))]
+    pairs += [(word, ", ".join(names)) for word, names in (("taken in", flag.allow), ("left out", flag.deny)) if names]
+    if verdict is not None:
+        pairs.append((str(key), f"{'on' if verdict.on else 'off'}: {verdict.why}"))
+    print_pairs(pairs)
+    click.echo()
+    rows = [(when(one.at.isoformat()), one.actor, _extent(one.before), _extent(one.after)) for one in changes]
+    print_table(("changed", "by", "from", "to"), rows, empty="")
+
+
+@flags.command("add")
+@click.argument("name")
+@click.option("--about", required=True, help="What it switches, in a sentence.")
+@click.option("--owner", default="operator", show_default=True, help="Who decides about it.")
+@click.option("--remove-by", type=click.DateTime(["%Y-%m-%d"]), help="When it should be gone [default: in 180 days].")
+@actor_option
+@data_option
+def flags_add(name: str, about: str, owner: str, remove_by: datetime | None, actor: str, data: Path | None) -> None:
+    """Add a flag. It is off until somebody sets it."""
+    from openbell.engine.flags import add_flag
+
+    end = (remove_by or datetime.now(UTC) + LIFE).date()
+    added = _ask(data, lambda db: add_flag(db, name, about=about, owner=owner, remove_by=end, actor=actor))
+    if not added:
+        raise CliError(f"There is a flag {name} already: openbell flags show {name}")
+    click.echo(f"{name} is there, and off. Set it with: openbell flags set {name} 10%")
+
+
+@flags.command("set")
+@click.argument("name")
+@click.argument("extent", metavar="off|on|N%", required=False)
+@click.option("--allow", multiple=True, metavar="KEY", help="Take this key in whatever the share; may be repeated.")
+@click.option("--deny", multiple=True, metavar="KEY", help="Leave this key out whatever the rest; may be repeated.")
+@click.option("--clear", is_flag=True, help="Forget the keys that are taken in or left out by name first.")
+@actor_option
+@data_option
+def flags_set(
+    name: str,
+    extent: str | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    clear: bool,
+    actor: str,
+    data: Path | None,
+) -> None:
+    """Switch a flag off, on, or on for a share of the keys. It holds everywhere within seconds, and is on record."""
+    from openbell.engine.flags import Flag, get_flag, set_flag
+
+    mode, share = (None, None) if extent is None else _parse_extent(extent)
+
+    async def change(connection: asyncpg.Connection) -> Flag:
+        now = await get_flag(connection, name)
+        kept = ((), ()) if clear else (now.allow, now.deny)
+        names = [sorted({*old, *new}) for old, new in zip(kept, (allow, deny), strict=True)]
+        return await set_flag(connection, name, mode=mode, share=share, allow=names[0], deny=names[1], actor=actor)
+
+    flag = _ask(data, change)
+    click.echo(f"{flag.name} is {flag.words}.")
+
+
+@flags.command("drop")
+@click.argument("name")
+@actor_option
+@data_option
+def flags_drop(name: str, actor: str, data: Path | None) -> None:
+    """Remove a flag; what is missing is off."""
+    from openbell.engine.flags import drop_flag
+
+    _ask(data, lambda db: drop_flag(db, name, actor=actor))
+    click.echo(f"{name} is gone, and so off.")
+
+
+def _parse_extent(text: str) -> tuple[Any, int | None]:
+    """``on``, ``off`` or ``12.5%`` as mode and share in hundredths of a percent."""
+    if text in ("on", "off"):
+        return text, None
+    try:
+        share = float(text.removesuffix("%")) * 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 10_000 or share != int(share):
+        raise click.BadParameter(f"{text!r} is neither on nor off nor 0 % to 100 % in steps of 0.01.")
+    return "percent", int(share)
+
+
+def _extent(row: Any) -> str:
+    """How far a flag was on, as the audit log keeps it."""
+    if row is None:
+        return ""
+    return f"{row['share'] / 100:g} %" if row["mode"] == "percent" else str(row["mode"])
+
+
+def _ask(data: Path | None, read: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        from openbell.engine.flags import UnknownFlag
+
+        async with reach.connected(data) as connection:
+            try:
+                return await read(connection)
+            except UnknownFlag as error:
+                raise CliError(str(error), NOTHING_KNOWN) from None
+
+    return reach.run_async(ask())

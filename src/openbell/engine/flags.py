@@ -1,0 +1,166 @@
+"""Flags: switches that hold for every process at once, without a restart, for all keys or for a stable share of them.
+
+A flag that is missing is off. Whatever asks for one asks the table, in the statement that does the work, so that there
+is no copy that could be old; :func:`is_on` is the same rule in Python, for those who explain it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import asyncpg
+
+from openbell.engine.database import SQL, Db
+from openbell.engine.errors import EngineError
+
+Mode = Literal["off", "percent", "on"]
+ALL = 10_000
+"""A share of everything, in hundredths of a percent."""
+
+
+class UnknownFlag(EngineError):
+    """There is no flag of this name."""
+
+    code = "unknown_flag"
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        there = f"there are {', '.join(known)}" if known else "there is none yet; add one with: openbell flags add"
+        super().__init__(f"There is no flag {name!r}: {there}.")
+
+
+class InvalidFlag(EngineError):
+    """A flag cannot be as it was asked for."""
+
+    code = "invalid_flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag as it is in force. ``share`` is in hundredths of a percent and counts in the mode ``percent``."""
+
+    name: str
+    mode: Mode
+    share: int
+    salt: str
+    allow: Sequence[str]
+    deny: Sequence[str]
+    about: str
+    owner: str
+    remove_by: date
+    changed_at: datetime
+
+    @property
+    def words(self) -> str:
+        """How far it is on."""
+        return f"{self.share / 100:g} %" if self.mode == "percent" else self.mode
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs; the share in percent."""
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "percent": self.share / 100,
+            "allow": list(self.allow),
+            "deny": list(self.deny),
+            "about": self.about,
+            "owner": self.owner,
+            "remove_by": self.remove_by.isoformat(),
+            "changed_at": self.changed_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a flag is on for a key, and by which of its rules."""
+
+    on: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """Who changed a flag when; ``before`` is None for its first row."""
+
+    at: datetime
+    actor: str
+    action: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+def bucket(salt: str, key: str) -> int:
+    """0 to 9999: the place of a key, from the first four bytes of SHA-256; ``openbell.bucket`` in SQL is the same."""
+    return int.from_bytes(hashlib.sha256(f"{salt}:{key}".encode()).digest()[:4]) % ALL
+
+
+def judge(flag: Flag | None, key: str) -> Verdict:
+    """The rules in their order: off, deny, on, allow, percent. ``openbell.is_on`` in SQL is the same."""
+    if flag is None:
+        return Verdict(on=False, why="there is no such flag, and what is missing is off")
+    if flag.mode == "off":
+        return Verdict(on=False, why=f"{flag.name} is off for all")
+    if key in flag.deny:
+        return Verdict(on=False, why=f"{flag.name} leaves {key} out by name")
+    if flag.mode == "on":
+        return Verdict(on=True, why=f"{flag.name} is on for all")
+    if key in flag.allow:
+        return Verdict(on=True, why=f"{flag.name} takes {key} in by name")
+    place = bucket(flag.salt, key)
+    why = f"{key} is at {place / 100:g} of 100, and {flag.name} takes in what is below {flag.share / 100:g}"
+    return Verdict(on=place < flag.share, why=why)
+
+
+async def list_flags(db: Db) -> list[Flag]:
+    """Every flag, by name."""
+    return [Flag(**row) for row in await db.fetch(SQL.get("list_flags"))]
+
+
+async def get_flag(db: Db, name: str) -> Flag:
+    """One flag. Raises :class:`UnknownFlag`."""
+    flags = {flag.name: flag for flag in await list_flags(db)}
+    if name not in flags:
+        raise UnknownFlag(name, list(flags))
+    return flags[name]
+
+
+async def add_flag(db: Db, name: str, *, about: str, owner: str, remove_by: date, actor: str) -> bool:
+    """Add a flag, off for all; False when it is there already. Raises :class:`InvalidFlag`."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name):
+        raise InvalidFlag(f"{name!r} is no name for a flag; it takes lower-case letters, digits and hyphens, up to 63.")
+    return await db.fetchval(SQL.get("add_flag"), name, about, owner, remove_by, actor) is True
+
+
+async def set_flag(
+    db: Db,
+    name: str,
+    *,
+    mode: Mode | None = None,
+    share: int | None = None,
+    allow: Sequence[str] | None = None,
+    deny: Sequence[str] | None = None,
+    actor: str,
+) -> Flag:
+    """Change what is given; audited. Raises :class:`UnknownFlag` and :class:`InvalidFlag`."""
+    try:
+        found = await db.fetchval(SQL.get("set_flag"), name, mode, share, allow, deny, actor)
+    except asyncpg.CheckViolationError as error:
+        raise InvalidFlag(f"{name} cannot be set so: 0 to 100 percent, and at most 1,000 names a list.") from error
+    if found is None:
+        raise UnknownFlag(name, [flag.name for flag in await list_flags(db)])
+    return await get_flag(db, name)
+
+
+async def drop_flag(db: Db, name: str, *, actor: str) -> None:
+    """Remove a flag, which is then off; audited. Raises :class:`UnknownFlag`."""
+    if await db.fetchval(SQL.get("drop_flag"), name, actor) is None:
+        raise UnknownFlag(name, [flag.name for flag in await list_flags(db)])
+
+
+async def list_changes(db: Db, name: str, limit: int = 20) -> list[FlagChange]:
+    """The latest changes of a flag, newest first."""
+    return [FlagChange(**row) for row in await db.fetch(SQL.get("list_flag_changes"), name, limit)]
