@@ -46,6 +46,37 @@ async def test_each_caller_gets_its_own_answer() -> None:
     assert all(len(batch) <= 10 for batch in till.batches)
 
 
+async def test_beside_a_batch_only_a_full_one_is_begun() -> None:
+    """PF-19: few requests wait for the batch under way; a full batch does not, and never more than allowed run."""
+    till = Till()
+    till.gate.clear()
+    combiner: Combiner[int, int] = Combiner(till.run, most=10, at_once=2)
+
+    async def after(*requests: int) -> list[int]:
+        asks.extend(asyncio.create_task(combiner.ask(n)) for n in requests)
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return [len(batch) for batch in till.batches]
+
+    asks: list[asyncio.Task[int]] = []
+    assert await after(0) == [1]
+    assert await after(*range(1, 10)) == [1]
+    assert await after(10) == [1, 10]
+    assert await after(*range(11, 41)) == [1, 10]
+    till.gate.set()
+    assert await asyncio.gather(*asks) == [2 * n for n in range(41)]
+    assert [n for batch in till.batches for n in batch] == list(range(41))
+    assert all(till.batches)
+
+
+async def test_as_many_as_a_full_batch_in_one_moment() -> None:
+    """PF-19: a second batch that was begun for nothing asks for nothing."""
+    till = Till()
+    combiner: Combiner[int, int] = Combiner(till.run, most=10, at_once=2)
+    assert await asyncio.gather(*(combiner.ask(n) for n in range(10))) == [2 * n for n in range(10)]
+    assert till.batches == [list(range(10))]
+
+
 async def test_an_error_reaches_its_batch_only() -> None:
     """PF-35: every caller of the batch that failed gets the error; the next batch is answered."""
     till = Till()

@@ -117,6 +117,55 @@ async def waits_for_a_lock(pool: asyncpg.Pool) -> bool:
     return bool(await pool.fetchval(waiting))
 
 
+OBSTACLES = {
+    "fenced": "update openbell.job set token = token + 1 where key = 'a'",
+    "fenced, cancelled": "update openbell.job set cancelled_by = 'ada' where key = 'a'",
+    "paused": "update openbell.account set blocked_until = openbell.now() + interval '1 hour' where resource = 'bytes'",
+    "turned": "update openbell.account set ends_at = openbell.now() where resource = 'bytes'",
+    "reserved": "update openbell.account set floors = '{\"-1\": 6}' where resource = 'bytes'",
+    "too_big": "update openbell.account set lowered_to = 2 where resource = 'bytes'",
+    "full": "update openbell.account set spent = 4 where resource = 'bytes'",
+    "full, overrun": "update openbell.account set overrun = 4 where resource = 'bytes'",
+    "missing": "update openbell.account set id = default where resource = 'bytes'",
+    "open": "insert into openbell.breaker values ('shop', '', now(), now() + interval '1 hour', 1, null, 'x', 'x')",
+}
+
+
+@pytest.mark.parametrize("obstacle", [*OBSTACLES, "ok"])
+async def test_a_batch_is_let_in_whole_only_if_each_would_be(pool: asyncpg.Pool, obstacle: str) -> None:
+    """PF-19: of two calls in one batch, what is in the way of one of them is found; the other is judged alone."""
+    limits = (per_minute(5), Limit("shop", "bytes", "ever", 6, closes="charge"))
+    hand = await Hand.hire(pool, declare(), limits=limits)
+    await queue(pool, "a", "b")
+    first, second = sorted(await hand.claim(2), key=lambda claim: claim.key)
+    calls, size = [one.id for one in (await ensure_accounts(pool, limits))["shop"]]
+    if statement := OBSTACLES.get(obstacle):
+        await pool.execute(statement)
+    hindered = replace(intent([(calls, 1), (size, 3)], calls=1, bytes=3), job_id=first.id, token=first.token)
+    free = replace(intent([(calls, 1)], calls=1), job_id=second.id, token=second.token)
+    ledger = Ledger(pool)
+    one, other = await asyncio.gather(ledger.reserve(hindered), ledger.reserve(free))
+    word = obstacle.partition(",")[0]
+    assert (one.word, one.spend_id is None) == (word, word != "ok")
+    assert other.word == ("open" if word == "open" else "ok")
+    held = {row["resource"]: row["held"] for row in await pool.fetch("select resource, held from openbell.account")}
+    assert held == {"calls": (one.word, other.word).count("ok"), "bytes": 3 if word == "ok" else 0}
+    sums = await pool.fetch("select account_id, sum(amount)::bigint as held from openbell.hold group by account_id")
+    assert {row["account_id"]: row["held"] for row in sums} == {
+        account: amount for account, amount in ((calls, held["calls"]), (size, held["bytes"])) if amount
+    }
+
+
+async def test_of_a_batch_as_many_as_there_is_room_for(pool: asyncpg.Pool) -> None:
+    """PF-19: a batch that fits to the unit is let in whole; of one that does not, as many as fit."""
+    ledger, (one,) = await shop(pool, per_minute(5))
+    asked = [ledger.reserve(intent([(one.id, 1)], calls=1)) for _ in range(3)]
+    assert {verdict.word for verdict in await asyncio.gather(*asked)} == {"ok"}
+    asked = [ledger.reserve(intent([(one.id, 1)], calls=1)) for _ in range(3)]
+    assert [verdict.word for verdict in await asyncio.gather(*asked)] == ["ok", "ok", "full"]
+    assert (await account(pool))["held"] == 5
+
+
 async def test_a_missing_account_blocks(pool: asyncpg.Pool) -> None:
     """PF-20: no account, an account that is gone, or a provider without limits: nothing is sent."""
     ledger, accounts = await shop(pool, per_minute(5))

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
@@ -47,6 +47,9 @@ SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", 
 
 MOST_TURNS = 5
 """How often one reservation follows its accounts into their next period."""
+
+MOST_AT_ONCE = 200
+"""Reservations of a batch at most. Where so many wait, they are sent while the database is still at the last batch."""
 
 LONGEST_TEXT = 500
 """Characters of an operation, a key or an idempotency key."""
@@ -74,8 +77,7 @@ class Intent:
     legs: Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The ledger's answer: a spend id, or which account has no room until when."""
 
     spend_id: int | None
@@ -127,7 +129,7 @@ class Ledger:
     def __init__(self, pool: asyncpg.Pool, counters: Counter[str] | None = None) -> None:
         self._pool = pool
         self._counters = Counter[str]() if counters is None else counters
-        self._combiner: Combiner[Intent, Verdict] = Combiner(self._reserve)
+        self._combiner: Combiner[Intent, Verdict] = Combiner(self._reserve, most=MOST_AT_ONCE, at_once=2)
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def reserve(self, intent: Intent) -> Verdict:
@@ -159,23 +161,23 @@ class Ledger:
         all_legs = [(n, account, amount) for n, intent in enumerate(intents, 1) for account, amount in intent.legs]
         rows = await self._pool.fetch(
             SQL.get("reserve_spends"),
-            [i.job_id for i in intents],
-            [i.token for i in intents],
+            _column([i.job_id for i in intents]),
+            _column([i.token for i in intents]),
             [i.product for i in intents],
             [i.key for i in intents],
             [i.provider for i in intents],
             [i.operation for i in intents],
-            [i.on_behalf for i in intents],
+            _column([i.on_behalf for i in intents]),
             [i.effect for i in intents],
-            [i.idempotency_key for i in intents],
-            [i.window for i in intents],
+            _column([i.idempotency_key for i in intents]),
+            _column([i.window for i in intents]),
             [i.timeout for i in intents],
             [dict(i.held) for i in intents],
             [n for n, _, _ in all_legs],
             [account for _, account, _ in all_legs],
             [amount for _, _, amount in all_legs],
         )
-        return [Verdict(*row.values()) for row in rows]
+        return [Verdict._make(row.values()) for row in rows]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """End spends that belong to no job's end. Those of a job end with it."""
@@ -473,6 +475,11 @@ class Spends:
     def _name(self, verdict: Verdict) -> str:
         account = next((a for a in self.accounts if a.id == verdict.account_id), None)
         return account.name if account else self.provider
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """A column of a batch; unnest fills up an empty one with nulls, and nothing needs to be encoded."""
+    return values if values.count(None) < len(values) else []
 
 
 def _plain(text: str) -> str:

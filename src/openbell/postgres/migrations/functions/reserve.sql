@@ -3,7 +3,7 @@
 -- A spend is reserved before its call: all the accounts that it touches, or none. A call that has an idempotency key is one
 -- spend however often it is made; made again it takes no more money, and `resumed` says that it may have happened.
 --
--- Reserves a batch. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
+-- Reserves a batch; an array of nulls only may be empty. Request n of the arrays is answered by row n: 'ok' with a spend id, or why not:
 --   fenced    the job is no longer held under this token
 --   busy      another attempt makes the call of this idempotency key right now (one of no job until frees_at, when its time is
 --             over), or an earlier request may still be on its way until then to a provider who would be asked too early
@@ -29,6 +29,8 @@ language plpgsql set plan_cache_mode = force_generic_plan set enable_seqscan = o
 #variable_conflict use_column
 declare
     v_now timestamptz;
+    v_plain boolean := not exists (select 1 from unnest(p_idempotency_key) as u (key) where u.key is not null);
+    v_ids bigint[];
 begin
     -- A rescue must not take a job while a spend is being made for it: it would see none and let the call be made twice.
     perform 1 from openbell.job j where j.id = any (p_job) order by j.id for key share;
@@ -36,9 +38,43 @@ begin
         select distinct hashtextextended(u.provider || ':' || u.key, 0) as hash
         from unnest(p_provider, p_idempotency_key) as u (provider, key) where u.key is not null order by 1) k;
     perform 1 from openbell.breaker b where b.provider = any (p_provider) order by b.provider, b.operation for update;
+    v_plain := v_plain and not found;
     perform 1 from openbell.account a where a.id = any (p_leg_account) order by a.id for no key update;
     v_now := openbell.now();
     perform openbell.age_out(p_leg_account, v_now);
+
+    -- Nearly always nothing is in the way: no keys, no breakers, every job in the right hands, and every account there, running,
+    -- not paused, keeping nothing for urgent classes, with room for all of the batch. Then no request is judged by itself.
+    if v_plain and (select count(distinct l.request) from unnest(p_leg_request) as l (request)) = cardinality(p_provider)
+        and not exists (
+            select 1 from unnest(p_job, p_token) as u (id, token) left join openbell.job j on j.id = u.id
+            where u.id is not null and (j.token is distinct from u.token or j.cancelled_by is not null))
+        and not exists (
+            select 1
+            from (select l.account, sum(l.amount) as amount from unnest(p_leg_account, p_leg_amount) as l (account, amount) group by l.account) s
+            left join openbell.account a on a.id = s.account
+            where a.id is null or a.ends_at <= v_now or a.blocked_until > v_now or a.floors <> '{}'
+                or s.amount > least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun)
+    then
+        v_ids := array(select nextval('openbell.spend_id_seq') from generate_series(1, cardinality(p_provider)));
+        insert into openbell.spend (
+            id, job_id, token, product, key, provider, operation, on_behalf, effect, resend_until, timeout, intended_at, tried_at, held)
+        overriding system value
+        select v_ids[u.n], u.job, u.token, u.product, u.key, u.provider, u.operation, u.on_behalf,
+            u.effect::openbell.effect, v_now + u.resend_for, u.timeout, v_now, v_now, u.held
+        from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_on_behalf, p_effect, p_window, p_timeout, p_held)
+            with ordinality as u (job, token, product, key, provider, operation, on_behalf, effect, resend_for, timeout, held, n);
+        insert into openbell.hold (spend_id, account_id, amount)
+        select v_ids[l.request], l.account, sum(l.amount)
+        from unnest(p_leg_request, p_leg_account, p_leg_amount) as l (request, account, amount) group by l.request, l.account;
+        update openbell.account a set held = a.held + s.amount
+        from (
+            select l.account, sum(l.amount) as amount from unnest(p_leg_account, p_leg_amount) as l (account, amount) group by l.account
+        ) s
+        where a.id = s.account and s.amount > 0;
+        return query select u.n::integer, u.id, 'ok', null::bigint, null::timestamptz, false, null::text from unnest(v_ids) with ordinality as u (id, n);
+        return;
+    end if;
 
     return query
     with asked as (
