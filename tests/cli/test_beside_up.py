@@ -139,6 +139,20 @@ def test_jobs(home: House) -> None:
     assert home.run("jobs", "stats").returncode == 0
 
 
+def test_a_rejected_answer_is_shown(home: House) -> None:
+    """MD-7: `jobs show` has what is wrong with an answer that did not pass, and how it began; --json has it all."""
+    misbehave(home, path="quote", symbol="FB", kind="nulls", times=1)
+    assert home.run("get", "quote", "FB").returncode == 1
+    job = next(row for row in home.json("jobs", "list", "--state", "failed") if row["key"] == "FB")
+    assert job["code"] == "invalid_answer"
+    [kept] = home.json("jobs", "show", str(job["id"]))["rejected"]
+    assert json.loads(kept["body"])[0]["symbol"] == "FB"
+    assert "price" in {fault["at"] for fault in kept["faults"]}
+    shown = home.run("jobs", "show", str(job["id"])).stdout
+    assert '[{"symbol":"FB"' in shown
+    assert "Input should be a valid number" in shown
+
+
 def test_unknown_job_is_3(home: House) -> None:
     """Exit code 3 also for a job that there is not."""
     for command in ("show", "cancel", "retry"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LIST_MAX = 10_000
+BODY_MAX = 200
 JOB_STATES = (
     "waiting", "parked", "running",
     "done", "unchanged", "empty", "outdated", "superseded", "failed", "expired", "cancelled",
@@ -72,17 +73,22 @@ def jobs_list(state: str | None, product: str | None, limit: int, data: Path | N
 @data_option
 @json_option
 def jobs_show(job_id: int, data: Path | None, as_json: bool) -> None:
-    """Show one job with its timeline: attempts, and each outside call with its outcome and cost."""
+    """Show one job with its timeline: attempts, and each outside call with its outcome and cost.
+
+    An answer that was read and did not pass is shown with what is wrong; `--json` has up to 64 KiB of it.
+    """
 
     async def read(connection: asyncpg.Connection) -> Any:
         from openbell.engine import jobs as engine_jobs
 
-        return await engine_jobs.get(connection, job_id)
+        return await engine_jobs.get(connection, job_id), await engine_jobs.rejected(connection, job_id)
 
-    view = _ask(data, read)
+    view, rejected = _ask(data, read)
     if view is None:
         raise CliError(f"There is no job {job_id}: `openbell jobs list` shows those there are.", NOTHING_KNOWN)
-    _show(view.as_json(), as_json)
+    if not as_json:
+        rejected = [{**one, "body": _beginning(one["body"])} for one in rejected]
+    _show({**view.as_json(), "rejected": rejected}, as_json)
 
 
 @jobs.command("retry")
@@ -182,6 +188,12 @@ def _show(facts: dict[str, Any], as_json: bool) -> None:
             [[_plain(column, row.get(column)) for column in columns] for row in rows],
             empty="",
         )
+
+
+def _beginning(body: str | None) -> str:
+    """As much of an answer as a table can hold."""
+    plain = " ".join((body or "").split())
+    return plain if len(plain) <= BODY_MAX else f"{plain[:BODY_MAX]}…"
 
 
 def _title(name: str) -> str:

@@ -176,6 +176,12 @@ async def get(db: Db, job_id: int) -> JobView | None:
     return JobView(**row, spends=spends)
 
 
+async def rejected(db: Db, job_id: int) -> list[dict[str, Any]]:
+    """The answers of a job that were read and did not pass, oldest first, each with what is wrong and how it began."""
+    rows = await db.fetch(SQL.get("list_rejected"), job_id)
+    return [{**row, "rejected_at": row["rejected_at"].isoformat()} for row in rows]
+
+
 async def list_jobs(
     db: Db, *, state: str | None = None, product: str | None = None, key: str | None = None, limit: int = 50
 ) -> list[JobView]:

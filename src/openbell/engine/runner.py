@@ -6,8 +6,8 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from traceback import walk_tb
 from typing import Any
@@ -16,6 +16,7 @@ import asyncpg
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
+from openbell.engine import answers
 from openbell.engine.attempt import ABANDON_S, Attempt, Claim, look_at
 from openbell.engine.backoff import exponential
 from openbell.engine.blame import place_of, place_of_producer, place_of_task, told
@@ -51,13 +52,18 @@ LONGEST_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt without a result ends; ``kind`` is a word of the database function ``end_attempt``."""
+    """How an attempt without a result ends; ``kind`` is a word of the database function ``end_attempt``.
+
+    ``rejected`` is the client's own word where an answer was read and did not pass, ``faults`` what is wrong with it.
+    """
 
     kind: str
     code: str
     message: str
     delay: timedelta = timedelta(0)
     cooldown: timedelta | None = None
+    rejected: str | None = None
+    faults: Sequence[Mapping[str, str]] = ()
 
 
 class Runner:
@@ -112,17 +118,18 @@ class Runner:
                 await self._publish(product, attempt, result)
         except (asyncpg.DataError, ValueError) as error:
             log.warning("job.refused id=%d error=%s: %s", attempt.claim.id, type(error).__name__, error)
-            await self._end(attempt, Ending("permanent", "invalid_answer", "the database cannot store the answer"))
+            await self._end(attempt, Ending("permanent", answers.INVALID, "the database cannot store the answer"))
 
     async def produce(self, product: Product, attempt: Attempt) -> BaseModel | Ending | None:
         """The producer's result, None for "nothing known" and for tasks, or how the attempt ends instead."""
         claim = attempt.claim
+        answers.watch()
         with noted() as tasks:
             try:
                 value = await _within(claim.timeout, self.call(product, attempt), product.producer)
                 return None if product.is_task else _checked(product, value)
             except Exception as error:  # noqa: BLE001 (every error has its ending)
-                return await self.ending_of(product, claim, error)
+                return _judged(await self.ending_of(product, claim, error), error)
             finally:
                 await attempt.close()
                 for place in end_leaked(tasks, product.producer):
@@ -144,7 +151,7 @@ class Runner:
                 self.counters["fenced"] += 1
                 return Ending("release", error.code, str(error))
             case ValidationError():
-                return Ending("permanent", "invalid_answer", _first_fault(product, error))
+                return Ending("permanent", answers.INVALID, _first_fault(product, error))
             case Overdue():
                 return _retry(claim, "deadline", f"it took longer than {claim.timeout.total_seconds():g} s{error}")
             case TimeoutError() if place_of(error, product.producer) is None:
@@ -161,8 +168,8 @@ class Runner:
         provider = error.provider or product.provider
         if isinstance(error, RateLimited | ProviderStopped):
             pause = error.retry_after or (RATE_PAUSE if isinstance(error, RateLimited) else STOPPED_PAUSE)
-            reason = str(error).rstrip(".")
-            paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), provider, pause, reason))
+            columns = (provider, pause, str(error).rstrip("."), getattr(error, "day_zone", None))
+            paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), *columns))
             gated = paused and provider == product.provider
             return Ending("wait", error.code, str(error), timedelta(0) if gated else pause)
         if isinstance(error, AccountBlocked):
@@ -173,8 +180,8 @@ class Runner:
             return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
         if isinstance(error, NotInPlan) and error.operation is not None:
             span = error.retry_after or RETIRED_PAUSE
-            columns = (provider, error.operation, span, error.code, str(error))
-            await persist(lambda: self.pool.execute(SQL.get("open_breaker"), *columns))
+            breaker = (provider, error.operation, span, error.code, str(error))
+            await persist(lambda: self.pool.execute(SQL.get("open_breaker"), *breaker))
         if isinstance(error, Permanent):
             return Ending("permanent", error.code, str(error), cooldown=error.retry_after)
         return _retry(claim, error.code, str(error), error.retry_after)
@@ -224,19 +231,17 @@ class Runner:
         claim, ended = attempt.claim, as_rows(attempt.take_ended())
         message = ending.message.replace("\x00", "")[:2_000]
         cooldown = ending.cooldown or claim.retry_ttl
-        row = await persist(
-            lambda: self.pool.fetchrow(
-                SQL.get("end_attempt"),
-                claim.id,
-                claim.token,
-                ending.kind,
-                ending.code,
-                message,
-                ending.delay,
-                cooldown,
-                ended,
-            )
-        )
+        columns = (claim.id, claim.token, ending.kind, ending.code, message, ending.delay, cooldown, ended)
+
+        async def write() -> asyncpg.Record | None:
+            if ending.rejected is None:
+                return await self.pool.fetchrow(SQL.get("end_attempt"), *columns)
+            kept = (ending.rejected, message, ending.faults, answers.rejected(), answers.MOST_A_DAY)
+            async with self.pool.acquire() as conn, conn.transaction():
+                await conn.execute(SQL.get("keep_rejected"), claim.id, claim.token, *kept)
+                return await conn.fetchrow(SQL.get("end_attempt"), *columns)
+
+        row = await persist(write)
         state = None if row is None else row["state"]
         self._note(claim, "failed" if state == "failed" else "waited", state, f"{ending.code}: {message}")
         if row is not None and ending.delay > timedelta(0):
@@ -257,6 +262,13 @@ class Runner:
         )
         if claim.policy is not None:
             self.hints.tell("artifact", claim.product, claim.key)
+
+
+def _judged(ending: Ending | None, error: Exception) -> Ending | None:
+    """The ending; where the answer was read and did not pass it says so in one word, and the answer is kept."""
+    if ending is None or ending.kind not in ("retry", "permanent") or not answers.is_rejection(ending.code):
+        return ending
+    return replace(ending, code=answers.INVALID, rejected=ending.code, faults=answers.faults(error))
 
 
 class Escaped(Exception):

@@ -127,7 +127,7 @@ class Historian(Duty):
             return True
         counts = [
             await self._pool.execute(SQL.get(statement), self._keep, self._most)
-            for statement in ("prune_history", "prune_depth", "prune_batches", "prune_occurrences")
+            for statement in ("prune_history", "prune_depth", "prune_batches", "prune_occurrences", "prune_rejected")
         ]
         counts.append(await self._pool.execute(SQL.get("prune_steps"), self._most))
         return any(count == f"DELETE {self._most}" for count in counts)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic_core import from_json
 
+from openbell.engine import answers
 from openbell.engine.errors import Permanent, Transient
 from openbell.engine.spends import Call
 
@@ -114,6 +115,8 @@ async def exchange(
     if answer.status >= 500:
         call.trouble("outage")
         call.unclear(f"http_{answer.status}")
+    elif answer.status < 300:
+        answers.saw(name, call.operation, answer.body)
     return answer
 
 

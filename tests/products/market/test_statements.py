@@ -77,7 +77,7 @@ async def test_two_currencies_in_one_period_are_refused(sandbox: Running, kitche
     async with kitchen.answered(said) as (other, _):
         with pytest.raises(Permanent) as caught:
             await other.make("financial-statements")
-    assert caught.value.code == "currencies_differ"
+    assert caught.value.code == "wrong_currency"
 
 
 async def test_a_company_may_change_its_currency(sandbox: Running, kitchen: Kitchen) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from openbell.engine.errors import NothingKnown
@@ -100,8 +100,16 @@ def records(model: type[R], rows: Iterable[Mapping[str, Any]], *key: str) -> lis
 
     A row that says nothing but its key is left out, not filled. Raises ``ValidationError`` for one that is no record.
     """
-    made = (model.model_validate(row) for row in rows)
+    made = (_record(model, number, row) for number, row in enumerate(rows))
     return in_order((row for row in made if says_something(row, besides=key)), *key)
+
+
+def _record(model: type[R], number: int, row: Mapping[str, Any]) -> R:
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        error.add_note(f"row {number} of the answer: {row}")
+        raise
 
 
 def says_something(record: BaseModel, *, besides: Sequence[str] = ()) -> bool:

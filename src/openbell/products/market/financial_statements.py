@@ -158,7 +158,7 @@ async def financial_statements(symbol: Symbol, ctx: Context) -> FinancialStateme
 async def statements_of(
     symbol: Symbol, ctx: Context, *, period: Literal["annual", "quarter"], most: int
 ) -> FinancialStatements:
-    """The latest ``most`` periods. Raises :class:`Permanent` `currencies_differ` where two statements do not agree."""
+    """The latest ``most`` periods. Raises :class:`Permanent` `wrong_currency` where two statements do not agree."""
     fmp = ctx.fmp
     asked = {"income": fmp.income_statement, "balance": fmp.balance_sheet, "cash_flow": fmp.cash_flow}
     found = {
@@ -190,9 +190,7 @@ def _periods(found: Mapping[str, Rows]) -> Iterable[Period]:
         heads = [head for _, head, _ in said]
         currencies = {head.reported_currency for head in heads if head.reported_currency}
         if len(currencies) > 1:
-            raise Permanent(
-                f"the statements of {day} are in {' and '.join(sorted(currencies))}", code="currencies_differ"
-            )
+            raise Permanent(f"the statements of {day} are in {' and '.join(sorted(currencies))}", code="wrong_currency")
         statements: dict[str, Any] = {}
         for name, _, row in said:
             statements.setdefault(name, _PARTS[name].model_validate(row))
