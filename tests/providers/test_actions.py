@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from email.message import EmailMessage
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx
@@ -417,3 +418,37 @@ def test_how_long_a_pause_is_that_nobody_has_named() -> None:
     """PF-8: without a time of their own, a rate limit pauses for a minute and a refused account for five."""
     assert timedelta(minutes=1) == RATE_PAUSE
     assert timedelta(minutes=5) == STOPPED_PAUSE
+
+
+async def test_a_limit_that_is_said_again_after_its_minute_is_the_day_s(
+    pool: asyncpg.Pool, sandbox: Running, employ: Employ, clock: Clock
+) -> None:
+    """B1: FMP does not say which limit is reached: first a minute's pause; said again right after, until midnight in
+    New York; said again another day, a minute's pause again. No attempt is used.
+    """
+    await sandbox.fault("limit", path="quote")
+    connections = Connections({"fmp": Source(sandbox.url, "sandbox")})
+    await employ(*registry(), limits=fmp.limits("premium"), context=contexts(connections))
+    await queue(pool, "AAPL", name="quote")
+
+    async def pause() -> timedelta | None:
+        """How much longer everybody waits, when that is for longer than before."""
+        until = await pool.fetchval(
+            "select max(blocked_until) from openbell.account where subject = 'fmp' and blocked_until > openbell.now()"
+        )
+        return until and until - await clock.now()
+
+    first = await eventually(pause)
+    assert timedelta(0) < first <= MINUTE
+    await clock.advance(minutes=1, seconds=1)
+    await queue(pool, "AAPL", name="quote")
+    second = await eventually(pause, 10)
+    now = await clock.now()
+    midnight = (now + second).astimezone(ZoneInfo("America/New_York")).time()
+    assert (midnight.hour, midnight.minute) == (0, 0) or midnight >= time(23, 59, 58)
+    await clock.advance(second + timedelta(minutes=10))
+    await queue(pool, "AAPL", name="quote")
+    third = await eventually(pause, 10)
+    assert timedelta(0) < third <= MINUTE
+    await eventually(lambda: pool.fetchval("select max(attempt) = 0 from openbell.job"))
+    await connections.close()

@@ -131,9 +131,14 @@ class AccountBlocked(Waiting):
 
 
 class RateLimited(Waiting):
-    """The provider asks for a pause of ``retry_after``; everybody who calls it waits."""
+    """The provider asks for a pause of ``retry_after``; everybody who calls it waits.
+
+    With ``day_zone`` the same said again right after a pause means a limit of the day: everybody waits until midnight
+    in that zone.
+    """
 
     code = "rate_limited"
+    day_zone: str | None = None
 
 
 class ProviderStopped(ProducerError):

@@ -52,6 +52,12 @@ def read_csv(status: int, body: bytes) -> list[Row] | ProducerError:
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
+class CallLimit(RateLimited):
+    """The limit of a minute or that of a day; FMP does not say which. A day ends at midnight in New York."""
+
+    day_zone = "America/New_York"
+
+
 _PAUSE = {"minute": timedelta(minutes=1), "day": timedelta(days=1)}
 _REPROBE = timedelta(days=7)
 
@@ -66,7 +72,7 @@ _REFUSALS: tuple[tuple[str, int | None, type[ProducerError], str, timedelta | No
         _PAUSE["day"],
         "the bandwidth of 30 days at FMP is used up",
     ),
-    ("limit reach", 429, RateLimited, "rate_limited", _PAUSE["minute"], "FMP says that its call limit is reached"),
+    ("limit reach", 429, CallLimit, "rate_limited", _PAUSE["minute"], "FMP says that its call limit is reached"),
     ("legacy endpoint", None, Permanent, "legacy_endpoint", None, "FMP has retired this endpoint; update openbell"),
     (
         "restricted endpoint",
