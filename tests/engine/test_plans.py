@@ -1,7 +1,11 @@
-"""Hot statements keep to their index, whatever the statistics say: before and after a large table is analysed."""
+"""Hot statements keep to their index, whatever the statistics say: before and after a large table is analysed.
+
+What a function does inside is not in any plan. It is told by the counters of what its transaction has read.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +14,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from openbell import engine
 from openbell.engine.database import SQL
 from openbell.engine.registry import CLASSES
 from openbell.postgres.pool import open_pool
 
+FOLDER = Path(engine.__file__).parent / "queries"
 FILL = Path(__file__).with_name("crowd.sql")
 NAMES = ["number", "small"]
 SERVED = list(CLASSES.values())
@@ -78,6 +84,74 @@ async def test_hot_statements_keep_to_their_index(crowded: asyncpg.Pool, dsn: st
         if statement.startswith("claim"):
             assert not [node for node in nodes(plan["Plan"]) if node["Node Type"] == "Sort"], name
     await workers.close()
+
+
+JOB, TOKEN = 20_007, 5
+"""A job that runs, of the products that are not bundled."""
+
+ENDED = [{"id": 30_001, "state": "settled", "outcome": "ok", "took": {}, "trouble": "outage"}]
+BOUGHT = ("number", "k7", "shop", "buy", None)
+SECOND = timedelta(seconds=1)
+
+INSIDE: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "reserve": (
+        "reserve_spends",
+        tuple([one] for one in (JOB, TOKEN, *BOUGHT, "repeat", None, None, SECOND, {"calls": 1}, 1, 1, 1)),
+    ),
+    "reserve by key": (
+        "reserve_spends",
+        tuple([one] for one in (JOB, TOKEN, *BOUGHT, "lookup", "key7", None, SECOND, {"calls": 1}, 1, 1, 1)),
+    ),
+    "mark as sent": ("mark_sent", (30_001, JOB, TOKEN)),
+    "settle": ("settle_spends", (ENDED,)),
+    "save a step": ("save_step", (JOB, TOKEN, "first", 1, ENDED)),
+    "end a task": ("complete_task", (JOB, TOKEN, ENDED)),
+    "end an attempt": ("end_attempt", (JOB, TOKEN, "retry", "x", "x", SECOND, SECOND, ENDED)),
+    "recover": ("recover_spends", (SECOND,)),
+}
+
+GROWING = ("job", "spend", "hold", "aging", "artifact", "version", "demand", "trouble")
+
+RUNNING = """
+update openbell.job set worker = 1, token = 5 where id = 20007;
+insert into openbell.account (subject, resource, period, closes, span, granted)
+values ('shop', 'calls', 'minute', 'age', '1 minute', 1000000);
+insert into openbell.aging (account_id, frees_at, amount)
+select 1, now() + interval '1 hour', 0 from generate_series(1, 20000);
+insert into openbell.hold (spend_id, account_id, amount) select n, 1, 0 from generate_series(1, 20000) as n;
+insert into openbell.spend (id, job_id, token, product, key, provider, operation, effect, intended_at, tried_at,
+    timeout, held)
+overriding system value
+values (30001, 20007, 5, 'number', 'k7', 'shop', 'buy', 'repeat', now(), now(), '1 s', '{"calls": 1}');
+insert into openbell.hold (spend_id, account_id, amount) values (30001, 1, 1);
+update openbell.account set held = 1
+"""
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["stale statistics", "analysed"])
+async def test_functions_read_what_they_need(crowded: asyncpg.Pool, dsn: str, analysed: bool) -> None:
+    """PF-3: inside the functions of the paid path too, no statement reads a growing table from end to end."""
+    await crowded.execute(RUNNING)
+    if analysed:
+        await crowded.execute("analyze")
+    async with await open_pool(dsn, name="test worker", ordered=True) as workers, workers.acquire() as conn:
+        for name, (statement, arguments) in INSIDE.items():
+            turn = conn.transaction()
+            await turn.start()
+            await conn.fetch(SQL.get(statement), *arguments)
+            rows = await conn.fetch(
+                "select relname, seq_tup_read + coalesce(idx_tup_fetch, 0) as n from pg_stat_xact_user_tables"
+            )
+            await turn.rollback()
+            read = {row["relname"]: row["n"] for row in rows if row["relname"] in GROWING}
+            assert sum(read.values()) > 0, name
+            assert max(read.values()) < 100, (name, read)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("prune_*.sql")), ids=lambda path: path.stem)
+def test_the_time_is_read_once(path: Path) -> None:
+    """PF-3: our clock is a volatile function; in a condition it would be called for every row of what is pruned."""
+    assert not re.search(r"(?<!select )openbell\.now\(\)", path.read_text())
 
 
 @pytest.mark.parametrize("place", [(-1, -32_768, 0), (90, -1, 10_000)], ids=["from the start", "further on"])

@@ -6,5 +6,5 @@ cross join lateral (values
     ('wait', extract(epoch from h.started_at - h.queued_at)::float8),
     ('run', extract(epoch from h.finished_at - h.started_at)::float8)
 ) d (what, took_s)
-where h.finished_at > openbell.now() - $1::interval and h.started_at is not null and h.code is distinct from 'skipped'
+where h.finished_at > (select openbell.now()) - $1::interval and h.started_at is not null and h.code is distinct from 'skipped'
 group by 1, 2, 3 order by 1, 2, 3

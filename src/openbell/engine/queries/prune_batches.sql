@@ -2,7 +2,7 @@
 delete from openbell.batch
 where id in (
     select b.id from openbell.batch b
-    where b.created_at < openbell.now() - $1::interval and b.done + b.failed + b.cancelled >= b.total
+    where b.created_at < (select openbell.now()) - $1::interval and b.done + b.failed + b.cancelled >= b.total
         and not exists (select 1 from openbell.job j where j.batch = b.id)
     order by b.id limit $2
 )

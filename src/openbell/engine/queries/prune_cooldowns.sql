@@ -1,2 +1,2 @@
 -- Failures of long ago that nobody has tried again.
-delete from openbell.cooldown where retry_at < openbell.now() - interval '7 days'
+delete from openbell.cooldown where retry_at < (select openbell.now()) - interval '7 days'

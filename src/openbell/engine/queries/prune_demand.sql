@@ -1,1 +1,1 @@
-delete from openbell.demand where expires_at < openbell.now() - interval '1 minute'
+delete from openbell.demand where expires_at < (select openbell.now()) - interval '1 minute'

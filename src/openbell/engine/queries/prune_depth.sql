@@ -1,2 +1,2 @@
 delete from openbell.depth
-where ctid = any (array(select d.ctid from openbell.depth d where d.at < openbell.now() - $1::interval limit $2))
+where ctid = any (array(select d.ctid from openbell.depth d where d.at < (select openbell.now()) - $1::interval limit $2))

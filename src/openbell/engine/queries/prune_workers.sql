@@ -1,1 +1,1 @@
-delete from openbell.worker where gone and expires_at < openbell.now() - interval '1 day'
+delete from openbell.worker where gone and expires_at < (select openbell.now()) - interval '1 day'

@@ -5,7 +5,7 @@ from (
     select d.at, coalesce(sum(d.waiting) filter (where ours), 0) as waiting, coalesce(sum(d.parked) filter (where ours), 0) as parked,
         coalesce(sum(d.running) filter (where ours), 0) as running, max(d.oldest_wait) filter (where ours) as oldest_wait
     from openbell.depth d, lateral (select ($3::text is null or d.product = $3) and ($4::smallint is null or d.job_class = $4) as ours) o
-    where d.at > openbell.now() - $1::interval
+    where d.at > (select openbell.now()) - $1::interval
     group by d.at
 ) m
 group by 1 order by 1
