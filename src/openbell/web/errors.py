@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from openbell.engine.errors import EngineError, InvalidKey, UnknownJob, UnknownProduct
 from openbell.web.fragments import environment
 
-API_PATHS = ("/api/", "/livez", "/readyz", "/health", "/openapi.json")
+API_PATHS = ("/api/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
 RETRY_S = 5
 CODES = {400: "malformed", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 TITLES = {

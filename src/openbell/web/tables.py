@@ -35,7 +35,7 @@ class Table:
         """The rows of a stored value, each flat, by column."""
         names = [column.name for column in self.columns]
         return [
-            dict(_flat(row)) if isinstance(row, dict) else dict(zip(names, row, strict=True))
+            dict(flat(row)) if isinstance(row, dict) else dict(zip(names, row, strict=True))
             for row in value[self.field]
         ]
 
@@ -91,9 +91,10 @@ def _kind(plain: Any) -> str:
 KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "number", datetime: "time", date: "date"}
 
 
-def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The figures of a row or a value by column, without its lists."""
     for name, value in row.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}_")
+            yield from flat(value, f"{prefix}{name}_")
         elif not isinstance(value, list):
             yield f"{prefix}{name}", value
