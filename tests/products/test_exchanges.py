@@ -57,7 +57,7 @@ def test_the_calendar_of_a_symbol(symbol: str, calendar: str | None) -> None:
     assert calendar_of_symbol(symbol) == calendar
 
 
-@pytest.mark.parametrize("product", ["quote"])
+@pytest.mark.parametrize("product", ["quote", "intraday-prices"])
 def test_what_moves_with_the_market_keeps_to_its_hours(product: str) -> None:
     """MD-16: quotes and bars of the day name their calendar."""
     assert registry().get(product).calendar == "calendar"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from openbell.engine.artifacts import read
 from openbell.engine.errors import NothingKnown, Permanent, Transient
 from openbell.products.context import contexts
+from openbell.products.keys import Global, Query, Symbol, Week
 from openbell.products.sources import Connections, limits_of
 from tests.engine.conftest import Employ
 from tests.engine.hand import ended, queue
@@ -193,3 +195,18 @@ async def test_one_broken_type_leaves_the_others(sandbox: Running, kitchen: Kitc
         await kitchen.make("ratios-ttm")
     assert await kitchen.make("quote")
     assert await kitchen.make("valuations")
+
+
+def test_the_table_of_data_types_is_true() -> None:
+    """MD-2: the documented table says of every data type what its declaration says."""
+    lines = (Path(__file__).parents[3] / "docs" / "data-types.md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("| `")]
+    units = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+    keys = {Symbol: "symbol", Global: "GLOBAL", Week: "week", Query: "text"}
+    for name, key, fresh, calls, size, _ in rows:
+        one = PRODUCTS.get(name.strip("`"))
+        number, unit = fresh.split()
+        assert one.policy is not None
+        assert one.policy.ttl == int(number) * units[unit], name
+        assert (keys[one.key], one.estimate.calls, f"{one.estimate.bytes:,}") == (key, int(calls), size), name
+    assert {row[0].strip("`") for row in rows} == set(CASES)
