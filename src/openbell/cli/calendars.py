@@ -1,6 +1,6 @@
 """`openbell calendars`: the trading sessions of exchanges, by which quotes rest while their market is closed.
 
-The sessions are computed here and nowhere else: exchange_calendars brings pandas (85 MB of memory), which no process
+The sessions are computed here and nowhere else: exchange_calendars brings pandas (100 MB of memory), which no process
 that stays should carry.
 """
 
@@ -63,7 +63,7 @@ def calendars_list(data: Path | None, as_json: bool) -> None:
             )
             for row in rows
         ],
-        empty="No trading sessions are known, so every market counts as open. Write them: openbell calendars write",
+        empty="No trading sessions are kept, so every market counts as open. For real data: openbell calendars write",
     )
 
 
