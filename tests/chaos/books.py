@@ -1,4 +1,4 @@
-"""Two ledgers that know nothing of each other must tell the same, to the micro-dollar: the shop's sales, our spends.
+"""Two ledgers that know nothing of each other must tell the same, to the micro-dollar: a provider's sales, our spends.
 
 Each rule yields what was seen against it. They look at the tables when everything has come to rest, and share no code
 with the engine. What is doubtful is compared twice: as it stands, where it must be visible and held for, and after
@@ -17,16 +17,18 @@ import asyncpg
 TABLES: Mapping[str, str] = {
     "spend": "select id, job_id, product, operation, state::text as state, effect::text as effect, idempotency_key,"
     " charged, cost_micro, coalesce((held ->> 'usd_micro')::bigint, 0) as held"
-    " from openbell.spend where provider = 'store'",
-    "ended": "select id, product, outcome::text as outcome, code from openbell.job_history where product like 'deal-%'",
-    "live": "select id, product, key, state::text as state from openbell.job where product like 'deal-%'",
-    "version": "select job_id, value -> 'refs' as refs from openbell.version where product like 'deal-%'",
-    "account": "select id, resource, period, held, spent, overrun from openbell.account where subject = 'store'",
+    " from openbell.spend where product = any ($1)",
+    "ended": "select id, product, outcome::text as outcome, code from openbell.job_history where product = any ($1)",
+    "live": "select id, product, key, state::text as state from openbell.job where product = any ($1)",
+    "version": "select job_id, value -> 'refs' as refs from openbell.version where product = any ($1)",
+    "account": "select id, resource, period, held, spent, overrun from openbell.account"
+    " where subject in (select provider from openbell.product where name = any ($1))",
     "hold": "select account_id, sum(amount)::bigint as amount from openbell.hold group by account_id",
     "aging": "select account_id, sum(amount)::bigint as amount from openbell.aging group by account_id",
 }
-KEYED = frozenset({"deal-keyed", "deal-asked", "deal-run"})
-"""Products all of whose purchases have a key: whatever dies, they get their result."""
+STORE = tuple(f"deal-{kind}" for kind in ("read", "keyed", "asked", "paid", "bare", "beside", "chain", "run"))
+KEYED = frozenset({"deal-keyed", "deal-asked", "deal-run", "deal-batch"})
+"""Products all of whose purchases have a key that the provider knows: whatever dies, they get their result."""
 SETTLE_UP = "select openbell.age_out(array(select id from openbell.account), openbell.now())"
 
 
@@ -54,10 +56,12 @@ class Books:
         return bought
 
 
-async def read_books(pool: asyncpg.Pool, sales: Sequence[Mapping[str, Any]]) -> Books:
-    """Everything that the rules look at, with all that is due taken off the accounts."""
+async def read_books(pool: asyncpg.Pool, sales: Sequence[Mapping[str, Any]], products: Sequence[str] = STORE) -> Books:
+    """All that the rules look at for the products of one provider, with all that is due taken off the accounts."""
     await pool.execute(SETTLE_UP)
-    rows = {name: [dict(row) for row in await pool.fetch(query)] for name, query in TABLES.items()}
+    rows = {}
+    for name, query in TABLES.items():
+        rows[name] = [dict(row) for row in await pool.fetch(query, *([products] if "$1" in query else []))]
     in_time = {sale["key"] for sale in sales if not sale["late"]}
     late = [sale for sale in sales if sale["late"] and sale["key"] is not None and sale["key"] in in_time]
     return Books([sale for sale in sales if sale not in late], late, rows)

@@ -1,8 +1,8 @@
 """What will become of a process: it ends, or stands still, at a moment that was chosen for it beforehand.
 
-line        at the n-th line of the engine or of a product that runs from the first intent on
+line        at the n-th line of the engine, of a client or of a product that runs from the first intent on
 statement   a moment after the n-th statement with effects was given to the server, whatever the server makes of it
-wire        at the n-th purchase, before or after the provider has accepted or answered it
+wire        at the n-th purchase (of a client: request), before or after the provider has accepted or answered it
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import asyncpg
 
 from openbell.engine import attempt, combiner, persist, runner, spends
 from openbell.engine.database import SQL
-from tests.chaos import deals
+from tests.chaos import clients, deals
 
 EXIT = 77
 """The exit code of a process that met its fate by itself."""
@@ -31,7 +31,7 @@ MOMENTS = ("before", "late", "after", "answered")
 STATEMENTS = (
     "reserve_spends", "mark_sent", "save_step", "publish_artifact", "complete_task", "end_attempt", "settle_spends",
 )  # fmt: skip
-FILES = frozenset(module.__file__ for module in (attempt, combiner, persist, runner, spends, deals))
+FILES = clients.FILES | {module.__file__ for module in (attempt, combiner, persist, runner, spends, deals)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,11 @@ class Watcher:
         self._counting = False
 
     def begin(self, fate: Fate) -> None:
-        """From now on this is the fate of this process."""
+        """From now on this is the fate of this process. Lines are counted only where one might be its last."""
         self.fate, self._counting = fate, False
         self.lines = self.statements = self.purchases = 0
-        sys.settrace(self._trace)
+        if fate.where == "line":  # it makes a process half as fast
+            sys.settrace(self._trace)
 
     def end(self) -> dict[str, int]:
         """The attempt is over; how much of each there was."""

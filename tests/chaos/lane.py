@@ -11,7 +11,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,13 +24,16 @@ from openbell.engine.ledger import ensure_accounts
 from openbell.engine.registry import Product, Registry
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
-from tests.chaos import deals, mutants
+from tests.chaos import clients, deals, mutants
 from tests.chaos.fate import EXIT, Fate
+from tests.chaos.gateway import Gateway, open_gateway
 from tests.chaos.nursery import Child, Nursery
 from tests.chaos.outside import LATE_S, Line, Outside
 from tests.chaos.shop import Shop
 
 ATTEMPTS_MOST = 60
+GATED_S = 60.0
+"""A job that nobody may claim waits for a provider; so much later it has been forgiven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Lane:
     shop: Shop
     products: dict[str, Product]
     nursery: Nursery
+    gateway: Gateway | None = None
+    """Where the providers are; without one only the shop's products can be played."""
     counts: Counter[str] = field(default_factory=Counter)
     met: set[tuple[str, str, int]] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
@@ -80,6 +85,12 @@ class Lane:
         self.counts["stories"] += 1
         return passed
 
+    def grow_moody(self, share: float) -> None:
+        """From now on this share of what is asked of anybody ends badly."""
+        self.shop.moody = share
+        if self.gateway is not None:
+            self.gateway.moody = share
+
     async def rest(self) -> None:
         """Until nothing is on its way to the provider."""
         await asyncio.sleep(max(0.0, self._in_truth_until - asyncio.get_running_loop().time()))
@@ -100,21 +111,34 @@ class Lane:
         )
         if row is not None and row["left_s"] is not None:
             left_s = max(0.0, row["left_s"]) + 0.001
-            if self._frozen or asyncio.get_running_loop().time() < self._in_truth_until:
-                await asyncio.sleep(left_s)
-            else:
-                await self.pool.execute("update openbell.clock set shift = shift + make_interval(secs => $1)", left_s)
+            in_truth_s = (
+                left_s if self._frozen else min(left_s, self._in_truth_until - asyncio.get_running_loop().time())
+            )
+            await asyncio.sleep(max(0.0, in_truth_s))
+            await self._later(left_s - max(0.0, in_truth_s))
             await self.pool.execute("update openbell.job set parked_until = null")
         return row is not None
 
+    async def _later(self, seconds: float) -> None:
+        """The clocks of the database and of the providers go on."""
+        if seconds <= 0:
+            return
+        await self.pool.execute("update openbell.clock set shift = shift + make_interval(secs => $1)", seconds)
+        if self.gateway is not None:
+            await self.gateway.later(seconds)
+
     async def _attempt(self, story: Story, fate: Fate, number: int) -> dict[str, int] | None:
         child = self._idle.pop() if self._idle else await self.nursery.child()
+        if self.gateway is not None:
+            self.gateway.arm(fate, child.pid)
         child.order(fate)
         said = await child.end()
         self.counts["attempts"] += 1
         if isinstance(said, dict):
             self._idle.append(child)
-            return said
+            if said["claimed"] is None and not self._frozen:
+                await self._later(GATED_S)
+            return said | ({"wire": self.gateway.requests} if self.gateway and self.gateway.requests else {})
         self.met.add((story.kind, fate.where, fate.number))
         if (fate.where, fate.moment) == ("wire", "late"):
             self._in_truth_until = asyncio.get_running_loop().time() + 2 * LATE_S
@@ -136,6 +160,8 @@ class Lane:
 
     async def _thaw(self, number: int | None) -> None:
         """Who stands still goes on now, if it is time, and ends what it was at; its lease is long gone."""
+        if self.gateway is not None:
+            self.gateway.arm(None)
         for child, until in list(self._frozen):
             if number is None or number > until:
                 self._frozen.remove((child, until))
@@ -147,24 +173,26 @@ class Lane:
 
 @asynccontextmanager
 async def open_lane(
-    dsn: str, folder: Path, seed: int, mutant: str | None = None, role: str = "attempts"
+    dsn: str, folder: Path, seed: int, mutant: str | None = None, role: str = "attempts", *, providers: bool = False
 ) -> AsyncIterator[Lane]:
-    """A lane on an empty database, for children of a role."""
+    """A lane on an empty database, for children of a role; with ``providers`` it has a sandbox of its own."""
     await migrate(dsn)
-    pool = await open_pool(dsn, name="chaos boss", max_size=4)
-    made = {one.name: one for one in deals.products(Line("", ""))}
-    await Registry(list(made.values())).seed(pool)
-    await ensure_accounts(pool, deals.limits())
-    async with pool.acquire() as connection:
-        await mutants.change_functions(connection, mutant)
     shop = Shop(Random(seed))
-    outside = Outside(folder / "outside", None, Random(seed), latency_s=0.0, shop=shop)
-    await outside.start()
-    options = {"dsn": dsn, "outside": str(folder / "outside"), "boss": str(folder / "boss"), "mutant": mutant}
-    options["role"] = role
-    try:
-        async with Nursery(options, folder / "children.log").opened() as nursery:
-            yield Lane(pool, shop, made, nursery)
-    finally:
-        pool.terminate()
-        await outside.stop()
+    async with AsyncExitStack() as stack:
+        pool = await open_pool(dsn, name="chaos boss", max_size=4)
+        stack.callback(pool.terminate)
+        made = {one.name: one for one in clients.everything(Line("", ""), None)}
+        await Registry(list(made.values())).seed(pool)
+        await ensure_accounts(pool, deals.limits() + clients.limits())
+        async with pool.acquire() as connection:
+            await mutants.change_functions(connection, mutant)
+        outside = Outside(folder / "outside", None, Random(seed), latency_s=0.0, shop=shop)
+        await outside.start()
+        stack.push_async_callback(outside.stop)
+        gateway = await stack.enter_async_context(open_gateway(folder, Random(seed))) if providers else None
+        options = {
+            "dsn": dsn, "outside": str(folder / "outside"), "boss": str(folder / "boss"), "mutant": mutant,
+            "role": role, "places": gateway.places if gateway else None,
+        }  # fmt: skip
+        nursery = await stack.enter_async_context(Nursery(options, folder / "children.log").opened())
+        yield Lane(pool, shop, made, nursery, gateway)

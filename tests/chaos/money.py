@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from openbell.engine.attempt import Attempt
 from openbell.engine.runner import Runner
 from openbell.engine.spends import Call, Settlement, Spends
+from openbell.providers.mail import Mailer
+from openbell.providers.perplexity.client import Perplexity
 
 
 def settle_first() -> None:
@@ -47,10 +51,57 @@ def send_asleep() -> None:
     original = Call.sending
 
     async def sending(self: Call) -> None:
-        self._until = float("inf")
+        self._until = self._leave_by = float("inf")
         await original(self)
 
     Call.sending = sending  # type: ignore[method-assign]
+
+
+def submit_again() -> None:
+    """A run whose name was lost is taken for one that never was."""
+    original = Perplexity._keyed
+
+    @asynccontextmanager
+    async def keyed(self: Perplexity, *args: Any) -> AsyncIterator[Call]:
+        async with original(self, *args) as call:
+            if call.provider_ref is None:
+                call.not_found()
+            yield call
+
+    Perplexity._keyed = keyed  # type: ignore[method-assign]
+
+
+def batch_again() -> None:
+    """A batch is made without asking for an earlier one, under a key that the provider does not get to see."""
+
+    async def find(self: Perplexity, call: Call, key: str) -> None:
+        call.not_found()
+
+    original = Perplexity._make
+
+    async def make(self: Perplexity, *args: Any, **options: Any) -> Any:
+        return await original(self, *args, **options | {"headers": None})
+
+    Perplexity._find_batch = find  # type: ignore[method-assign]
+    Perplexity._make = make  # type: ignore[method-assign]
+
+
+def mail_unmarked() -> None:
+    """A mail leaves without anybody having written down that it does."""
+    original = Mailer.send
+
+    async def send(self: Mailer, *args: Any, **options: Any) -> Any:
+        sending, Call.sending = Call.sending, _without_a_mark
+        try:
+            return await original(self, *args, **options)
+        finally:
+            Call.sending = sending  # type: ignore[method-assign]
+
+    Mailer.send = send  # type: ignore[method-assign]
+
+
+async def _without_a_mark(self: Call) -> None:
+    self._sent = True
 
 
 def trust_the_hold() -> None:

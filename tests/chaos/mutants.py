@@ -161,6 +161,15 @@ MONEY: Mapping[str, Mutant] = {
         code=money.send_asleep,
         plan=STATEMENTS | {"kinds": ("asked",), "how": "stop", "thaw": 9},
     ),
+    "a run whose name was lost is submitted again": Mutant(
+        "what must not be repeated is bought once", code=money.submit_again, plan=WIRE | {"kinds": ("research",)}
+    ),
+    "a batch is made without its key": Mutant(
+        "what has a key is bought once", code=money.batch_again, plan=WIRE | {"kinds": ("batch",)}
+    ),
+    "a mail leaves without its mark": Mutant(
+        "what must not be repeated is bought once", code=money.mail_unmarked, plan=WIRE | {"kinds": ("mail",)}
+    ),
     "what a call took is not told": Mutant(
         "spends cost what the provider charged", code=money.trust_the_hold, plan=WIRE | {"kinds": ("keyed",)}
     ),

@@ -9,6 +9,7 @@ role is: ``attempts`` takes one order after the other and makes an attempt at wh
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -25,7 +26,7 @@ from openbell.engine.ledger import ensure_accounts
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
 from openbell.postgres.pool import open_pool
-from tests.chaos import deals, mutants, siege, storm
+from tests.chaos import clients, deals, mutants, siege, storm
 from tests.chaos.fate import Doomed, Fate, Watcher
 from tests.chaos.outside import Line
 
@@ -38,6 +39,9 @@ def main() -> None:
     options = json.loads(sys.argv[1])
     mutants.change_statements(options["mutant"])
     mutants.change_code(options["mutant"])
+    if options.get("places"):
+        clients.hurry()
+    gc.freeze()  # what is there for good is not copied when a child's collector looks at it
     children: set[int] = set()
     told, tells = os.pipe()
     os.set_blocking(tells, False)
@@ -119,9 +123,9 @@ async def make_attempts(options: dict[str, Any]) -> None:
     watcher = Watcher()
     pool: Any = Doomed(await open_pool(options["dsn"], name="crash", max_size=5, ordered=True), watcher)
     line = Line(options["outside"], f"p{os.getpid()}", watcher.wire)
-    registry = Registry(deals.products(line))
+    registry = Registry(clients.everything(line, options["places"]))
     runner = Runner(pool, registry, Hints(pool, None), lambda attempt: attempt, wake=_nothing, wake_parked=_nothing)
-    runner.accounts = await ensure_accounts(pool, deals.limits())
+    runner.accounts = await ensure_accounts(pool, deals.limits() + clients.limits())
     hired = await pool.fetchval(SQL.get("register_worker"), f"p{os.getpid()}", 1, LEASE)
     reader, writer = await dial(options, hired)
     while order := await reader.readline():

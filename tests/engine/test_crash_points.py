@@ -1,7 +1,8 @@
 """Processes that die or stand still at every moment between the intent of a call and its settlement.
 
-The short form of ``make chaos KILLS=10000``: real processes, a provider with books of its own, and both ledgers
-compared to the micro-dollar. Then the engine's handling of money is broken on purpose, which must be noticed each time.
+The short form of ``make chaos KILLS=10000``: real processes, a shop with books of its own, and a sandbox that is asked
+through the real clients; all books are compared to the micro-dollar. Then the engine's and the clients' handling of
+money is broken on purpose, which must be noticed each time.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.chaos.clients import PROVIDERS
 from tests.chaos.fate import Fate
-from tests.chaos.kills import PLACES, Outcome, close_books, run, try_mutant
+from tests.chaos.kills import KINDS, NONE, PLACES, Outcome, close_books, run, try_mutant
 from tests.chaos.lane import Story, open_lane
 from tests.chaos.mutants import MONEY
 from tests.support import TestServer
@@ -44,6 +46,8 @@ async def test_nothing_is_paid_twice_or_for_nothing(empty_dsn: str, second_dsn: 
     assert figures["unknown"] > 0
     assert figures["lines_met"] > KILLS / 4
     assert set(figures["by"]) >= {f"kill at {place}" for place in PLACES}
+    assert set(figures["of_providers"]) == set(PROVIDERS)
+    assert min(figures["of_providers"].values()) > 0
 
 
 @pytest.mark.slow
@@ -56,7 +60,7 @@ async def test_who_is_frozen_with_the_request_in_hand_pays_once_where_keys_are_k
     outcome = Outcome()
     async with open_lane(empty_dsn, tmp_path, 1) as lane:
         for kind in ("keyed", "paid"):
-            (passed,) = await lane.play(Story(kind))
+            (passed,) = await lane.play(Story(kind, [NONE]))
             for number in range(passed["line"] // 3, passed["line"] * 2 // 3, 7):
                 await lane.play(Story(kind, [Fate("line", number, "stop")], thaw=5))
         await close_books(lane, outcome)
@@ -76,13 +80,17 @@ async def test_broken_handling_of_money_is_noticed(empty_dsn: str, tmp_path: Pat
 async def test_the_books_of_a_quiet_day_agree(empty_dsn: str, tmp_path: Path) -> None:
     """PF-21: without any fault no spend is doubtful, and the ledgers agree at once."""
     outcome = Outcome()
-    async with open_lane(empty_dsn, tmp_path, 1) as lane:
-        for kind in ("read", "keyed", "asked", "paid", "bare", "beside", "chain", "run"):
+    async with open_lane(empty_dsn, tmp_path, 1, providers=True) as lane:
+        for kind in KINDS:
             await lane.play(Story(kind))
         await close_books(lane, outcome)
     assert outcome.violations == []
     assert outcome.doubtful == 0
     connection = await asyncpg.connect(empty_dsn)
-    spent = await connection.fetchval("select spent from openbell.account where period = 'ever' and spent > 0")
+    rows = await connection.fetch(
+        "select subject, spent + overrun as spent from openbell.account where period = 'ever'"
+    )
+    spent = {row["subject"]: row["spent"] for row in rows}
     await connection.close()
-    assert spent == outcome.charged
+    assert sum(spent.values()) == outcome.charged
+    assert min(spent[name] for name in ("store", "perplexity", "anthropic")) > 0
