@@ -14,12 +14,16 @@ import asyncpg
 import pytest
 
 from openbell.cli import calendars
+from openbell.engine.artifacts import read
 from openbell.engine.sessions import Session, list_calendars, write_sessions
 from openbell.products.market.exchanges import CALENDARS
 from tests.cli import house
 from tests.cli.house import run
 from tests.engine.hand import Hand, declare, queue
-from tests.support import eventually
+from tests.support import Clock, eventually
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+"""The library's own, with pandas 3.1."""
 
 KEY = "a9F3kQ7LmZ2vX8sT4wR6yB1nC5dE0gHj"
 TODAY = datetime.now(UTC).date()
@@ -161,6 +165,29 @@ async def test_the_doctor_knows_when_a_calendar_ends(terminal: Terminal, pool: a
             assert found["state"] == state, found
             assert str(end.date()) in found["detail"]
     assert (await list_calendars(pool))[0].days == 2
+
+
+@pytest.mark.parametrize(
+    ("sunday", "monday"),
+    [("2025-03-09T20:00Z", "2025-03-10T13:30Z"), ("2025-11-02T20:00Z", "2025-11-03T14:30Z")],
+    ids=["spring", "autumn"],
+)
+async def test_the_opening_after_a_clock_change(pool: asyncpg.Pool, clock: Clock, sunday: str, monday: str) -> None:
+    """MD-17: over both weekends on which New York changes its clocks, a quote rests until the opening by new time."""
+    before, opening = datetime.fromisoformat(sunday), datetime.fromisoformat(monday)
+    async with pool.acquire() as connection:
+        sessions = [one for one in calendars.compute("XNYS", date(2025, 2, 1)) if one.day < date(2025, 12, 1)]
+        await write_sessions(connection, "XNYS", sessions)
+    await clock.advance(before - await clock.now())
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    await hand.publish(claim, {"n": 1}, calendar="XNYS")
+    reading = await read(pool, "number", "a")
+    assert reading.fresh_until == opening + timedelta(seconds=2)
+    assert f"closed until Mon {opening:%H:%M} UTC" in reading.reason
+    await clock.advance(opening + timedelta(seconds=1) - await clock.now())
+    assert await queue(pool, "a")
 
 
 @pytest.mark.slow

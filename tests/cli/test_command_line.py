@@ -15,7 +15,7 @@ from openbell.cli import main
 from openbell.cli.output import age, cell, dollars, flatten
 from tests.cli.house import COMMAND, environ, run
 
-COMMANDS = ("up", "web", "worker", "sandbox", "migrate", "get", "jobs", "accounts", "products", "doctor")
+COMMANDS = ("up", "web", "worker", "sandbox", "migrate", "get", "jobs", "accounts", "products", "calendars", "doctor")
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:

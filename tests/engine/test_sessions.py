@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import BaseModel
 
 from openbell.engine.artifacts import Reading, read
 from openbell.engine.errors import InvalidDeclaration
 from openbell.engine.inquiry import inquire
-from openbell.engine.registry import Registry
+from openbell.engine.keys import Key
+from openbell.engine.registry import Calls, Product, Registry, product
 from openbell.engine.sessions import (
     InvalidSessions,
     Session,
@@ -25,8 +27,9 @@ from openbell.engine.sessions import (
     write_sessions,
 )
 from openbell.engine.sweep import sweep
+from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, declare, one, queue
-from tests.support import Clock
+from tests.support import Clock, eventually
 
 FRIDAY, MONDAY = date(2030, 3, 8), date(2030, 3, 11)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(hours=24)
@@ -48,6 +51,29 @@ def days(first: date, count: int) -> list[Session]:
     """So many days, without weekends."""
     every = (first + timedelta(days=n) for n in range(count))
     return [session(day) for day in every if day.weekday() < 5]
+
+
+class Named(BaseModel):
+    """A value that names its calendar."""
+
+    calendar: str | None
+
+
+def declare_named(make: Callable[[Key, Any], Awaitable[Named]]) -> Product:
+    """A product whose values name theirs."""
+
+    @product(
+        "named", key=Key, version=1, ttl=MINUTE, stale=HOUR, empty=HOUR, retry=MINUTE, keep=HOUR, timeout=MINUTE,
+        spends={"shop": Calls(1)}, licence="cc0", calendar="calendar",
+    )  # fmt: skip
+    async def producer(key: Key, ctx: Any) -> Named:
+        return await make(key, ctx)
+
+    return producer
+
+
+async def is_fresh(pool: asyncpg.Pool, key: str) -> bool:
+    return (await read(pool, "named", key)).state == "fresh"
 
 
 @pytest.fixture
@@ -131,6 +157,24 @@ async def test_the_refresh_that_comes_early_is_the_last_one(market: Market) -> N
     await market.check(at(FRIDAY, 20, 59, 30))
     reading = await market.check(at(FRIDAY, 21) + SETTLED - EARLY + timedelta(milliseconds=1))
     assert near(reading.fresh_until, at(FRIDAY, 21) + SETTLED + DAY)
+
+
+async def test_a_worker_reads_the_calendar_from_the_value(
+    employ: Employ, pool: asyncpg.Pool, db: Any, clock: Clock
+) -> None:
+    """MD-16: what a producer returns says which calendar it keeps to; a value that names none keeps to none."""
+
+    async def make(key: Key, ctx: Any) -> Named:
+        return Named(calendar=None if key == "anytime" else "TEST")
+
+    await move(clock, at(FRIDAY, 21) + SETTLED)
+    await employ(declare_named(make))
+    await queue(pool, "hours", "anytime", name="named")
+    for key, rest in (("hours", DAY), ("anytime", MINUTE)):
+        await eventually(partial(is_fresh, pool, key))
+        reading = await read(pool, "named", key)
+        assert reading.checked_at is not None
+        assert reading.fresh_until == reading.checked_at + rest
 
 
 async def test_what_is_missing_is_asked_for_at_any_time(market: Market) -> None:
