@@ -186,6 +186,11 @@ async def read_heads(db: Db, keys: Sequence[tuple[str, str]]) -> dict[tuple[str,
     return {(row["product"], row["key"]): tuple(row.values())[2:] for row in rows}
 
 
+async def known_keys(db: Db, product: str, *, after: str = "", limit: int = 1_000) -> list[str]:
+    """Keys of a product that have a value which may be served, in order, from behind ``after`` on."""
+    return [row["key"] for row in await db.fetch(SQL.get("list_known_keys"), product, after, limit)]
+
+
 async def history(db: Db, product: str, key: str, limit: int = 50) -> list[Version]:
     """The latest versions of a key, newest first."""
     return [Version(**row) for row in await db.fetch(SQL.get("read_versions"), product, key, limit)]

@@ -1,4 +1,8 @@
-"""How many shares of a company there are, as it has told the SEC."""
+"""How many shares of a company there are, as it has told the SEC.
+
+Reports come in when they come, so this is made by schedule, once a day for every company whose profile is known, and
+also when somebody looks. What is fresh already is left alone.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,27 @@ from datetime import date
 
 from pydantic import BaseModel, Field
 
+from openbell.engine.artifacts import known_keys
+from openbell.engine.demand import want
 from openbell.engine.errors import NothingKnown
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, days, hours, minutes, product, seconds, task
+from openbell.engine.schedules import schedule
 from openbell.products.context import Context
-from openbell.products.keys import Symbol
+from openbell.products.keys import Global, Symbol
 from openbell.products.market.fields import in_order
 from openbell.providers.edgar import Fact
 
 FACTS = (("dei", "EntityCommonStockSharesOutstanding"), ("us-gaap", "CommonStockSharesOutstanding"))
 """Where the figure is: on the cover of a report, else in its balance sheet."""
+
+
+AT_ONCE = 500
+"""Companies that one statement wants."""
+
+WANTED_FOR = hours(6)
+"""How long the interest of a day lasts: long enough to refresh what was still fresh when it began."""
+
+DUE = "schedule:sec-outstanding-shares"
 
 
 class SharesOutstanding(BaseModel):
@@ -81,3 +97,32 @@ def _rows(found: list[Fact]) -> list[SharesOutstanding]:
         ),
         "as_of",
     )
+
+
+@task(
+    "sec-outstanding-shares-due",
+    key=Global,
+    version=1,
+    timeout=minutes(5),
+    retry=minutes(10),
+    job_class="scheduled",
+)
+async def sec_outstanding_shares_due(_: Global, ctx: Context) -> None:
+    """Want the shares of every company with a profile, a few hundred at a time; the limits of EDGAR set the pace."""
+    pool, after = ctx.attempt.pool, ""
+    while symbols := await known_keys(pool, "profile", after=after, limit=AT_ONCE):
+        wanted = [("sec-outstanding-shares", symbol) for symbol in symbols]
+        await want(pool, wanted, source=DUE, seconds=WANTED_FOR.total_seconds(), job_class="scheduled")
+        after = symbols[-1]
+        await ctx.attempt.progress(f"wanted up to {after}")
+
+
+DAILY = schedule(
+    "sec-outstanding-shares",
+    sec_outstanding_shares_due,
+    "GLOBAL",
+    cron="0 6 * * *",
+    zone="America/New_York",
+    missed="late",
+    max_late=hours(12),
+)
