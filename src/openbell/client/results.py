@@ -35,9 +35,13 @@ class Table(_Answer):
 
 
 class Product(_Answer):
-    """A data type and its policy as it is in force; spans in seconds. ``table`` is None where it has no rows."""
+    """A data type and its policy as it is in force; spans in seconds.
+
+    ``key`` says what its keys look like; ``table`` is None where it has no rows.
+    """
 
     name: str
+    key: str | None = None
     kind: str
     provider: str
     ttl_s: float | None

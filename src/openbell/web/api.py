@@ -14,7 +14,7 @@ from openbell.engine import jobs
 from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.errors import UnknownJob
 from openbell.engine.inquiry import inquire
-from openbell.engine.registry import Registry, list_products
+from openbell.engine.registry import Product, Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
 from openbell.web.schemas import (
@@ -53,12 +53,16 @@ def registry(request: Request) -> Registry:
 
 @router.get("/products", response_model=ProductList)
 async def products(request: Request) -> dict[str, Any]:
-    """The products, the policy in force for each, and the columns of those with rows."""
-    declared = registry(request).products
+    """The products: the policy in force for each, what its keys look like, and the columns of those with rows."""
     async with database(request).use() as db:
         rows = await list_products(db)
-    tables = {name: table.as_json() for name, one in declared.items() if (table := table_of(one.model))}
-    return {"products": [row.as_json() | {"table": tables.get(row.name)} for row in rows]}
+    return {"products": [row.as_json() | declared(registry(request).products.get(row.name)) for row in rows]}
+
+
+def declared(product: Product | None) -> dict[str, Any]:
+    """What only the code knows of a product; nulls for one that is in the database alone."""
+    table = table_of(product.model) if product else None
+    return {"key": product and product.key.shape, "table": table and table.as_json()}
 
 
 @router.get("/artifacts/{product}/{key:path}/why", response_model=Explained)
