@@ -128,7 +128,9 @@ async def run(dsns: Sequence[str], folder: Path, *, kills: int, seed: int, chose
         ]
         passed = await measure(lanes[0])
         outcome.places = sum(most["line"] for most in passed.values())
-        todo = spread(list(every_fate(passed)), round(chosen * (kills - workers)))
+        most = round(chosen * (kills - workers))
+        todo = spread([*every_fate(passed, ("wire", "statement"))], most // 2)
+        todo += spread([*every_fate(passed, ("line",))], most - len(todo))
         random.shuffle(todo)
         chances = any_fates(passed, random)
 
