@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -377,6 +378,18 @@ async def test_the_database_refuses_overlaps_itself(db: asyncpg.Connection) -> N
     await db.execute(add, "OTHER", FRIDAY, at(FRIDAY, 20), at(FRIDAY, 22))
     with pytest.raises(asyncpg.ExclusionViolationError):
         await db.execute(add, "TEST", FRIDAY, at(FRIDAY, 20), at(FRIDAY, 22))
+
+
+async def test_two_who_write_at_once(pool: asyncpg.Pool) -> None:
+    """MD-17: two that write the same calendar at once take turns; the table is what the later one wrote."""
+
+    async def write(begin: int) -> None:
+        async with pool.acquire() as connection:
+            await write_sessions(connection, "TEST", [session(day.day, begin) for day in days(FRIDAY, 60)])
+
+    await asyncio.gather(*(write(begin) for begin in (12, 13, 14, 15)))
+    rows = await pool.fetch("select distinct extract(hour from opens_at at time zone 'UTC') from openbell.session")
+    assert len(rows) == 1
 
 
 async def test_calendars_in_use_are_known(market: Market, pool: asyncpg.Pool) -> None:

@@ -277,7 +277,10 @@ class House:
             while True:
                 environ = without_paid_keys(os.environ) | self._database
                 arguments = ("calendars", "write", "--if-needed")
-                code, said = await run_once(arguments, environ=environ, lifeline_fd=self._lifeline[0])
+                try:
+                    code, said = await run_once(arguments, environ=environ, lifeline_fd=self._lifeline[0])
+                except OSError as error:
+                    code, said = 1, f"{error}\n".encode()
                 log.write(said)
                 if code:
                     trouble = said.decode("utf-8", "replace").strip().rpartition("\n")[2]

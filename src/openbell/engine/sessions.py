@@ -16,12 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
+
+Connection: TypeAlias = "asyncpg.Connection | PoolConnectionProxy"
+"""One connection, because what is written here takes a transaction."""
 
 ENDS_SOON = timedelta(days=60)
 """A calendar that reaches no further is to be written anew."""
@@ -89,7 +93,7 @@ class CalendarRow:
         }
 
 
-async def write_sessions(db: asyncpg.Connection, calendar: str, sessions: Sequence[Session]) -> None:
+async def write_sessions(db: Connection, calendar: str, sessions: Sequence[Session]) -> None:
     """Make these the sessions of ``calendar`` from the first of their days on; earlier days stay.
 
     Days that an operator has changed stay, too. Raises :class:`InvalidSessions` when they overlap, are not in order, or
@@ -114,7 +118,7 @@ async def write_sessions(db: asyncpg.Connection, calendar: str, sessions: Sequen
 
 
 async def close_day(
-    db: asyncpg.Connection, calendar: str, day: date, *, at: datetime | None = None, actor: str, reason: str
+    db: Connection, calendar: str, day: date, *, at: datetime | None = None, actor: str, reason: str
 ) -> list[Session]:
     """Close a day, the whole of it or from ``at`` on, and write that into the audit log; the hours that are left.
 
@@ -124,7 +128,7 @@ async def close_day(
     return await _change(db, "close_sessions", (calendar, day, at), actor, "calendar.close", note)
 
 
-async def reopen_day(db: asyncpg.Connection, calendar: str, day: date, *, actor: str) -> list[Session]:
+async def reopen_day(db: Connection, calendar: str, day: date, *, actor: str) -> list[Session]:
     """Give a day its computed hours back, and write that into the audit log; those hours.
 
     Values that rest because of the closure are due again at once. Raises :class:`UnknownSession`.
@@ -133,7 +137,7 @@ async def reopen_day(db: asyncpg.Connection, calendar: str, day: date, *, actor:
 
 
 async def _change(
-    db: asyncpg.Connection, statement: str, columns: tuple[Any, ...], actor: str, action: str, note: dict[str, Any]
+    db: Connection, statement: str, columns: tuple[Any, ...], actor: str, action: str, note: dict[str, Any]
 ) -> list[Session]:
     calendar, day = columns[:2]
     async with db.transaction():
