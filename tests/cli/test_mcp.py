@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -123,6 +125,36 @@ async def test_with_demand_a_model_can_ask_for_what_is_fresh(site: Site) -> None
         await site.publish("quote", "AAPL", QUOTE)
         assert data(await asyncio.wait_for(asking, 10))["state"] == "fresh"
     assert await site.count("job") == 1
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, None])
+def test_it_ends_at_once_when_asked_to(asked: signal.Signals | None) -> None:
+    """Ctrl-C, SIGTERM, and a host that is gone end it, also while it waits for a question; stdout is the wire alone."""
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    question = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    with subprocess.Popen(
+        [*COMMAND, "mcp", "--url", "http://127.0.0.1:9"],
+        env=environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(question) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"]["serverInfo"]["name"] == "openbell"
+        if asked is None:
+            process.stdin.close()
+        else:
+            process.send_signal(asked)
+        assert process.wait(5) == (0 if asked is None else -asked)
+        assert process.stdout.read() == ""
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

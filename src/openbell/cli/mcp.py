@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
@@ -40,6 +41,7 @@ def mcp(url: str | None, demand: bool, data: Path | None) -> None:
     address = url or _address(data)
     if not address.startswith(("http://", "https://")):
         raise CliError(f"{address!r} is no address: write one such as http://127.0.0.1:8000.", BAD_INPUT)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the SDK reads stdin in a thread, which nothing else interrupts
     reach.run_async(serve(address, demand=demand))
 
 
