@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from openbell.engine.keys import Key
 from openbell.engine.registry import Product, minutes, task
 from openbell.products.context import Context, contexts
 from openbell.products.sources import Connections, Source
+from openbell.providers.mail import Relay
 from openbell.providers.perplexity import Ask
 from tests.cli.house import run
 from tests.engine.conftest import (
@@ -28,6 +30,7 @@ from tests.sandbox.harness import Running, Start
 from tests.support import Clock, eventually
 
 STEPS = 5
+CIKS = {"AAPL": 320193, "MSFT": 789019}
 PAID = ("perplexity", "anthropic", "openai")
 BUDGET = 100_000_000
 
@@ -47,6 +50,7 @@ def sources(root: str) -> dict[str, Source]:
         "openai": Source(f"{root}/openai/v1", "sandbox", budget=BUDGET),
         "scrapfly": Source(f"{root}/scrapfly", "sandbox", plan="pro"),
         "news": Source(f"{root}/news"),
+        "edgar": Source(f"{root}/edgar"),
         "wikimedia": Source(f"{root}/wikimedia"),
     }
 
@@ -95,7 +99,22 @@ async def quote(key: str, ctx: Context) -> None:
     await ctx.fmp.quote(key.partition(" ")[0])
 
 
-CHORES = [chore(work.__name__, work) for work in (research, summary, headline, page, quote)]
+async def filings(key: str, ctx: Context) -> None:
+    await ctx.edgar.submissions(CIKS[key.partition(" ")[0]])
+
+
+async def views(key: str, ctx: Context) -> None:
+    await ctx.pageviews.daily("Apple_Inc.", date(2026, 10, 1), date(2026, 10, 31))
+
+
+async def letter(key: str, ctx: Context) -> None:
+    message = EmailMessage()
+    message["From"], message["Message-ID"] = "us@example.com", f"<{key.replace(' ', '.')}@example.com>"
+    message.set_content(f"What is new about {key}?")
+    await ctx.mailer.send(message, to="you@example.org", sender="us@example.com")
+
+
+CHORES = [chore(work.__name__, work) for work in (research, summary, headline, page, quote, filings, views, letter)]
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("drop", {"provider": "perplexity", "path": "v1/agent"}),  # accepted and billed, and nobody learns its name
@@ -108,13 +127,22 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("upstream_404", {"provider": "scrapfly"}),
     ("drop", {"path": "quote"}),
     ("html502", {"path": "quote"}),
+    ("html503", {"provider": "edgar"}),
+    ("html503", {"provider": "wikimedia"}),
+    ("mailbox_busy", {"provider": "smtp"}),
+    ("drop", {"provider": "smtp"}),  # accepted, and nobody learns of it
+    ("drop", {"provider": "edgar"}),
 ]
 
 
+DOUBTS = [("perplexity", True), ("openai", True), ("openai", False), ("smtp", True)]
+"""What nobody can tell after these faults, and whether it was made."""
+
+
 async def live_a_day(pool: asyncpg.Pool, clock: Clock, sandbox: Running) -> None:
-    """Every five hours some of everything is queued, two things go wrong, and all comes to its end."""
+    """Every five hours some of everything is queued, three things go wrong, and all comes to its end."""
     for step in range(STEPS):
-        for kind, where in FAULTS[2 * step : 2 * step + 2]:
+        for kind, where in FAULTS[step::STEPS]:
             await sandbox.fault(kind, times=1, **where)
         for one in CHORES:
             await enqueue(pool, one, [(f"AAPL {step}", None), (f"MSFT {step}", None)])
@@ -128,19 +156,19 @@ async def live_a_day(pool: asyncpg.Pool, clock: Clock, sandbox: Running) -> None
         await sandbox.clock(advance_s=17_400)
 
 
-async def resolve_by_their_book(sandbox: Running, cwd: Path, dsn: str) -> list[int]:
-    """Tell of every call in doubt what the provider's own record says; what they have cost."""
+async def resolve_by_their_book(sandbox: Running, cwd: Path, dsn: str) -> list[tuple[str, bool]]:
+    """Tell of every call in doubt what the provider's own record says; of which providers, and whether it was made."""
     doubtful = await _ask(cwd, dsn, "spends", "list", "--unknown")
-    costs = []
-    for provider in PAID:
+    found = []
+    for provider in (*PAID, "smtp"):
         spends = sorted(one["id"] for one in doubtful if one["provider"] == provider)
         records = [one for one in await sandbox.entries(provider) if one["status"] is None or one["status"] == 500]
         for spend_id, record in zip(spends, records, strict=True):
-            cost = record["billed_usd_micro"]
-            word = ("--happened", "--cost", f"{cost / 1_000_000:.6f}") if cost else ("--never-happened",)
+            cost = ("--cost", f"{record['billed_usd_micro'] / 1_000_000:.6f}") if record["billed_usd_micro"] else ()
+            word = ("--happened", *cost) if record["billed"] else ("--never-happened",)
             await _ask(cwd, dsn, "spends", "resolve", str(spend_id), *word, "--reason", "it is on their bill")
-            costs.append(cost)
-    return costs
+            found.append((provider, record["billed"]))
+    return found
 
 
 async def test_a_day_adds_up_to_the_billing_ledger(
@@ -153,18 +181,23 @@ async def test_a_day_adds_up_to_the_billing_ledger(
 ) -> None:
     """Done when: `openbell costs` after a day in the sandbox is its billing ledger, once doubts are resolved by it."""
     sandbox = await start()
-    connections = Connections(sources(sandbox.url))
+    smtp = (await sandbox.client.get("/_control/ports")).json()["smtp"]
+    given = sources(sandbox.url)
+    connections = Connections(given, contact="tests@example.com", relay=Relay("127.0.0.1", smtp, tls="none"))
     await employ(*CHORES, limits=connections.limits, context=contexts(connections), slots=8)
     await live_a_day(pool, clock, sandbox)
 
     book = (await sandbox.ledger())["totals"]["by_provider"]
     billed = {name: book[name]["billed_usd_micro"] for name in PAID}
-    assert [cost > 0 for cost in await resolve_by_their_book(sandbox, tmp_path, dsn)] == [True, True, False]
+    assert set(book) == {*given, "smtp"}
+    assert await resolve_by_their_book(sandbox, tmp_path, dsn) == DOUBTS
     said = await _ask(tmp_path, dsn, "costs", "--by", "provider")
     assert {row["provider"]: row["cost_micro"] for row in said["rows"] if row["provider"] in PAID} == billed
     assert said["total"]["cost_micro"] == sum(billed.values()) > 0
     taken = "select sum((took ->> 'credits')::bigint) from openbell.spend where provider = 'scrapfly'"
     assert await pool.fetchval(taken) == book["scrapfly"]["billed_credits"] > 0
+    sent = "select count(*) from openbell.spend where provider = 'smtp' and state = 'settled'"
+    assert await pool.fetchval(sent) == book["smtp"]["billed_calls"] == 2 * STEPS
     await connections.close()
 
 
