@@ -11,7 +11,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from openbell.engine.errors import NothingKnown
@@ -31,10 +40,13 @@ class Record(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _blanks(cls, row: Any) -> Any:
-        """The provider writes "" where it means nothing."""
+        """The provider writes "" where it means nothing. Text with a NUL is none: no database holds it."""
         if not isinstance(row, dict):
             return row
-        return {name: None if isinstance(value, str) and not value.strip() else value for name, value in row.items()}
+        texts = {name: value for name, value in row.items() if isinstance(value, str)}
+        if any("\x00" in value for value in texts.values()):
+            raise ValueError("a text has a NUL")
+        return row | {name: value if value.strip() else None for name, value in texts.items()}
 
 
 class Figures(Record):
@@ -56,7 +68,22 @@ def _no_zero(value: Any) -> Any:
 
 
 def _in_new_york(value: Any) -> Any:
+    """A time without a zone is New York's, and a day its beginning; one with a zone stays."""
+    if isinstance(value, str) and len(value) == len("2012-06-01"):
+        value = f"{value} 00:00:00"
     return local_time(value) if isinstance(value, str) and len(value) == len("2012-06-01 09:30:00") else value
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    if time is not None and time.tzinfo is None:
+        raise ValueError("the time has no zone")
+    return time
+
+
+def _local(time: datetime) -> datetime:
+    if time.tzinfo is not None:
+        raise ValueError("the time has a zone, and is to be in that of the exchange")
+    return time
 
 
 # What changes a value stands last, so that what is to hold for it applies to the changed one.
@@ -79,8 +106,12 @@ Quotient = Annotated[
     Field(description="a plain ratio; the provider's 0 means that there was nothing to divide by, and is nothing here"),
 ]
 Link = Annotated[str | None, Field(max_length=2_000, description="an address of the web"), BeforeValidator(_link)]
-InNewYork = Annotated[datetime, BeforeValidator(_in_new_york)]
-NewYorkTime = Annotated[datetime | None, BeforeValidator(_in_new_york), Field(description="in UTC")]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+LocalTime = Annotated[datetime, AfterValidator(_local)]
+InNewYork = Annotated[datetime, BeforeValidator(_in_new_york), AfterValidator(_aware)]
+NewYorkTime = Annotated[
+    datetime | None, BeforeValidator(_in_new_york), AfterValidator(_aware), Field(description="in UTC")
+]
 
 
 def in_order(rows: Iterable[R], *key: str) -> list[R]:

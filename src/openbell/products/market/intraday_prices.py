@@ -13,7 +13,7 @@ from openbell.engine.registry import Calls, days, hours, minutes, product, secon
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.exchanges import calendar_of_symbol
-from openbell.products.market.fields import Price, Record, Shares
+from openbell.products.market.fields import LocalTime, Price, Record, Shares
 
 SESSIONS = 5
 MOST_CALLS = 4
@@ -48,7 +48,7 @@ class IntradayBar(NamedTuple):
 class IntradayRow(Record):
     """One row of the provider; a bar without a close has not traded."""
 
-    date: datetime
+    date: LocalTime
     open: Price
     high: Price
     low: Price

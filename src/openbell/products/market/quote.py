@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.exchanges import calendar_of
-from openbell.products.market.fields import Record
+from openbell.products.market.fields import Instant, Record
 
 
 class Quote(Record):
@@ -31,7 +29,7 @@ class Quote(Record):
     market_cap: float | None = Field(None, ge=0)
     exchange: str | None = None
     calendar: str | None = Field(None, description="the calendar of the exchange's sessions, where its hours are known")
-    source_time: datetime = Field(validation_alias="timestamp")
+    source_time: Instant = Field(validation_alias="timestamp")
 
 
 @product(

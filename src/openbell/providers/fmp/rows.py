@@ -106,7 +106,10 @@ def local_time(text: str, zone: str = "America/New_York") -> datetime:
     Raises ``ValueError``.
     """
     written = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - that it has no zone is the point
-    return written.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    try:
+        return written.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} lies beyond the end of time") from None
 
 
 def instant(timestamp: float) -> datetime:
