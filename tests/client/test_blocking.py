@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 import subprocess
 import sys
 import threading
@@ -68,6 +69,24 @@ async def test_a_watch_is_a_plain_iterator(site: Site) -> None:
     await asyncio.wait_for(looking, 5)
     assert seen == [1, 2]
     assert not [one for one in threading.enumerate() if one.name == "openbell client"]
+    await eventually(lambda: not site.app.state.hub.subscribers)
+
+
+async def test_ctrl_c_ends_a_watch_at_once(site: Site) -> None:
+    """A script that waits for changes ends when it is asked to, with one traceback, of the interrupt."""
+    program = f"""
+from openbell import BlockingClient
+with BlockingClient({site.address!r}) as bell:
+    for change in bell.watch([("quote", "AAPL")]):
+        print(change.state, flush=True)
+"""
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, **pipes)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"missing\n"
+    process.send_signal(signal.SIGINT)
+    _, said = await asyncio.wait_for(process.communicate(), 5)
+    assert (said.count(b"Traceback"), said.rstrip().endswith(b"KeyboardInterrupt")) == (1, True)
     await eventually(lambda: not site.app.state.hub.subscribers)
 
 

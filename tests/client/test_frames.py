@@ -23,7 +23,7 @@ STATEMENTS = {
     "symbol": "AAPL",
     "cik": None,
     "periods": [
-        {"date": "2011-09-24", "period": "FY", "fiscal_year": 2011, "income": {"revenue": 108_249.0}, "balance": None},
+        {"date": "2011-09-24", "period": "FY", "fiscal_year": 2011, "income": {"revenue": 108_249.0, "eps": None}},
         {"date": "2012-09-29", "period": "FY", "fiscal_year": 2012, "income": {"revenue": 156_508.0}},
     ],
 }
@@ -48,6 +48,7 @@ async def test_what_is_nested_gets_columns_of_its_own(site: Site, bell: Client) 
     made = (await bell.read("financial-statements", "AAPL")).frame("pandas")
     assert made["income_revenue"].tolist() == [108_249.0, 156_508.0]
     assert list(made.columns[:3]) == ["date", "period", "fiscal_year"]
+    assert str(made.dtypes["income_eps"]) == "float64"  # a column of numbers, though none is known
 
 
 async def test_times_are_in_utc(site: Site, bell: Client) -> None:
@@ -67,6 +68,9 @@ async def test_a_frame_that_cannot_be_made_says_what_is_missing(
     quote = await bell.read("quote", "AAPL")
     with pytest.raises(NoFrame, match="quote AAPL has no rows"):
         quote.frame()
+    await site.publish("eod-prices", "NONE", None, version=0, state="empty")
+    with pytest.raises(NoFrame, match="no value of eod-prices NONE, which is empty"):
+        (await bell.read("eod-prices", "NONE")).frame()
     with pytest.raises(NoFrame, match="none of 'excel'"):
         prices.frame("excel")  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "pandas", None)

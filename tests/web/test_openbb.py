@@ -47,6 +47,9 @@ async def test_every_product_has_a_widget_in_the_form_of_the_workspace(site: Sit
     assert (found["quote"]["type"], found["eod-prices"]["type"]) == ("metric", "table")
     assert found["quote"]["params"][0]["paramName"] == "symbol"
     assert found["treasury-rates"]["params"] == []
+    assert (
+        "columnsDefs" not in found["revenue-product-segmentation"]["data"]["table"]
+    )  # its columns are not known before
 
 
 async def test_every_widget_can_be_asked_for_its_data(site: Site) -> None:

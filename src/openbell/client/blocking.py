@@ -68,8 +68,7 @@ class BlockingClient:
         """Give the connections back and end the thread; a second time does nothing."""
         if self._loop.is_closed():
             return
-        self._run(self._loop.shutdown_asyncgens())
-        self._run(self._client.close())
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -85,6 +84,15 @@ class BlockingClient:
         except BaseException:
             waiting.cancel()
             raise
+
+    async def _end(self) -> None:
+        """End what an interrupt has left behind, in order: work, iterators, connections."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        await self._loop.shutdown_asyncgens()
+        await self._client.close()
 
     def _iterate(self, changes: AsyncGenerator[T, None]) -> Iterator[T]:
         while (found := self._run(_next(changes))) is not None:

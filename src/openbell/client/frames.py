@@ -35,10 +35,12 @@ def frame(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], library: 
     columns = {name: [_read(row.get(name), kinds.get(name)) for row in rows] for name in names}
     made = _library(library).DataFrame(columns)
     if made.__class__.__module__.startswith("pandas"):
-        to_datetime = import_module("pandas").to_datetime
+        pandas = import_module("pandas")
         for name in names:
             if kinds.get(name) in ("date", "time"):
-                made[name] = to_datetime(made[name], utc=kinds[name] == "time")
+                made[name] = pandas.to_datetime(made[name], utc=kinds[name] == "time")
+            elif kinds.get(name) == "number":
+                made[name] = pandas.to_numeric(made[name])
     return made
 
 

@@ -122,8 +122,10 @@ class Artifact(_Answer):
     @property
     def rows(self) -> list[dict[str, Any]]:
         """The rows of the value, each a flat mapping by column. Raises :class:`NoFrame` where it has none."""
-        if self.table is None or not isinstance(self.value, dict):
-            raise NoFrame(f"{self.product} {self.key} has no rows: it is {self.state}, and what it has is in `value`.")
+        if self.value is None:
+            raise NoFrame(f"There is no value of {self.product} {self.key}, which is {self.state}: {self.reason}")
+        if self.table is None:
+            raise NoFrame(f"{self.product} {self.key} has no rows; what it has is in `value`.")
         names = [one.name for one in self.table.columns]
         return [frames.flat(row, names) for row in self.value.get(self.table.field) or []]
 

@@ -154,8 +154,9 @@ def is_bars(table: Table) -> bool:
 
 
 def grid(table: Table) -> dict[str, Any]:
-    """The columns as the Workspace's table takes them."""
-    return {"showAll": True, "columnsDefs": [cell(column) for column in (*table.columns, *MARKS)]}
+    """The columns as the Workspace's table takes them; it finds out those of a table with others besides."""
+    cells = {} if table.open else {"columnsDefs": [cell(column) for column in (*table.columns, *MARKS)]}
+    return {"showAll": True, **cells}
 
 
 def cell(column: Column) -> dict[str, Any]:

@@ -22,10 +22,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The field that holds the rows, and their columns in order. What a row has beside them has a name of its own."""
+    """The field that holds the rows, and their columns in order; where it is ``open``, rows have others besides."""
 
     field: str
     columns: tuple[Column, ...]
+    open: bool
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -43,8 +44,10 @@ class Table:
 def table_of(model: type[BaseModel] | None) -> Table | None:
     """The first list of rows in a model; None where it has none."""
     for name, field in model.model_fields.items() if model else ():
-        if get_origin(field.annotation) is list and (columns := tuple(columns_of(get_args(field.annotation)[0]))):
-            return Table(name, columns)
+        if get_origin(field.annotation) is list:
+            (row,) = get_args(field.annotation)
+            if columns := tuple(columns_of(row)):
+                return Table(name, columns, any(get_origin(_plain(one)) is dict for _, one, _ in _fields(row)))
     return None
 
 
