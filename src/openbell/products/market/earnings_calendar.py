@@ -39,7 +39,7 @@ class EarningsCalendar(BaseModel):
     empty=hours(24),
     retry=minutes(30),
     keep=days(14),
-    timeout=seconds(90),
+    timeout=seconds(180),
     spends={"fmp": Calls(2, bytes=200_000)},
     licence="personal",
     max_bytes=2_000_000,

@@ -76,7 +76,7 @@ class EodPrices(BaseModel):
     empty=hours(24),
     retry=minutes(10),
     keep=days(1),
-    timeout=seconds(30),
+    timeout=seconds(60),
     spends={"fmp": Calls(1, bytes=600_000)},
     licence="personal",
     max_bytes=500_000,

@@ -94,7 +94,7 @@ class IntradayPrices(BaseModel):
     empty=hours(24),
     retry=minutes(5),
     keep=days(2),
-    timeout=seconds(30),
+    timeout=seconds(60),
     spends={"fmp": Calls(1, bytes=150_000)},
     licence="personal",
     max_bytes=300_000,
