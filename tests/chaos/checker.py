@@ -51,7 +51,8 @@ def _figures(
     return {
         "seed": plan.seed, "seconds": plan.seconds, "workers": plan.workers, "mutant": plan.mutant,
         "jobs": events["accepted"], "attempts": events["claimed"], "published": events["published"],
-        "calls": faults["call"], "outcomes": dict(Counter(job["outcome"] for job in final["ended"])),
+        "calls": faults["call"], "sales": faults["sale"],
+        "outcomes": dict(Counter(job["outcome"] for job in final["ended"])),
         "kills": faults["kill"], "freezes": faults["freeze"], "crashes": faults["crash"], "cuts": faults["cut"],
         "jumps": faults["jump"], "drains": faults["left"],
         "rescues": sum(1 for e in final["event"] if e["kind"] == "freed" and e["word"] == "process_gone")

@@ -111,7 +111,7 @@ class Deals:
         wish = self._wish(attempt, "run", "lookup")
         async with self._call(attempt, wish) as call:
             if call.resumed and call.provider_ref is None:
-                found = _good(call, await self._line.deal("find", key=call.idempotency_key))
+                found = good(call, await self._line.deal("find", key=call.idempotency_key))
                 call.provider_ref = found["ref"]
                 if found["ref"] is None:
                     call.not_found()
@@ -139,7 +139,7 @@ class Deals:
         wish = self._wish(attempt, step, effect)
         async with self._call(attempt, wish) as call:
             if call.resumed and effect == "lookup":
-                found = _good(call, await self._line.deal("find", key=call.idempotency_key))
+                found = good(call, await self._line.deal("find", key=call.idempotency_key))
                 if found["ref"] is not None:
                     call.took(usd_micro=found["cost"], ref=found["ref"])
                     return str(found["ref"])
@@ -159,7 +159,7 @@ class Deals:
     async def _made(self, call: Call, wish: Mapping[str, Any]) -> Mapping[str, Any]:
         """The sale. Raises :class:`Transient` when there is none, or no answer."""
         wish = {**wish, "spend": call.spend_id, "key": call.idempotency_key}
-        return _good(call, await self._line.deal("buy", **wish))
+        return good(call, await self._line.deal("buy", **wish))
 
     def _call(self, attempt: Attempt, wish: Mapping[str, Any]) -> Any:
         money = DEAREST if wish["effect"] != "repeat" else 0
@@ -174,7 +174,7 @@ class Deals:
         )
 
 
-def _good(call: Call, said: Mapping[str, Any]) -> Mapping[str, Any]:
+def good(call: Call, said: Mapping[str, Any]) -> Mapping[str, Any]:
     """The answer, unless it is one of the bad ones. Raises :class:`Transient`."""
     match said["status"]:
         case "ok":

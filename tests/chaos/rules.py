@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import asyncpg
 
 from tests.chaos.history import History
-from tests.chaos.world import NARROW_SEATS, SEATS, WINDOW_S
+from tests.chaos.world import CALL_S, NARROW_SEATS, SEATS, WINDOW_S
 
 TABLES: Mapping[str, str] = {
     "event": "select seq, extract(epoch from at)::float8 as at, kind, job, product, key, token, worker, word, wrong"
@@ -23,10 +24,10 @@ TABLES: Mapping[str, str] = {
     "live": "select id, product, key, state::text as state, parked_until, worker from openbell.job",
     "version": "select product, key, version, job_id from openbell.version",
     "head": "select product, key, version from openbell.artifact",
-    "spend": "select id, job_id, token, state::text as state, effect::text as effect, cost_micro, outcome,"
+    "spend": "select id, provider, job_id, token, state::text as state, effect::text as effect, cost_micro, outcome,"
     " extract(epoch from tried_at + timeout)::float8 as until"
     " from openbell.spend",
-    "account": "select id, resource, period, held, spent, overrun, granted from openbell.account",
+    "account": "select id, subject, resource, period, held, spent, overrun, granted from openbell.account",
     "hold": "select account_id, sum(amount)::bigint as amount from openbell.hold group by account_id",
     "aging": "select account_id, sum(amount)::bigint as amount from openbell.aging group by account_id",
     "batch": "select id, total, done, failed, cancelled from openbell.batch",
@@ -214,6 +215,44 @@ def never_is_never_repeated(history: History, final: Final) -> Iterator[str]:
     return (f"job {job} made {step} {n} times" for (job, step), n in calls.items() if n > 1)
 
 
+def keys_buy_once(history: History, final: Final) -> Iterator[str]:
+    """But for what no engine can prevent at a provider that can only be asked, as :func:`_doubled` tells."""
+    doubled = _doubled(history)
+    sold = Counter((fact["key"], fact["step"]) for fact in history.of("sale") if id(fact) not in doubled)
+    return (f"{step} was bought {n} times under {key}" for (key, step), n in sold.items() if n > 1)
+
+
+def orders_cost_what_was_sold(history: History, final: Final) -> Iterator[str]:
+    doubled, sold = _doubled(history), Counter[int]()
+    for fact in history.of("sale"):
+        sold[fact["spend"]] += 0 if id(fact) in doubled else fact["cost"]
+    spends = {spend["id"]: spend for spend in final["spend"]}
+    for spend_id, cost in sold.items():
+        spend = spends.get(spend_id)
+        if spend is None or spend["state"] not in ("settled", "unknown"):
+            yield f"{cost} were paid for {spend and dict(spend)}"
+        elif spend["state"] == "settled" and spend["cost_micro"] != cost:
+            yield f"{dict(spend)} was sold for {cost}"
+    for spend in final["spend"]:
+        if spend["effect"] in ("resend", "lookup") and spend["state"] == "settled" and spend["id"] not in sold:
+            yield f"{dict(spend)} was never sold"
+
+
+def _doubled(history: History) -> set[int]:
+    """Sales of the same under a key that came after their time, or around a jump of the clock that ended it early."""
+    jumps = [fact["began"] for fact in history.of("jump")]
+    by_key: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for fact in history.of("sale"):
+        by_key[fact["key"]].append(fact)
+    found = set()
+    for sales in by_key.values():
+        for first, again in pairwise(sales):
+            jumped = any(first["at"] - CALL_S <= began <= again["at"] for began in jumps)
+            if first["late"] or again["late"] or jumped:
+                found.add(id(first if first["late"] else again))
+    return found
+
+
 def accounts_add_up(history: History, final: Final) -> Iterator[str]:
     held = {row["account_id"]: row["amount"] for row in final["hold"]}
     aging = {row["account_id"]: row["amount"] for row in final["aging"]}
@@ -221,15 +260,17 @@ def accounts_add_up(history: History, final: Final) -> Iterator[str]:
         bound = held.get(account["id"], 0) + aging.get(account["id"], 0)
         if account["held"] != bound or account["overrun"] != 0:
             yield f"{dict(account)}, with {bound} in holds and aging"
-        charged = sum(spend["cost_micro"] for spend in final["spend"] if spend["state"] == "settled")
+        mine = [spend for spend in final["spend"] if spend["provider"] == account["subject"]]
+        charged = sum(spend["cost_micro"] for spend in mine if spend["state"] == "settled")
         if account["resource"] == "usd_micro" and account["spent"] != charged:
             yield f"{dict(account)}, but the spends cost {charged}"
 
 
 def nothing_stays_held(history: History, final: Final) -> Iterator[str]:
     """But for the money of calls of which nobody knows whether they have happened."""
-    doubtful = sum(spend["cost_micro"] for spend in final["spend"] if spend["state"] == "unknown")
     for account in final["account"]:
+        mine = [spend for spend in final["spend"] if spend["provider"] == account["subject"]]
+        doubtful = sum(spend["cost_micro"] for spend in mine if spend["state"] == "unknown")
         if account["held"] != (doubtful if account["resource"] == "usd_micro" else 0):
             yield f"{dict(account)}, of which {doubtful} are of unknown calls"
 
@@ -291,6 +332,8 @@ RULES: Mapping[str, Callable[[History, Final], Iterator[str]]] = {
     "finished steps do not run again": finished_steps_do_not_run_again,
     "each call outside has its spend, settled or unknown": calls_have_spends,
     "a call that must not be repeated is made once": never_is_never_repeated,
+    "what has a key is bought once": keys_buy_once,
+    "orders cost what was sold": orders_cost_what_was_sold,
     "accounts add up": accounts_add_up,
     "nothing stays held when all is quiet": nothing_stays_held,
     "windows are never exceeded": windows_are_never_exceeded,

@@ -23,9 +23,13 @@ from openbell.engine.ledger import Limit
 from openbell.engine.registry import Calls, Product, Registry, days, hours, minutes, product, seconds, task
 from openbell.engine.schedules import schedule
 from openbell.engine.worker import SeatLimit
+from tests.chaos.deals import STORE, good
 from tests.chaos.outside import Line
+from tests.chaos.shop import DEAREST
 
 WINDOW_S = 2.0
+CALL_S = 1.0
+"""What a call may take."""
 NARROW_SEATS = 2
 SEATS = 20
 TIMEOUT_S = 25.0
@@ -35,8 +39,10 @@ SEAT_LIMITS = (SeatLimit("product", "narrow", NARROW_SEATS), SeatLimit("total", 
 
 
 def limits(calls: int) -> list[Limit]:
-    """So many calls in any window, and money that is counted but not short."""
+    """So many calls of the shop in any window; its money and that of the store are counted and not short."""
     return [
+        Limit(STORE, "calls", "window", 10**9, span=timedelta(seconds=WINDOW_S)),
+        Limit(STORE, "usd_micro", "ever", 10**12, closes="charge"),
         Limit("shop", "calls", "window", calls, span=timedelta(seconds=WINDOW_S)),
         Limit("shop", "usd_micro", "ever", 10**12, closes="charge"),
     ]
@@ -119,8 +125,10 @@ class Deeds:
             raise Permanent("the address does not exist")
 
     async def narrow(self, key: Key, attempt: Attempt) -> None:
-        """Few of these may run at once."""
+        """Few of these may run at once; each buys two things under keys, once."""
         await self._effect(attempt, "run")
+        await self._step(attempt, "key", "resend")
+        await self._step(attempt, "ask", "lookup")
         await asyncio.sleep(self._random.uniform(0.02, 0.15))
 
     async def small(self, key: Key, attempt: Attempt) -> None:
@@ -166,15 +174,39 @@ class Deeds:
     async def _step(self, attempt: Attempt, name: str, effect: Any, cost_micro: int = 0) -> None:
         async def work() -> int:
             await self._effect(attempt, name)
-            await self._call(attempt, name, effect, cost_micro)
+            if effect in ("resend", "lookup"):
+                await self._order(attempt, name, effect)
+            else:
+                await self._call(attempt, name, effect, cost_micro)
             return attempt.claim.token
 
         await attempt.step(name, work)
 
+    async def _order(self, attempt: Attempt, step: str, effect: Any) -> None:
+        """Buy once under a key: the store knows it again, or can be asked about it."""
+        claim = attempt.claim
+        wish = {
+            "job": claim.id, "token": claim.token, "name": f"{claim.product}:{claim.key}", "step": step,
+            "effect": effect, "dedupe": effect == "resend", "until": time.time() + CALL_S, "key": f"{claim.id}:{step}",
+        }  # fmt: skip
+        async with attempt.spends(STORE).call(
+            step, effect=effect, idempotency_key=wish["key"], window=days(30), usd_micro=2 * DEAREST,
+            timeout=seconds(CALL_S),
+        ) as call:  # fmt: skip
+            if call.resumed and effect == "lookup":
+                found = good(call, await self._line.deal("find", key=wish["key"]))
+                if found["ref"] is not None:
+                    call.took(usd_micro=found["cost"], ref=found["ref"])
+                    return
+                call.not_found()
+            await call.sending()
+            said = good(call, await self._line.deal("buy", **wish, spend=call.spend_id))
+            call.took(usd_micro=said["cost"], ref=said["ref"])
+
     async def _call(self, attempt: Attempt, step: str, effect: Any, cost_micro: int = 0) -> None:
         claim = attempt.claim
         held = cost_micro and cost_micro + 100
-        gate = attempt.spends("shop").call(step, effect=effect, usd_micro=held, timeout=seconds(1))
+        gate = attempt.spends("shop").call(step, effect=effect, usd_micro=held, timeout=seconds(CALL_S))
         async with gate as call:
             await call.sending()
             status = await self._line.ask(
