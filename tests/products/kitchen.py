@@ -34,7 +34,7 @@ class Kitchen:
     pool: asyncpg.Pool
     hand: Hand
     sources: Mapping[str, Source]
-    opened: list[Connections] = field(default_factory=list)
+    opened: dict[str, Connections] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, pool: asyncpg.Pool, sources: Mapping[str, Source]) -> Kitchen:
@@ -47,11 +47,7 @@ class Kitchen:
         one = PRODUCTS.get(product)
         await queue(self.pool, again or f"{product} {next(_numbers)}", name="asking")
         [claim] = await self.hand.claim()
-        connections = Connections(
-            {name: replace(source, plan=plan if name == "fmp" else "") for name, source in self.sources.items()},
-            contact=CONTACT,
-        )
-        self.opened.append(connections)
+        connections = self._connections(plan)
         attempt = self.hand.attempt(claim)
         try:
             value = await one.producer(one.key.parse(key), Context(attempt, connections))
@@ -73,13 +69,20 @@ class Kitchen:
             for path, answer in {"*": [], **said}.items()
         }
         async with serving(answers) as server:
-            other = replace(self, sources={"fmp": Source(server.url, key="k")}, opened=[])
+            other = replace(self, sources={"fmp": Source(server.url, key="k")}, opened={})
             try:
                 yield other, server
             finally:
                 await other.close()
 
+    def _connections(self, plan: str) -> Connections:
+        """The connections under a plan, opened once: a client of HTTP takes a while to make."""
+        if plan not in self.opened:
+            sources = {name: replace(one, plan=plan if name == "fmp" else "") for name, one in self.sources.items()}
+            self.opened[plan] = Connections(sources, contact=CONTACT)
+        return self.opened[plan]
+
     async def close(self) -> None:
         """Close what was opened."""
-        for connections in self.opened:
+        for connections in self.opened.values():
             await connections.close()
