@@ -15,6 +15,7 @@ import openbell
 from openbell.client import (
     ApiError,
     Client,
+    ClientError,
     InvalidKey,
     InvalidRequest,
     Missing,
@@ -25,7 +26,7 @@ from openbell.client import (
 )
 from openbell.client.errors import BY_CODE
 from openbell.products import registry
-from tests.client.conftest import Wire
+from tests.client.conftest import Wire, socket_port
 from tests.support import eventually
 from tests.web.conftest import QUOTE, Site, serve
 
@@ -97,6 +98,39 @@ async def test_an_address_where_nobody_answers_is_named(site: Site) -> None:
     async with Client(f"{site.address}/static") as other:
         with pytest.raises(NotOpenbell):
             await other.products()
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000", "http://", "http://[::1", "ftp://example.com"])
+def test_what_is_no_address_is_refused_at_once(url: str) -> None:
+    """Bad input: an address that cannot be one is named before anything is asked."""
+    with pytest.raises(ClientError, match=r"is no address: write one such as http://"):
+        Client(url)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (502, "<html>", Unreachable),
+        (301, "", NotOpenbell),
+        (200, "<html>", NotOpenbell),
+        (200, '{"product": "quote"}', NotOpenbell),
+        (500, '{"error": {"code": "new_code", "message": "New."}}', ApiError),
+        (500, '{"error": "broken"}', NotOpenbell),
+    ],
+)
+async def test_what_a_proxy_answers_is_not_taken_for_a_result(status: int, body: str, kind: type[ClientError]) -> None:
+    """Bad input: pages of proxies and answers of strangers are errors of their own; a restart behind a proxy passes."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode())
+        writer.close()
+
+    proxy = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with proxy, Client(f"http://127.0.0.1:{socket_port(proxy)}") as bell:
+        with pytest.raises(kind) as told:
+            await bell.read("quote", "AAPL")
+    assert type(told.value) is kind
 
 
 async def test_a_database_that_is_away_says_when_to_try_again(pool: object, dsn: str) -> None:

@@ -58,6 +58,14 @@ async def test_times_are_in_utc(site: Site, bell: Client) -> None:
     assert made["published"][0].to_pydatetime() == datetime(2012, 6, 1, 19, tzinfo=UTC)
 
 
+async def test_times_of_an_exchange_keep_their_clock(site: Site, bell: Client) -> None:
+    """A time without a zone is not taken for one of this machine, whatever its zone."""
+    bars = {"rows": [["2012-06-01T09:30:00", 569.16, 572.65, 560.52, 562.95, 18_606_700]]}
+    await site.publish("intraday-prices", "AAPL", bars)
+    made = (await bell.read("intraday-prices", "AAPL")).frame()
+    assert made["time"][0].to_pydatetime() == datetime(2012, 6, 1, 9, 30)  # noqa: DTZ001
+
+
 async def test_a_frame_that_cannot_be_made_says_what_is_missing(
     site: Site, bell: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

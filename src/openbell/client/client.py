@@ -37,11 +37,11 @@ class Client:
 
     ``timeout_s`` is for connecting and for an answer, ``pause_max_s`` the longest wait before a watch connects again.
     Every method raises :class:`Unreachable`, :class:`NotOpenbell`, :class:`Unavailable`, and of :class:`ApiError` what
-    it names.
+    it names. Raises :class:`ClientError` for a ``url`` that is no address.
     """
 
     def __init__(self, url: str = URL, *, timeout_s: float = TIMEOUT_S, pause_max_s: float = PAUSE_MAX_S) -> None:
-        self.url = url.rstrip("/")
+        self.url = _address(url)
         self.pause_max_s = pause_max_s
         self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s)
         self._tables: dict[str, Table | None] | None = None
@@ -187,6 +187,17 @@ class Client:
         if self._tables is None or found.product not in self._tables:
             self._tables = {one.name: one.table for one in await self.products()}
         return found.model_copy(update={"table": self._tables.get(found.product)})
+
+
+def _address(url: str) -> str:
+    """The address without a slash at its end. Raises :class:`ClientError` for what is none."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL:
+        parts = httpx.URL()
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ClientError(f"{url!r} is no address: write one such as {URL}.")
+    return url.rstrip("/")
 
 
 def _path(product: str, key: str) -> str:

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from typing import Any
 
 RETRY_S = 5.0
+GATEWAY = (502, 503, 504)
+"""What a proxy says while the process behind it starts anew."""
 
 
 class ClientError(Exception):
@@ -87,6 +89,8 @@ def from_answer(status: int, body: Any, retry_after: str | None) -> ClientError:
     """The error that an answer tells of: its status, its JSON (None where it has none), and its Retry-After."""
     told = body.get("error") if isinstance(body, dict) else None
     if not (isinstance(told, dict) and isinstance(told.get("code"), str) and isinstance(told.get("message"), str)):
+        if status in GATEWAY:
+            return Unreachable(f"What stands before Openbell does not reach it (status {status}). Try again later.")
         return NotOpenbell(f"The answer has status {status} and is not one of Openbell. Check the address.")
     kind = BY_CODE.get(told["code"], ApiError)
     error = kind(told["message"], code=told["code"], status=status, todo=told.get("next"))

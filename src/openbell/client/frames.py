@@ -26,8 +26,9 @@ def _flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 
 def frame(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], library: str | None) -> Any:
-    """The rows as a DataFrame; columns of the kinds ``date`` and ``time`` as dates and times in UTC.
+    """The rows as a DataFrame; columns of the kinds ``date`` and ``time`` as dates, and times in UTC.
 
+    Times without a zone, those of an exchange, stay as they are.
     Columns stand in the order of ``kinds``, others after them. Raises :class:`NoFrame` where the library is missing.
     """
     found = {name: None for row in rows for name in row}
@@ -38,7 +39,8 @@ def frame(rows: Sequence[Mapping[str, Any]], kinds: Mapping[str, str], library: 
         pandas = import_module("pandas")
         for name in names:
             if kinds.get(name) in ("date", "time"):
-                made[name] = pandas.to_datetime(made[name], utc=kinds[name] == "time")
+                aware = any(isinstance(one, datetime) and one.tzinfo for one in columns[name])
+                made[name] = pandas.to_datetime(made[name], utc=aware)
             elif kinds.get(name) == "number":
                 made[name] = pandas.to_numeric(made[name])
     return made
@@ -50,7 +52,8 @@ def _read(value: Any, kind: str | None) -> Any:
     if kind == "date":
         return date.fromisoformat(value)
     if kind == "time":
-        return datetime.fromisoformat(value).astimezone(UTC)
+        time = datetime.fromisoformat(value)
+        return time.astimezone(UTC) if time.tzinfo else time
     return value
 
 

@@ -132,7 +132,8 @@ class Artifact(_Answer):
     def frame(self, library: Literal["pandas", "polars"] | None = None) -> Any:
         """The rows as a DataFrame of pandas, or of polars where that alone is installed or asked for.
 
-        Days and times become those of the library, in UTC. Raises :class:`NoFrame` without rows or library.
+        Days and times become those of the library: in UTC, or without a zone as they came. Raises :class:`NoFrame`
+        without rows or library.
         """
         rows = self.rows
         return frames.frame(rows, {one.name: one.kind for one in self.table.columns} if self.table else {}, library)

@@ -6,9 +6,10 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, NaiveDatetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Table:
         ]
 
 
+@cache
 def table_of(model: type[BaseModel] | None) -> Table | None:
     """The first list of rows in a model; None where it has none."""
     for name, field in model.model_fields.items() if model else ():
@@ -91,7 +93,15 @@ def _kind(plain: Any) -> str:
 
 
 # A truth value is a number in Python, and a time is a date.
-KINDS: Mapping[type, str] = {bool: "boolean", int: "number", float: "number", datetime: "time", date: "date"}
+KINDS: Mapping[type, str] = {
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    datetime: "time",
+    AwareDatetime: "time",
+    NaiveDatetime: "time",
+    date: "date",
+}
 
 
 def flat(row: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
