@@ -155,6 +155,16 @@ async def test_get_demands_waits_and_returns_what_was_made(site: Site, bell: Cli
     await eventually(lambda: not site.app.state.hub.subscribers)
 
 
+async def test_many_may_be_asked_for_at_the_same_time(site: Site, bell: Client) -> None:
+    """PF-3: a program that gathers more keys than a pool usually has connections gets them all, and one job is made."""
+    asking = [asyncio.create_task(bell.get("quote", "AAPL", wait=20)) for _ in range(150)]
+    await eventually(lambda: len(site.app.state.hub.subscribers) == 150, 15)
+    await site.publish("quote", "AAPL", QUOTE)
+    found = await asyncio.wait_for(asyncio.gather(*asking), 10)
+    assert {one.state for one in found} == {"fresh"}
+    assert await site.count("job") == 1
+
+
 async def test_get_gives_an_older_value_when_the_time_is_over(site: Site, bell: Client) -> None:
     """An old value with its reason is better than none; nothing at all is an error that says why."""
     await site.publish("quote", "AAPL", QUOTE, fresh="-1 minute")

@@ -20,6 +20,8 @@ from openbell.client.results import SETTLED, Artifact, Costs, Explanation, Produ
 
 URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 10.0
+CONNECTIONS_MAX, CONNECTIONS_IDLE = 1_000, 20
+"""Connections at once: each watch has one, and each `get` while it waits."""
 SILENCE_S = 45.0
 """A stream that says nothing for so long is dead: the server sends a sign of life every 15 seconds."""
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0
@@ -43,7 +45,8 @@ class Client:
     def __init__(self, url: str = URL, *, timeout_s: float = TIMEOUT_S, pause_max_s: float = PAUSE_MAX_S) -> None:
         self.url = _address(url)
         self.pause_max_s = pause_max_s
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s)
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_IDLE)
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s, limits=limits)
         self._tables: dict[str, Table | None] | None = None
 
     async def __aenter__(self) -> Self:
