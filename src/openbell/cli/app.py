@@ -15,6 +15,7 @@ from openbell.cli import (
     calendars,
     costs,
     doctor,
+    drill,
     flags,
     get,
     listings,
@@ -50,7 +51,8 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
-    polls.polls, flags.flags, calendars.calendars, doctor.doctor, bench.bench, mcp.mcp,
+    polls.polls, flags.flags, calendars.calendars, doctor.doctor, bench.bench,
+    drill.drill, mcp.mcp,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

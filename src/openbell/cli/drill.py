@@ -1,0 +1,54 @@
+"""`openbell drill`: scenarios played against a house of their own, on synthetic data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.exits import FAILED
+from openbell.cli.output import progress
+
+
+@click.group()
+def drill() -> None:
+    """Play a scenario on synthetic data, and say what it proved. Leaves nothing behind."""
+
+
+@drill.command()
+@click.option("--viewers", type=click.IntRange(1, 10_000), default=200, show_default=True, help="People a day.")
+@click.option("--symbols", type=click.IntRange(1, 205), default=200, show_default=True, help="Symbols they look at.")
+@click.option("--days", type=click.IntRange(1, 7), default=5, show_default=True, help="From a Monday on.")
+@click.option("--every-min", type=click.IntRange(1, 60), default=5, show_default=True, help="Minutes between looks.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another crowd.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+def week(viewers: int, symbols: int, days: int, every_min: int, seed: int, report: Path | None) -> int:
+    """A trading week: people come and go over all data types, and the same week with fixed lists.
+
+    Takes about a quarter of an hour. Ends with one line of figures, and with exit code 1 when a promise is broken.
+    """
+    import json
+
+    from openbell.drills import week_report
+    from openbell.drills.week import Size, play
+    from openbell.products import registry
+
+    size, names = Size(viewers, symbols, days, every_min, seed), _symbols(symbols)
+    with progress("Starting openbell up") as say:
+        demand = reach.run_async(play(size, registry(), names, on_demand=True, say=say))
+        lists = reach.run_async(play(size, registry(), names, on_demand=False, say=say))
+    told = week_report.tell(size, demand, lists)
+    if report is not None:
+        report.write_text(told, encoding="utf-8")
+    click.echo(told, err=True)
+    figures = week_report.figures(size, demand, lists)
+    click.echo(json.dumps(figures))
+    return FAILED if figures["broken"] else 0
+
+
+def _symbols(most: int) -> list[str]:
+    """The symbols of the sandbox, real ones first."""
+    from openbell.sandbox.companies import COMPANIES
+
+    return list(COMPANIES)[:most]

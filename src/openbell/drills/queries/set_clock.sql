@@ -1,0 +1,1 @@
+update openbell.clock set shift = $1::timestamptz - clock_timestamp()
