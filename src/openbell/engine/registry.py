@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from pydantic import BaseModel
 
+from openbell.engine.columns import columns_of, rows_of
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import InvalidDeclaration, InvalidKey, UnknownProduct
 from openbell.engine.freshness import Policy
 from openbell.engine.keys import Key
+from openbell.engine.shapes import shape
 
 if TYPE_CHECKING:
     from openbell.engine.schedules import Schedule
@@ -40,6 +42,7 @@ Producer = Callable[..., Awaitable[BaseModel | None]]
 PATIENCE = timedelta(days=1)
 MOST_BYTES = 64 * 1024 * 1024
 MOST_BUNDLE = 5_000
+LONGEST_SERIES = 50
 
 
 def seconds(n: float) -> timedelta:
@@ -71,6 +74,14 @@ class Calls:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """A time series: the field that holds its rows, and the columns that are the natural key of a row."""
+
+    field: str
+    key: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """One declared product. See :func:`product` for what each part means."""
 
@@ -85,12 +96,13 @@ class Product:
     job_class: str
     max_attempts: int
     max_bytes: int
-    bundle: int
+    bundle: int = field(default=1, kw_only=True)
     provider: str
     estimate: Calls
     licence: str
     source_time: str | None
     calendar: str | None
+    series: Series | None
     model: type[BaseModel] | None
     producer: Producer = field(repr=False)
 
@@ -217,10 +229,11 @@ class Registry:
 
     async def seed(self, db: Db) -> None:
         """Bring the registry rows up to this code: new products get a row, untouched policy follows the declaration,
-        and what an operator has changed stays as it is.
+        and what an operator has changed stays as it is. Views and tables for SQL follow the models.
         """
         for one in self:
             await db.execute(SQL.get("seed_product"), one.name, *one.seed().values(), _plain(one.seed()))
+        await shape(db, self)
 
 
 def _plain(seed: Mapping[str, Any]) -> dict[str, Any]:
@@ -254,6 +267,7 @@ def product(
     patience: timedelta = PATIENCE,
     source_time: str | None = None,
     calendar: str | None = None,
+    series: Series | None = None,
 ) -> Callable[[Producer], Product]:
     """Declare the decorated coroutine function as the producer of the product ``name``.
 
@@ -269,16 +283,15 @@ def product(
     ``patience``     how long a job of it may wait before it is given up
     ``licence``      who may see the value: ``personal``, ``display``, ``public-domain``, ``cc0``
     ``source_time``  the field of the value that says how old the source's data is
-    ``calendar``     the field of the value that names its calendar of opening hours, or holds None: while that
-                     is closed, ``ttl`` stands still (:mod:`openbell.engine.sessions`)
+    ``calendar``     the field that names its calendar of opening hours, or None: while closed, ``ttl`` stands still
+    ``series``       the rows that are kept in a table for SQL, also when the source has them no longer
 
     The producer takes the key and a context and returns the annotated model. Raises :class:`InvalidDeclaration`.
     """
-    policy = Policy(ttl, stale, empty, retry)
 
     def declare(producer: Producer) -> Product:
-        model = _model_of(name, producer, source_time, calendar)
-        _check_artifact(name, policy, keep, licence, max_bytes, spends)
+        model = _model_of(name, producer, source_time, calendar, series)
+        _check_artifact(name, policy := Policy(ttl, stale, empty, retry), keep, licence, max_bytes, spends)
         _check_common(name, key, version, job_class, max_attempts, (retry, timeout, patience), spends)
         ((provider, estimate),) = spends.items()
         return Product(
@@ -293,12 +306,12 @@ def product(
             job_class=job_class,
             max_attempts=max_attempts,
             max_bytes=max_bytes,
-            bundle=1,
             provider=provider,
             estimate=estimate,
             licence=licence,
             source_time=source_time,
             calendar=calendar,
+            series=series,
             model=model,
             producer=producer,
         )
@@ -306,7 +319,9 @@ def product(
     return declare
 
 
-def _model_of(name: str, producer: Producer, source_time: str | None, calendar: str | None) -> type[BaseModel]:
+def _model_of(
+    name: str, producer: Producer, source_time: str | None, calendar: str | None, series: Series | None
+) -> type[BaseModel]:
     """The model that the producer is annotated to return. Raises :class:`InvalidDeclaration`."""
     model = get_type_hints(producer).get("return")
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -317,7 +332,23 @@ def _model_of(name: str, producer: Producer, source_time: str | None, calendar: 
         calendar not in model.model_fields or model.model_fields[calendar].annotation not in (str, str | None)
     ):
         raise InvalidDeclaration(f"{name!r} has no field {calendar!r} of type str | None that could name its calendar.")
+    if series is not None:
+        _check_series(name, model, series)
     return model
+
+
+def _check_series(name: str, model: type[BaseModel], series: Series) -> None:
+    """The rows are models or named tuples, and their key can be told. Raises :class:`InvalidDeclaration`."""
+    row = rows_of(model, series.field)
+    columns = {column.name: column for column in columns_of(row)} if row else {}
+    key = [columns.get(one) for one in series.key]
+    if len(name) > LONGEST_SERIES or any(one is None or one.kind == "jsonb" for one in key):
+        raise InvalidDeclaration(
+            f"{name!r} needs a list of rows in {series.field!r} that have {', '.join(series.key)} as plain columns, "
+            f"and a name of at most {LONGEST_SERIES} letters."
+        )
+    if all(one is None or one.nullable for one in key):
+        raise InvalidDeclaration(f"The natural key of {name!r} needs a column that is never None.")
 
 
 def _check_artifact(
@@ -401,6 +432,7 @@ def task(
             licence="internal",
             source_time=None,
             calendar=None,
+            series=None,
             model=None,
             producer=producer,
         )

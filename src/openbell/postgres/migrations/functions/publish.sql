@@ -13,6 +13,7 @@ declare
     v_now timestamptz;
     v_outcome openbell.job_outcome;
     v_fresh_until timestamptz;
+    v_keeper text;
 begin
     select * into j from openbell.job where id = p_job and token = p_token for update;
     if not found then
@@ -41,6 +42,10 @@ begin
         insert into openbell.version (product, key, version, created_at, source_time, value, provenance, producer_version, licence, cost_micro, job_id)
         values (j.product, j.key, coalesce(a.version, 0) + 1, v_now, p_source_time, p_value, p_provenance, p_producer_version, p_licence,
             (select coalesce(sum(s.cost_micro), 0) from openbell.spend s where s.job_id = j.id), j.id);
+        select s.keeper into v_keeper from openbell.shape s where s.product = j.product;
+        if v_keeper is not null then
+            perform openbell.keep_rows(j.product, j.key, coalesce(a.version, 0) + 1, v_keeper);
+        end if;
     end if;
 
     v_fresh_until := openbell.fresh_until(p_calendar, v_now, case when v_outcome = 'outdated' then p_retry_for else p_fresh_for end);

@@ -1,0 +1,1 @@
+select openbell.fill_rows($1, $2)

@@ -1,0 +1,1 @@
+select openbell.shape_product($1, $2)
