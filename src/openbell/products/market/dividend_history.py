@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Day, Dividend, Percent, Record, Text, records
@@ -46,6 +46,7 @@ class DividendHistory(BaseModel):
     timeout=seconds(30),
     spends={"fmp": Calls(1, bytes=85_000)},
     licence="personal",
+    series=Series("rows", ("date",)),
 )
 async def dividend_history(symbol: Symbol, ctx: Context) -> DividendHistory:
     """Ask for one symbol. A company that pays none is known for that: nothing available."""

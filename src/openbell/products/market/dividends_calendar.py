@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Week
 from openbell.products.market.fields import Day, Dividend, Percent, Text
@@ -45,6 +45,7 @@ class DividendsCalendar(BaseModel):
     spends={"fmp": Calls(2, bytes=200_000)},
     licence="personal",
     max_bytes=2_000_000,
+    series=Series("rows", ("date", "symbol")),
 )
 async def dividends_calendar(week: Week, ctx: Context) -> DividendsCalendar:
     """Ask for the whole market; the provider has no calendar of one company."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BaseModel, Field, model_validator
 
 from openbell.engine.errors import NothingKnown
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Day, Price, Record, Shares
@@ -80,6 +80,7 @@ class EodPrices(BaseModel):
     spends={"fmp": Calls(1, bytes=600_000)},
     licence="personal",
     max_bytes=500_000,
+    series=Series("rows", ("day",)),
 )
 async def eod_prices(symbol: Symbol, ctx: Context) -> EodPrices:
     """Ask for one symbol; the answer is newest first, and a session with a figure missing is left out, not filled."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AliasChoices, BaseModel, Field
 
 from openbell.engine.errors import Permanent
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Price, Record, Shares, Text, records
@@ -50,6 +50,7 @@ class ExchangeVariants(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=80_000)},
     licence="personal",
+    series=Series("rows", ("symbol", "exchange")),
 )
 async def exchange_variants(symbol: Symbol, ctx: Context) -> ExchangeVariants:
     """Ask for one symbol.

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, Field
 
 from openbell.engine.errors import NothingKnown, Permanent
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Day, Money, NewYorkTime, PerShare, Record, Shares, Text, in_order, step
@@ -149,6 +149,7 @@ class FinancialStatements(BaseModel):
     spends={"fmp": Calls(3, bytes=600_000)},
     licence="personal",
     source_time="source_time",
+    series=Series("periods", ("date", "period")),
 )
 async def financial_statements(symbol: Symbol, ctx: Context) -> FinancialStatements:
     """Ask for the three statements of every year; each call is a step, so that none is paid for twice."""

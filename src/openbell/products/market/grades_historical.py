@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Count, Day, Record, records
@@ -44,6 +44,7 @@ class GradesHistorical(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=30_000)},
     licence="personal",
+    series=Series("rows", ("date",)),
 )
 async def grades_historical(symbol: Symbol, ctx: Context) -> GradesHistorical:
     """Ask for one symbol."""

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Count, Ratio, Record, Shares, records
@@ -57,6 +57,7 @@ class InsiderTradingStatistics(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=15_000)},
     licence="personal",
+    series=Series("rows", ("year", "quarter")),
 )
 async def insider_trading_statistics(symbol: Symbol, ctx: Context) -> InsiderTradingStatistics:
     """Ask for one symbol."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AliasChoices, BaseModel, Field
 
 from openbell.engine.errors import NothingKnown
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Day, Link, Record, Shares, Text, records, step
@@ -71,6 +71,7 @@ apart, so they belong to the key.
     timeout=seconds(40),
     spends={"fmp": Calls(2, bytes=200_000)},
     licence="personal",
+    series=Series("rows", NATURAL_KEY),
 )
 async def insider_transactions(symbol: Symbol, ctx: Context) -> InsiderTransactions:
     """Ask page by page; when a filing comes in between, a row that moved to the next page is there once."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, NaiveDatetime, model_validator
 
 from openbell.engine.errors import NothingKnown
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.exchanges import calendar_of_symbol
@@ -37,7 +37,7 @@ ZONES = {
 class IntradayBar(NamedTuple):
     """Five minutes from ``time`` on, in the time of the exchange; prices per share, volume in shares."""
 
-    time: datetime
+    time: NaiveDatetime
     open: Annotated[float, Field(ge=0)]
     high: Annotated[float, Field(ge=0)]
     low: Annotated[float, Field(ge=0)]
@@ -99,6 +99,7 @@ class IntradayPrices(BaseModel):
     licence="personal",
     max_bytes=300_000,
     calendar="calendar",
+    series=Series("rows", ("time",)),
 )
 async def intraday_prices(symbol: Symbol, ctx: Context) -> IntradayPrices:
     """Ask for the latest bars of one symbol; what the provider sends beyond five sessions is not kept."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Global
 from openbell.products.market.fields import Record, Text, records
@@ -41,6 +41,7 @@ class MarketRiskPremium(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=50_000)},
     licence="personal",
+    series=Series("rows", ("country",)),
 )
 async def market_risk_premium(_: Global, ctx: Context) -> MarketRiskPremium:
     """Ask for all countries."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.financial_statements import FinancialStatements, statements_of
@@ -23,6 +23,7 @@ QUARTERS = 40
     spends={"fmp": Calls(3, bytes=600_000)},
     licence="personal",
     source_time="source_time",
+    series=Series("periods", ("date", "period")),
 )
 async def quarterly_statements(symbol: Symbol, ctx: Context) -> FinancialStatements:
     """Ask for the three statements of the last ten years' quarters; needs a paid plan."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
 from openbell.products.market.fields import Day, Money, Record, Text, records
@@ -39,6 +39,7 @@ class RevenueProductSegmentation(BaseModel):
     timeout=seconds(30),
     spends={"fmp": Calls(1, bytes=135_000)},
     licence="personal",
+    series=Series("rows", ("date", "period")),
 )
 async def revenue_product_segmentation(symbol: Symbol, ctx: Context) -> RevenueProductSegmentation:
     """Ask for the years of one symbol."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from openbell.engine.artifacts import known_keys
 from openbell.engine.demand import want
 from openbell.engine.errors import NothingKnown
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds, task
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds, task
 from openbell.engine.schedules import schedule
 from openbell.products.context import Context
 from openbell.products.keys import Global, Symbol
@@ -65,6 +65,7 @@ class SecOutstandingShares(BaseModel):
     spends={"edgar": Calls(1, bytes=100_000)},
     licence="public-domain",
     job_class="scheduled",
+    series=Series("rows", ("as_of",)),
 )
 async def sec_outstanding_shares(symbol: Symbol, ctx: Context) -> SecOutstandingShares:
     """Ask EDGAR by the number that the profile gives; until there is a profile, wait for it.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Global
 from openbell.products.market.fields import Day, Record, records
@@ -50,6 +50,7 @@ class TreasuryRates(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=10_000)},
     licence="personal",
+    series=Series("rows", ("date",)),
 )
 async def treasury_rates(_: Global, ctx: Context) -> TreasuryRates:
     """Ask for the latest days."""
