@@ -31,7 +31,7 @@ from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from tests.chaos import mutants
 from tests.chaos.nursery import Child, Nursery
-from tests.support import happens
+from tests.support import eventually, happens
 
 SUBJECT = "fortress"
 BESIEGERS = 8
@@ -207,6 +207,21 @@ async def look(pool: asyncpg.Pool) -> list[str]:
     return [f"{row}" for row in wrong]
 
 
+FALLEN = """
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where datname = current_database() and application_name = 'openbell siege'
+"""
+
+
+async def bury(pool: asyncpg.Pool) -> None:
+    """Whoever was killed may have left a session that is still at its last statement."""
+    await eventually(lambda: _none_left(pool), 30)
+
+
+async def _none_left(pool: asyncpg.Pool) -> bool:
+    return not await pool.fetchval(FALLEN)
+
+
 async def play_again(pool: asyncpg.Pool) -> Iterator[str]:
     """The history of each account, from the spends alone: never over the limit, and what is left is what we have."""
     await pool.execute("update openbell.clock set shift = shift + interval '1 hour'")
@@ -282,6 +297,7 @@ async def run(dsn: str, folder: Path, *, reservations: int, seed: int, mutant: s
         options = {"dsn": dsn, "boss": str(folder / "boss"), "role": "siege", "mutant": None}
         async with Nursery(options, folder / "children.log").opened() as nursery:
             await siege.fight(nursery, reservations)
+        await bury(pool)
         siege.violations += [("sums are exact in every snapshot", seen) for seen in await look(pool)]
         siege.violations += [("no limit was ever exceeded", seen) for seen in await play_again(pool)]
         errors = [word for word in siege.counts if word.endswith("Error")]

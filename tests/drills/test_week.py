@@ -14,7 +14,7 @@ from openbell.drills import crowd
 from openbell.drills.week import Played, Size, days_of, types_of
 from openbell.drills.week_report import figures, tell
 from openbell.products import registry
-from tests.bench.test_queue import run
+from tests.cli.house import run
 
 MONDAY = date(2026, 11, 30)
 WEEK = [MONDAY + timedelta(days=n) for n in range(5)]
@@ -85,7 +85,7 @@ def test_the_report_names_what_was_broken() -> None:
 
 @pytest.mark.slow
 def test_a_day_is_played(tmp_path: Path) -> None:
-    """MD-14, MD-13: a small day in a real house: what is watched is fresh or says why, and nothing else is asked for."""
+    """MD-14, MD-13: a small day in a real house: the watched is fresh or says why, and nothing else is asked."""
     few = (
         "--days",
         "1",
@@ -98,7 +98,7 @@ def test_a_day_is_played(tmp_path: Path) -> None:
         "--report",
         str(tmp_path / "week.md"),
     )
-    done = run("drill", "week", *few, cwd=tmp_path)
+    done = run("drill", "week", *few, cwd=tmp_path, timeout=300)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert [fault for fault in said["broken"] if "of the calls" not in fault] == []

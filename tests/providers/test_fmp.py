@@ -64,7 +64,7 @@ async def test_every_refusal_has_its_meaning(
     await sandbox.fault(fault, path="quote")
     with pytest.raises(ProducerError) as caught:
         await desk.fmp.quote("AAPL")
-    assert type(caught.value) is kind
+    assert isinstance(caught.value, kind)
     assert (caught.value.code, caught.value.retry_after) == (code, pause)
     (settlement,) = desk.attempt.take_ended()
     assert settlement.state == ("unanswered" if fault == "drop" else "settled")
