@@ -84,26 +84,8 @@ class Site:
         **more: Any,
     ) -> None:
         """Store a result as if a worker had made it."""
-        state = more.get("state", "value")
-        await self.pool.execute(
-            f"""insert into openbell.artifact
-                    (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
-                values ($1, $2, $3, '{state}', openbell.now(), case when $3 > 0 then openbell.now() end, $4,
-                    openbell.now() + interval '{fresh}', openbell.now() + interval '{fresh}' + interval '1 day')
-                on conflict (product, key) do update set version = excluded.version, state = excluded.state,
-                    checked_at = excluded.checked_at, changed_at = excluded.changed_at,
-                    source_time = excluded.source_time,
-                    fresh_until = excluded.fresh_until, stale_until = excluded.stale_until""",
-            product, key, version, datetime(2012, 6, 1, 19, 42, tzinfo=UTC),
-        )  # fmt: skip
-        if version:
-            provenance = {"provider": "fmp", "operation": product, "host": "127.0.0.1", "synthetic": SYNTHETIC}
-            await self.pool.execute(
-                """insert into openbell.version (product, key, version, created_at, value, provenance, producer_version,
-                       licence, cost_micro, job_id)
-                   values ($1, $2, $3, openbell.now(), $4, $5, 1, 'personal', 0, 1) on conflict do nothing""",
-                product, key, version, value, provenance,
-            )  # fmt: skip
+        async with self.pool.acquire() as connection, connection.transaction():
+            await _store(connection, (product, key), value, version, fresh, more.get("state", "value"))
         if hint:
             await self.pool.execute("select pg_notify('openbell', $1)", json.dumps(["artifact", [[product, key]]]))
 
@@ -124,6 +106,30 @@ class Site:
             finally:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _store(db: Any, of: tuple[str, str], value: Any, version: int, fresh: str, state: str) -> None:
+    """The rows of a result, as publishing leaves them."""
+    product, key = of
+    await db.execute(
+        f"""insert into openbell.artifact
+                (product, key, version, state, checked_at, changed_at, source_time, fresh_until, stale_until)
+            values ($1, $2, $3, '{state}', openbell.now(), case when $3 > 0 then openbell.now() end, $4,
+                openbell.now() + interval '{fresh}', openbell.now() + interval '{fresh}' + interval '1 day')
+            on conflict (product, key) do update set version = excluded.version, state = excluded.state,
+                checked_at = excluded.checked_at, changed_at = excluded.changed_at,
+                source_time = excluded.source_time,
+                fresh_until = excluded.fresh_until, stale_until = excluded.stale_until""",
+        product, key, version, datetime(2012, 6, 1, 19, 42, tzinfo=UTC),
+    )  # fmt: skip
+    if version:
+        provenance = {"provider": "fmp", "operation": product, "host": "127.0.0.1", "synthetic": SYNTHETIC}
+        await db.execute(
+            """insert into openbell.version (product, key, version, created_at, value, provenance, producer_version,
+                   licence, cost_micro, job_id)
+               values ($1, $2, $3, openbell.now(), $4, $5, 1, 'personal', 0, 1) on conflict do nothing""",
+            product, key, version, value, provenance,
+        )  # fmt: skip
 
 
 @dataclass
