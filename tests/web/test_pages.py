@@ -169,7 +169,7 @@ async def test_a_page_refreshes_without_javascript(site: Site) -> None:
     """A form asks for what is stale and comes back to the page."""
     answer = await site.http.post("/refresh", data={"symbol": "ORCL"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/symbol/ORCL")
-    assert await site.count("job") == 3
+    assert await site.count("job") == 4
 
 
 async def test_foreign_forms_are_refused_with_a_page(site: Site) -> None:

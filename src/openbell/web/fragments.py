@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from openbell.web import views
+from openbell.web import cards, views
 from openbell.web.marks import mark
 
 if TYPE_CHECKING:
@@ -52,8 +52,12 @@ def card(reading: Reading, aside: views.Aside) -> str | None:
         return str(macros.profile(views.profile(reading)))
     if reading.product == "eod-prices":
         return str(macros.prices(views.prices(reading, aside)))
+    if reading.product == "intraday-prices":
+        return str(macros.intraday(views.intraday(reading, aside)))
     if reading.product == "symbol-search":
         return str(macros.search(reading.key, views.matches(reading), mark(reading)))
+    if reading.product in cards.KINDS:
+        return str(_macros("card.html").card(cards.card(reading, aside)))
     return None
 
 

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote as url_quote
 
@@ -165,19 +163,3 @@ def source(provenance: Mapping[str, object]) -> str:
     """Who was asked, by the name people know."""
     provider = str(provenance.get("provider") or "")
     return SOURCES.get(provider, provider)
-
-
-def market(readings: list[Reading]) -> str:
-    """What is known of the market, for the top bar: a replayed day says so, otherwise the newest trade."""
-    for reading in readings:
-        synthetic = (reading.provenance or {}).get("synthetic")
-        if synthetic:
-            found = re.search(r"market day (\d{4}-\d{2}-\d{2})", str(synthetic))
-            return f"Replayed market day {iso_day(found.group(1))}" if found else str(synthetic)
-    newest = max((r.source_time for r in readings if r.source_time), default=None)
-    return f"Newest trade {words.exchange_time(newest)}" if newest else ""
-
-
-def iso_day(text: str) -> str:
-    """`2012-06-01` -> `1 Jun 2012`."""
-    return words.day(datetime.fromisoformat(text).replace(tzinfo=UTC).date())

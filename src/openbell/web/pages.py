@@ -16,18 +16,17 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.errors import InvalidKey
-from openbell.web import fragments, views, watchlist
+from openbell.web import fragments, sections, views, watchlist
 from openbell.web.api import database, registry
-from openbell.web.assets import has_charts
 from openbell.web.backend import SQL, Watch
-from openbell.web.errors import DatabaseUnavailable, Malformed
-from openbell.web.marks import mark, market
+from openbell.web.errors import DatabaseUnavailable
+from openbell.web.market_line import market_line
+from openbell.web.marks import mark
 from openbell.web.stream import Hub, Subscriber
 
 router = APIRouter(include_in_schema=False)
 
 ROW_PRODUCTS = ("quote", "eod-prices", "profile")
-SYMBOL_PRODUCTS = ("quote", "eod-prices", "profile")
 SEARCH = "symbol-search"
 COOKIE_AGE_S = 365 * 86_400
 ASK_S = 30.0  # demand of a form: as long as a lease, since nobody holds a stream open
@@ -80,7 +79,7 @@ async def show_watchlist(request: Request, symbols: list[str], *, status: int = 
         editing="edit" in request.query_params,
         notice=notice,
         first_visit=watchlist.FIRST_VISIT,
-        market=market(readings),
+        market=market_line(readings),
         stream=stream_address(keys_of(symbols, ROW_PRODUCTS), "row") if symbols else "",
     )
 
@@ -146,66 +145,16 @@ async def refresh(request: Request) -> Response:
     symbol = str(form.get("symbol") or "")
     if symbol:
         symbol = registry(request).get("quote").parse_key(symbol)
-        keys, back = keys_of([symbol], SYMBOL_PRODUCTS), f"/symbol/{url_quote(symbol)}"
+        opened = sections.chosen(str(form["open"]) if "open" in form else None)
+        keys = keys_of([symbol], [*sections.ALWAYS, *sections.products_of(opened)])
+        back = f"/symbol/{url_quote(symbol)}" + (
+            "" if opened == sections.OPEN_AT_FIRST else f"?open={','.join(opened)}"
+        )
     else:
         keys, back = keys_of(watchlist.decode(request.cookies.get(watchlist.COOKIE)), ROW_PRODUCTS), "/"
     await ask(request, keys)
     await settled(request, keys, SUGGEST_WAIT_S)
     return RedirectResponse(back, 303)
-
-
-@router.get("/symbol/{symbol}")
-async def symbol_page(request: Request, symbol: str) -> Response:
-    """Price, chart and profile of one symbol."""
-    canonical = registry(request).get("quote").parse_key(symbol)
-    if canonical != symbol:
-        return RedirectResponse(f"/symbol/{url_quote(canonical)}", 308)
-    keys = keys_of([symbol], SYMBOL_PRODUCTS)
-    async with database(request).use() as db:
-        quote, daily, about = await read_many(db, keys)
-    aside = views.aside_of([daily, about])
-    known = quote.state != "empty" or quote.version > 0
-    return page(
-        request,
-        "symbol.html",
-        200 if known else 404,
-        known=known,
-        symbol=symbol,
-        head=views.row(quote, aside),
-        about=views.profile(about),
-        daily=views.prices(daily, aside, chosen_range(request)),
-        chosen=chosen_range(request),
-        ranges=views.RANGE_NAMES,
-        range_days=views.RANGES,
-        charts=has_charts(),
-        listed=symbol in watchlist.decode(request.cookies.get(watchlist.COOKIE)),
-        market=market([quote]),
-        stream=stream_address(keys, "card"),
-    )
-
-
-@router.get("/symbol/{symbol}/prices")
-async def prices_page(request: Request, symbol: str) -> Response:
-    """The figures of the chart as a table."""
-    canonical = registry(request).get("eod-prices").parse_key(symbol)
-    async with database(request).use() as db:
-        daily, about = await read_many(db, keys_of([canonical], ["eod-prices", "profile"]))
-    return page(
-        request,
-        "prices.html",
-        symbol=canonical,
-        daily=views.prices(daily, views.aside_of([about]), chosen_range(request), rows=True),
-        ranges=views.RANGE_NAMES,
-    )
-
-
-def chosen_range(request: Request) -> str:
-    """The range in the address. Raises Malformed."""
-    chosen = request.query_params.get("range", views.DEFAULT_RANGE)
-    if chosen not in views.RANGES:
-        choices = ", ".join(views.RANGES)
-        raise Malformed(f"{chosen[:20]!r} is no range.", code="malformed_range", todo=f"Choose one of {choices}.")
-    return chosen
 
 
 @router.post("/search")

@@ -41,7 +41,11 @@ PING_S = 15.0
 REUSE_S = 0.5
 READ_MAX = 200  # keys in one statement
 GOODBYE_S = (1.0, 5.0)
-ASIDE_OF = {"eod-prices": ("quote",), "profile": ("quote", "eod-prices")}  # who is drawn with figures of whom
+PER_SHARE = ("dividend-history", "analyst-price-targets", "valuations")
+ASIDE_OF = {  # who is drawn with figures of whom
+    "eod-prices": ("quote", "analyst-price-targets"),
+    "profile": ("quote", "eod-prices", "intraday-prices", *PER_SHARE),
+}
 PING = b": ping\n\n"
 STATE: Watch = ("", "")  # beside the keys: whether the database can be read
 AWAY = b'event: state\ndata: {"away":true}\n\n'

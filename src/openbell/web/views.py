@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from openbell.web import words
-from openbell.web.marks import Mark, mark, market
+from openbell.web.market_line import market_parts
+from openbell.web.marks import Mark, mark
 from openbell.web.sparkline import Sparkline, sparkline
 
 if TYPE_CHECKING:
     from openbell.engine.artifacts import Reading
 
 CLOSES_SHOWN = 30
-RANGES = {"3m": 92, "1y": 366, "5y": 1_827, "all": None}
-RANGE_NAMES = {"3m": "3 months", "1y": "1 year", "5y": "5 years", "all": "All"}
+RANGES = {"1m": 31, "3m": 92, "1y": 366, "5y": 1_827, "all": None}  # days of daily prices
+SESSIONS = {"1d": 1, "5d": 5}  # sessions of prices within the day
+RANGE_NAMES = {
+    "1d": "1 day", "5d": "5 days", "1m": "1 month", "3m": "3 months", "1y": "1 year", "5y": "5 years", "all": "All",
+}  # fmt: skip
 DEFAULT_RANGE = "1y"
 
 
@@ -81,7 +85,7 @@ def row(reading: Reading, aside: Aside = NO_ASIDE) -> Row:
         volume=words.compact(value.get("volume")),
         spark=sparkline(aside.closes, last if words.is_number(last) else None) if value else None,
         mark=mark(reading),
-        market=market([reading]),
+        market=market_parts(reading),
         live=live_candle(value),
         facts=quote_facts(value),
     )
@@ -214,6 +218,48 @@ def prices(reading: Reading, aside: Aside = NO_ASIDE, chosen: str = DEFAULT_RANG
         rows=table,
         mark=mark(reading),
     )
+
+
+def daily_range(chosen: str) -> str:
+    """The range of the daily prices when the chosen one is within the day."""
+    return chosen if chosen in RANGES else DEFAULT_RANGE
+
+
+@dataclass(frozen=True, slots=True)
+class Intraday(Prices):
+    """Prices of five minutes; times in `zone`, that of the exchange."""
+
+    zone: str = ""
+
+
+def intraday(reading: Reading, aside: Aside = NO_ASIDE, chosen: str = "1d", *, rows: bool = False) -> Intraday:
+    """Without `rows` only the head is made."""
+    value = reading.value if isinstance(reading.value, dict) else {}
+    bars = value.get("rows") or []
+    days = sorted({str(bar[0])[:10] for bar in bars})[-SESSIONS.get(chosen, 1) :]
+    shown = [bar for bar in bars if str(bar[0])[:10] in days]
+    table = [bar_row(bar) for bar in reversed(shown)] if rows else []
+    span = (iso(days[0]) if days[0] == days[-1] else f"{iso(days[0])} to {iso(days[-1])}") if days else ""
+    zone = str(value.get("zone") or "")
+    return Intraday(
+        symbol=reading.key,
+        known=bool(bars),
+        version=reading.version,
+        currency=aside.currency,
+        adjusted=str(value.get("adjusted") or ""),
+        chosen=chosen,
+        span=f"{span}, times of {zone.rpartition('/')[2].replace('_', ' ') or 'the exchange'}" if span else "",
+        rows=table,
+        mark=mark(reading),
+        zone=zone,
+    )
+
+
+def bar_row(bar: list[Any]) -> tuple[str, ...]:
+    """Five minutes of the table."""
+    at = datetime.fromisoformat(str(bar[0]))
+    name = f"{words.day(at.date())}, {at:%H:%M}"
+    return (name, *(words.price(v) for v in bar[1:5]), words.number(bar[5], 0))
 
 
 def cut(rows: list[list[Any]], chosen: str) -> list[list[Any]]:

@@ -125,3 +125,26 @@ def moment(value: object) -> datetime | None:
     except ValueError:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A plain ratio as per cent: `0.2534` -> `25.3 %`."""
+    return f"{number(value * 100, digits)}{NARROW}%" if is_number(value) else DASH
+
+
+def per_cent(value: float | None, digits: int = 2) -> str:
+    """A figure that is per cent already: `4.5` -> `4.50 %`."""
+    return f"{number(value, digits)}{NARROW}%" if is_number(value) else DASH
+
+
+def iso_day(value: object) -> str:
+    """An ISO date, or the date of an ISO time, as people read it; an en dash for what is none."""
+    found = moment(value)
+    return day(found.date()) if found else DASH
+
+
+def growth(value: float | None, before: float | None) -> str:
+    """The change in per cent; empty where it would mislead: nothing before, or nothing above zero."""
+    if not is_number(value) or not is_number(before) or before <= 0:
+        return ""
+    return f"{signed((value / before - 1) * 100, 1)}{NARROW}%"

@@ -4,10 +4,13 @@
   "use strict";
   const $ = (q, from = document) => from.querySelector(q);
   const $$ = (q, from = document) => [...from.querySelectorAll(q)];
-  const address = document.body.dataset.stream;
+  // Beside the keys of the page itself it listens to those of every part that is open.
+  const base = document.body.dataset.stream;
+  const open_parts = () => $$("[data-watch]").filter((e) => !e.hidden && (e.tagName !== "DETAILS" || e.open));
+  const address = () => base && base + open_parts().flatMap((e) => e.dataset.watch.split(" ")).map((w) => `&watch=${encodeURIComponent(w)}`).join("");
   const live = $("[data-live]");
   const HIDDEN_MS = 60_000, SAY_MS = 10_000;
-  let source = null, paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
+  let source = null, heard = "", paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
   const changed = new Map();
 
   // The stream: presence is the open connection, so a hidden or paused page gives it up.
@@ -24,14 +27,17 @@
   };
   const close = (state) => { clearTimeout(retry); source?.close(); source = null; show(state); };
   const open = () => {
-    if (!address || paused || source) return;
-    show("Connecting");
-    source = new EventSource(address);
-    source.onopen = () => { failures = 0; away(false); };
+    const to = address();
+    if (!to || paused || document.hidden || (source && heard === to)) return;
+    const before = source;  // listens on until its successor does, so that nothing is given up in between
+    if (!before) show("Connecting");
+    source = new EventSource(heard = to);
+    source.onopen = () => { before?.close(); failures = 0; away(false); };
     source.addEventListener("state", (event) => away(JSON.parse(event.data).away));
     source.addEventListener("fragment", (event) => swap(JSON.parse(event.data)));
     source.onerror = () => {
       const wait = Math.min(30_000, 1000 * 2 ** failures++) * (0.5 + Math.random());
+      before?.close();
       close("Reconnecting");
       retry = setTimeout(open, wait);
     };
@@ -45,6 +51,16 @@
     if (document.hidden) hidden = setTimeout(() => close("Hidden"), HIDDEN_MS);
     else open();
   });
+  let turning = 0;
+  const reopen = () => { clearTimeout(turning); turning = setTimeout(open, 60); };
+  addEventListener("openbell:parts", reopen);
+  addEventListener("toggle", ({ target }) => {
+    if (!target.dataset?.section) return;
+    reopen();
+    const at = new URL(location.href);
+    at.searchParams.set("open", $$("details[data-section][open]").map((d) => d.dataset.section).join(","));
+    history.replaceState(null, "", at);
+  }, true);
   addEventListener("pagehide", () => close("Closed"));
   addEventListener("pageshow", open);
 
@@ -55,15 +71,24 @@
     const box = document.createElement("template");
     box.innerHTML = html;
     const fresh = box.content.firstElementChild;
-    const held = old.contains(document.activeElement) ? $$("a, button, summary", old).indexOf(document.activeElement) : -1;
-    if ($("details[open]", old)) $("details", fresh)?.setAttribute("open", "");
+    const held = old.contains(document.activeElement) ? $$("a, button, summary, [tabindex]", old).indexOf(document.activeElement) : -1;
+    const folds = $$("details", fresh);
+    $$("details", old).forEach((d, i) => folds[i]?.toggleAttribute("open", d.open));
+    const wide = $$("[data-scroll]", fresh);
     if (old.classList.contains("selected")) fresh.classList.add("selected");
     tint(old, fresh);
+    const shifted = $$("[data-scroll]", old).map((e) => e.scrollLeft);
     old.replaceWith(fresh);
+    shifted.forEach((x, i) => { if (x && wide[i]) wide[i].scrollLeft = x; });
     started.set(fresh, performance.now());
-    if (held >= 0) $$("a, button, summary", fresh)[held]?.focus({ preventScroll: true });
-    if (fresh.dataset.marketDay) $$("[data-market]").forEach((p) => { if (p.textContent !== fresh.dataset.marketDay) p.textContent = fresh.dataset.marketDay; });
+    if (held >= 0) $$("a, button, summary, [tabindex]", fresh)[held]?.focus({ preventScroll: true });
+    if (fresh.dataset.marketDay) markets(fresh.dataset.marketDay);
     dispatchEvent(new CustomEvent("openbell:swap", { detail: fresh }));
+  }
+  function markets(own) {  // each market of the page once; a newest trade only where no hours are known
+    const all = $$("[data-market-day]").flatMap((e) => e.dataset.marketDay.split("|")).filter((t) => t && !t.startsWith("Newest"));
+    const text = [...new Set(all.length ? all : [own])].join(" \u00b7 ");
+    $$("[data-market]").forEach((p) => { if (p.textContent !== text) p.textContent = text; });
   }
   function tint(old, fresh) {
     const was = $("[data-figure]", old), is = $("[data-figure]", fresh);
@@ -102,13 +127,13 @@
     }
     if (typing(e)) return;
     if (e.key === "/") { e.preventDefault(); $("#q").focus(); $("#q").select(); }
-    const rows = $$(".watch tbody tr");
+    const rows = $$(".watch tbody tr, [data-rows] tr, .section");
     const at = rows.findIndex((r) => r.classList.contains("selected"));
     if ((e.key === "j" || e.key === "k") && rows.length) {
       const to = Math.min(Math.max(at + (e.key === "j" ? 1 : -1), 0), rows.length - 1);
       rows[at]?.classList.remove("selected");
       rows[to].classList.add("selected");
-      $("a", rows[to]).focus({ preventScroll: true });
+      $("a, summary", rows[to]).focus({ preventScroll: true });
       rows[to].scrollIntoView({ block: "nearest" });
     }
   });

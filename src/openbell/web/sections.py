@@ -1,0 +1,85 @@
+"""The parts of a symbol's page that open and close. Pure.
+
+Only what is open is read, drawn and demanded: a look at the page must not cost a call for every data type there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from openbell.web import card_company, card_statements, cards
+from openbell.web.errors import Malformed
+
+if TYPE_CHECKING:
+    from openbell.engine.artifacts import Reading
+    from openbell.engine.registry import Registry
+    from openbell.web.views import Aside
+
+DRAWN_BY = (card_company, card_statements)  # importing them says how each product is drawn
+ALWAYS = ("quote", "eod-prices", "profile")
+SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "figures": ("Key figures", ("ratios-ttm",)),
+    "statements": ("Statements by year", ("financial-statements",)),
+    "quarters": ("Statements by quarter", ("quarterly-statements",)),
+    "dividends": ("Dividends", ("dividend-history",)),
+    "segments": ("Revenue by product", ("revenue-product-segmentation",)),
+    "analysts": ("Analysts and worth", ("grades-historical", "analyst-price-targets", "valuations")),
+    "insiders": ("Insiders", ("insider-trading-statistics", "insider-transactions")),
+    "listings": ("Listings and shares", ("exchange-variants", "sec-outstanding-shares")),
+    "headlines": ("Headlines", ("stock-headlines",)),
+}
+OPEN_AT_FIRST = ("figures",)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part as it is drawn: what it shows, the keys it watches while open, and what a look costs at most."""
+
+    name: str
+    title: str
+    open: bool
+    calls: int
+    watch: str
+    cards: list[cards.Card]
+
+
+def chosen(text: str | None) -> tuple[str, ...]:
+    """The open parts, from the address; without one those of a first look. Raises `Malformed`."""
+    if text is None:
+        return OPEN_AT_FIRST
+    names = [name for name in text[:200].split(",") if name]
+    for name in names:
+        if name not in SECTIONS:
+            choices = ", ".join(SECTIONS)
+            raise Malformed(
+                f"{name[:20]!r} is no part of this page.", code="malformed_part", todo=f"Choose of {choices}."
+            )
+    return tuple(name for name in SECTIONS if name in names)
+
+
+def products_of(names: Collection[str]) -> list[str]:
+    """What these parts show."""
+    return [product for name in names for product in SECTIONS[name][1]]
+
+
+def sections(
+    symbol: str, opened: Collection[str], readings: Sequence[Reading], aside: Aside, registry: Registry
+) -> list[Section]:
+    """Every part of the page; the cards of open ones from `readings`, the others as places to fill."""
+    known = {reading.product: reading for reading in readings}
+    return [
+        Section(
+            name=name,
+            title=title,
+            open=name in opened,
+            calls=sum(registry.get(product).estimate.calls for product in products),
+            watch=" ".join(f"{product}:{symbol}" for product in products),
+            cards=[
+                cards.card(known[product], aside) if product in known else cards.shell(product, symbol)
+                for product in products
+            ],
+        )
+        for name, (title, products) in SECTIONS.items()
+    ]
