@@ -141,3 +141,11 @@ async def test_the_workspace_may_ask_when_its_origin_is_allowed(dsn: str, pool: 
         for origin, allowed in ((WORKSPACE, WORKSPACE), ("https://evil.example", None)):
             answer = await site.http.get("/openbb/widgets.json", headers={"Origin": origin})
             assert answer.headers.get("access-control-allow-origin") == allowed
+            asks = {
+                "Origin": origin,
+                "Access-Control-Request-Method": "GET",
+                "Access-Control-Request-Headers": "x-api-key",
+                "Access-Control-Request-Private-Network": "true",
+            }
+            preflight = await site.http.options("/openbb/widgets.json", headers=asks)
+            assert preflight.is_success is (allowed is not None)

@@ -60,7 +60,8 @@ def create_app(config: WebConfig) -> FastAPI:
             CORSMiddleware,
             allow_origins=list(config.allowed_origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["Content-Type", "If-None-Match"],
+            allow_headers=["*"],  # origins are the gate; OpenBB Workspace sends headers that its user sets
+            allow_private_network=True,
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
