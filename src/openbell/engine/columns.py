@@ -56,12 +56,12 @@ def rows_of(model: type[BaseModel], field: str) -> Any:
     if get_origin(annotation) is not list:
         return None
     (row,) = get_args(annotation)
-    return row if _has_fields(row) else None
+    return row if has_fields(row) else None
 
 
 def _columns(row: Any, prefix: str, path: tuple[str | int, ...], *, nullable: bool) -> Iterator[Column]:
-    for step, name, annotation, description in _fields(row):
-        plain, absent = _plain(annotation)
+    for step, name, annotation, description in fields_of(row):
+        plain, absent = plain_of(annotation)
         here, may_be_null = (*path, step), nullable or absent
         if isinstance(plain, type) and issubclass(plain, BaseModel) and len(here) < DEEPEST:
             yield from _columns(plain, f"{prefix}{name}_", here, nullable=may_be_null)
@@ -69,13 +69,17 @@ def _columns(row: Any, prefix: str, path: tuple[str | int, ...], *, nullable: bo
             yield Column(f"{prefix}{name}", _kind(plain), here, may_be_null, description)
 
 
-def _has_fields(row: Any) -> bool:
+def has_fields(row: Any) -> bool:
+    """Whether it is a model or a named tuple."""
     return isinstance(row, type) and (
         issubclass(row, BaseModel) or (issubclass(row, tuple) and hasattr(row, "_fields"))
     )
 
 
-def _fields(row: Any) -> Iterator[tuple[str | int, str, Any, str | None]]:
+def fields_of(row: Any) -> Iterator[tuple[str | int, str, Any, str | None]]:
+    """The fields of a model or a named tuple: step, name, annotation, description. Nothing for what is neither."""
+    if not has_fields(row):
+        return
     if issubclass(row, BaseModel):
         for name, field in row.model_fields.items():
             yield name, name, field.annotation, field.description
@@ -84,13 +88,13 @@ def _fields(row: Any) -> Iterator[tuple[str | int, str, Any, str | None]]:
             yield place, name, annotation, None
 
 
-def _plain(annotation: Any) -> tuple[Any, bool]:
-    """The annotation without its marks and without None, and whether None was among it."""
+def plain_of(annotation: Any) -> tuple[Any, bool]:
+    """An annotation without its marks and without None, and whether None was among it."""
     if get_origin(annotation) is Annotated:
-        return _plain(get_args(annotation)[0])
+        return plain_of(get_args(annotation)[0])
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation, annotation in (None, type(None), Any)
-    parts = [_plain(one) for one in get_args(annotation) if one is not type(None)]
+    parts = [plain_of(one) for one in get_args(annotation) if one is not type(None)]
     absent = type(None) in get_args(annotation) or any(null for _, null in parts)
     if len(parts) == 1:
         return parts[0][0], absent
@@ -104,5 +108,5 @@ def _kind(plain: Any) -> Kind:
     for one, kind in KINDS:
         if plain is one or (isinstance(plain, type) and isinstance(one, type) and issubclass(plain, one)):
             return kind
-    nested = plain is Any or get_origin(plain) is not None or plain in (list, dict, tuple, set) or _has_fields(plain)
+    nested = plain is Any or get_origin(plain) is not None or plain in (list, dict, tuple, set) or has_fields(plain)
     return "jsonb" if nested else "text"

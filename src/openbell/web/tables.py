@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
-from pydantic import AwareDatetime, BaseModel, NaiveDatetime
+from pydantic import BaseModel
+
+from openbell.engine import columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,59 +48,30 @@ def table_of(model: type[BaseModel] | None) -> Table | None:
     for name, field in model.model_fields.items() if model else ():
         if get_origin(field.annotation) is list:
             (row,) = get_args(field.annotation)
-            if columns := tuple(columns_of(row)):
-                return Table(name, columns, any(get_origin(_plain(one)) is dict for _, one, _ in _fields(row)))
+            if found := tuple(columns_of(row)):
+                parts = (columns.plain_of(annotation)[0] for _, _, annotation, _ in columns.fields_of(row))
+                return Table(name, found, any(get_origin(part) is dict for part in parts))
     return None
 
 
-def columns_of(row: Any, prefix: str = "") -> Iterator[Column]:
+def columns_of(row: Any) -> Iterator[Column]:
     """The columns of a model or of a named tuple; a model within it has its own, named ``outer_inner``.
 
     Lists and mappings with open names are left out.
     """
-    for name, annotation, description in _fields(row):
-        inner = _plain(annotation)
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from columns_of(inner, f"{prefix}{name}_")
-        elif get_origin(inner) not in (list, dict, tuple):
-            yield Column(f"{prefix}{name}", _kind(inner), description)
+    for column in columns.columns_of(row):
+        if column.kind != "jsonb":
+            yield Column(column.name, KINDS.get(column.kind, "text"), column.description)
 
 
-def _fields(row: Any) -> Iterator[tuple[str, Any, str | None]]:
-    if isinstance(row, type) and issubclass(row, BaseModel):
-        for name, field in row.model_fields.items():
-            yield name, field.annotation, field.description
-    elif isinstance(row, type) and issubclass(row, tuple):
-        for name, annotation in get_type_hints(row).items():
-            yield name, annotation, None
-
-
-def _plain(annotation: Any) -> Any:
-    """Without its marks, and without None."""
-    if get_origin(annotation) is Annotated:
-        return _plain(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        rest = [one for one in get_args(annotation) if one is not type(None)]
-        return _plain(rest[0]) if len(rest) == 1 else str
-    return annotation
-
-
-def _kind(plain: Any) -> str:
-    for kind, name in KINDS.items():
-        if isinstance(plain, type) and issubclass(plain, kind):
-            return name
-    return "text"
-
-
-# A truth value is a number in Python, and a time is a date.
-KINDS: Mapping[type, str] = {
-    bool: "boolean",
-    int: "number",
-    float: "number",
-    datetime: "time",
-    AwareDatetime: "time",
-    NaiveDatetime: "time",
-    date: "date",
+KINDS: Mapping[columns.Kind, str] = {
+    "boolean": "boolean",
+    "bigint": "number",
+    "double": "number",
+    "numeric": "number",
+    "timestamp": "time",
+    "timestamptz": "time",
+    "date": "date",
 }
 
 
