@@ -107,6 +107,7 @@ class Hand:
         at: datetime | None = None,
         settle: Sequence[Settlement] = (),
         calendar: str | None = None,
+        synthetic: str | None = None,
         db: Db | None = None,
     ) -> asyncpg.Record | None:
         """Publish a value, or None for "nothing known"; the outcome and the version, or no row when fenced."""
@@ -122,7 +123,7 @@ class Hand:
             policy.fresh_for(empty=value is None),
             policy.stale_ttl,
             policy.retry_ttl,
-            {"provider": "shop"},
+            {"provider": "shop"} | ({"synthetic": synthetic} if synthetic else {}),
             1,
             "cc0",
             as_rows(settle),

@@ -16,6 +16,7 @@ from openbell.cli import (
     costs,
     doctor,
     drill,
+    export,
     flags,
     get,
     listings,
@@ -51,7 +52,7 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
-    polls.polls, flags.flags, calendars.calendars, doctor.doctor, bench.bench,
+    polls.polls, flags.flags, calendars.calendars, export.export, doctor.doctor, bench.bench,
     drill.drill, mcp.mcp,
 ):  # fmt: skip
     openbell.add_command(command)

@@ -17,7 +17,7 @@ from openbell.cli.output import print_json, progress
 @data_option
 @json_option
 def migrate(check: bool, data: Path | None, as_json: bool) -> int:
-    """Apply the migrations that are waiting. `openbell up` does it by itself."""
+    """Apply the migrations that are waiting, and make the views of the data types. `openbell up` does it by itself."""
     return reach.run_async(_migrate(check, data, as_json))
 
 
@@ -33,6 +33,8 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
         with progress("Applying migrations") as say:
             applied = await apply(dsn, on_step=lambda name: say(f"Applying {name}"))
         waiting = []
+    if not check:
+        await _seed(dsn)
     if as_json:
         print_json({"applied": applied, "waiting": waiting})
     else:
@@ -42,3 +44,15 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
         if not applied and not waiting:
             click.echo("The database is up to date.")
     return FAILED if waiting else 0
+
+
+async def _seed(dsn: str) -> None:
+    """The registry's rows and views, as a worker makes them: here by a user who may, where a worker's may not."""
+    from openbell.postgres.pool import connect
+    from openbell.products import registry
+
+    connection = await connect(dsn, name="migrate")
+    try:
+        await registry().seed(connection)
+    finally:
+        await connection.close(timeout=5)
