@@ -81,7 +81,7 @@ def faults(error: BaseException) -> list[dict[str, str]]:
     if isinstance(error, ValidationError):
         for one in error.errors(include_url=False)[:MOST_FAULTS]:
             where = ".".join(str(part) for part in one["loc"])
-            found.append({"at": where, "fault": one["msg"], "value": _short(repr(one["input"]))})
+            found.append({"at": _short(where), "fault": _short(one["msg"]), "value": _short(repr(one["input"]))})
     found += [{"note": _short(note)} for note in _notes(error)]
     return found
 
@@ -91,5 +91,9 @@ def _notes(error: BaseException) -> Iterable[str]:
 
 
 def _short(text: str) -> str:
-    kept = text if len(text) <= LONGEST_INPUT else f"{text[:LONGEST_INPUT]}…"
-    return kept.replace("\x00", "�").encode("utf-8", "replace").decode()
+    return plain(text if len(text) <= LONGEST_INPUT else f"{text[:LONGEST_INPUT]}…")
+
+
+def plain(text: str) -> str:
+    """Text that PostgreSQL takes: without NUL and halves of a surrogate pair, both of which JSON can bring."""
+    return text.replace("\x00", "�").encode("utf-8", "replace").decode()

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from traceback import walk_tb
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
 from pydantic import BaseModel, ValidationError
@@ -41,6 +41,11 @@ from openbell.engine.spends import Ledger, as_rows
 from openbell.engine.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Rows: TypeAlias = list[dict[str, Any]]
+"""Calls that have ended, as the database takes them."""
 
 STOPPED_PAUSE = timedelta(minutes=5)
 RATE_PAUSE = timedelta(seconds=60)
@@ -165,26 +170,26 @@ class Runner:
         return _retry(claim, "producer_failed", f"the producer failed with {said}")
 
     async def _ending(self, product: Product, claim: Claim, error: ProducerError) -> Ending:
-        provider = error.provider or product.provider
+        provider, said = error.provider or product.provider, answers.plain(str(error))
         if isinstance(error, RateLimited | ProviderStopped):
             pause = error.retry_after or (RATE_PAUSE if isinstance(error, RateLimited) else STOPPED_PAUSE)
-            columns = (provider, pause, str(error).rstrip("."), getattr(error, "day_zone", None))
+            columns = (provider, pause, said.rstrip("."), getattr(error, "day_zone", None))
             paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), *columns))
             gated = paused and provider == product.provider
-            return Ending("wait", error.code, str(error), timedelta(0) if gated else pause)
+            return Ending("wait", error.code, said, timedelta(0) if gated else pause)
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
             pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
-            return Ending("wait", error.code, str(error), timedelta(0) if error.gated else pause)
+            return Ending("wait", error.code, said, timedelta(0) if error.gated else pause)
         if isinstance(error, Waiting):
-            return Ending("wait", error.code, str(error), error.retry_after or timedelta(0))
+            return Ending("wait", error.code, said, error.retry_after or timedelta(0))
         if isinstance(error, NotInPlan) and error.operation is not None:
             span = error.retry_after or RETIRED_PAUSE
-            breaker = (provider, error.operation, span, error.code, str(error))
+            breaker = (provider, error.operation, span, error.code, said)
             await persist(lambda: self.pool.execute(SQL.get("open_breaker"), *breaker))
         if isinstance(error, Permanent):
-            return Ending("permanent", error.code, str(error), cooldown=error.retry_after)
-        return _retry(claim, error.code, str(error), error.retry_after)
+            return Ending("permanent", error.code, said, cooldown=error.retry_after)
+        return _retry(claim, error.code, said, error.retry_after)
 
     async def _skip(self, claim: Claim, outcome: str, message: str) -> None:
         await persist(lambda: self.pool.fetchval(SQL.get("skip_job"), claim.id, claim.token, outcome, message))
@@ -194,7 +199,6 @@ class Runner:
         claim, policy = attempt.claim, attempt.claim.policy
         if policy is None:
             raise ValueError(f"{product.name} has no freshness policy to publish under")
-        ended = attempt.take_ended()
         arguments = (
             claim.id,
             claim.token,
@@ -207,33 +211,30 @@ class Runner:
             attempt.provenance,
             product.version,
             product.licence,
-            as_rows(ended),
-            getattr(value, product.calendar) if value is not None and product.calendar else None,
         )
-        try:
-            row = await persist(lambda: self.pool.fetchrow(SQL.get("publish_artifact"), *arguments))
-        except Exception:
-            attempt.give_back(ended)
-            raise
+        calendar = getattr(value, product.calendar) if value is not None and product.calendar else None
+
+        async def write(ended: Rows) -> asyncpg.Record | None:
+            return await self.pool.fetchrow(SQL.get("publish_artifact"), *arguments, ended, calendar)
+
+        row = await _written(attempt, write)
         self._note(claim, "done", None if row is None else row["outcome"])
 
     async def _complete(self, attempt: Attempt) -> None:
-        claim, ended = attempt.claim, attempt.take_ended()
-        columns = (claim.id, claim.token, as_rows(ended))
-        try:
-            outcome = await persist(lambda: self.pool.fetchval(SQL.get("complete_task"), *columns))
-        except Exception:
-            attempt.give_back(ended)
-            raise
-        self._note(claim, "done", outcome)
+        claim = attempt.claim
+
+        async def write(ended: Rows) -> Any:
+            return await self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, ended)
+
+        self._note(claim, "done", await _written(attempt, write))
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
-        claim, ended = attempt.claim, as_rows(attempt.take_ended())
-        message = ending.message.replace("\x00", "")[:2_000]
+        claim = attempt.claim
+        message = answers.plain(ending.message)[:2_000]
         cooldown = ending.cooldown or claim.retry_ttl
-        columns = (claim.id, claim.token, ending.kind, ending.code, message, ending.delay, cooldown, ended)
 
-        async def write() -> asyncpg.Record | None:
+        async def write(ended: Rows) -> asyncpg.Record | None:
+            columns = (claim.id, claim.token, ending.kind, ending.code, message, ending.delay, cooldown, ended)
             if ending.rejected is None:
                 return await self.pool.fetchrow(SQL.get("end_attempt"), *columns)
             kept = (ending.rejected, message, ending.faults, answers.rejected(), answers.MOST_A_DAY)
@@ -241,7 +242,7 @@ class Runner:
                 await conn.execute(SQL.get("keep_rejected"), claim.id, claim.token, *kept)
                 return await conn.fetchrow(SQL.get("end_attempt"), *columns)
 
-        row = await persist(write)
+        row = await _written(attempt, write)
         state = None if row is None else row["state"]
         self._note(claim, "failed" if state == "failed" else "waited", state, f"{ending.code}: {message}")
         if row is not None and ending.delay > timedelta(0):
@@ -262,6 +263,16 @@ class Runner:
         )
         if claim.policy is not None:
             self.hints.tell("artifact", claim.product, claim.key)
+
+
+async def _written(attempt: Attempt, write: Callable[[Rows], Awaitable[T]]) -> T:
+    """What ``write`` answers, which writes the calls that have ended, too; refused, they wait for the next write."""
+    ended = attempt.take_ended()
+    try:
+        return await persist(lambda: write(as_rows(ended)))
+    except BaseException:
+        attempt.give_back(ended)
+        raise
 
 
 def _judged(ending: Ending | None, error: Exception) -> Ending | None:
