@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import asyncpg
+import click
+import pytest
 
+from openbell.cli.flags import _parse_extent
 from openbell.products import registry
 from tests.cli.house import openbell
 
@@ -61,3 +64,13 @@ async def test_bad_input_is_told_with_what_to_do(dsn: str, pool: asyncpg.Pool) -
         said = await openbell(dsn, *arguments)
         assert (said[0], words in said[2]) == (code, True), (arguments, said)
     assert (await openbell(dsn, "flags", "drop", "try-it"))[0] == 0
+
+
+def test_every_share_can_be_written() -> None:
+    """A share in steps of a hundredth of a percent is taken as it is written, with or without its sign."""
+    for n in range(10_001):
+        text = f"{n // 100}.{n % 100:02}"
+        assert _parse_extent(f"{text}%") == _parse_extent(text) == ("percent", n)
+    for text in ("100.01", "-1", "1.005", "nan", "inf", "", "%", "1e9", "half"):
+        with pytest.raises(click.BadParameter):
+            _parse_extent(text)

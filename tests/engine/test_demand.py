@@ -10,10 +10,16 @@ import asyncpg
 import pytest
 
 from openbell.engine.demand import want
-from openbell.engine.registry import set_product
+from openbell.engine.keys import Key
+from openbell.engine.registry import seconds, set_product, task
 from openbell.engine.sweep import sweep
 from tests.engine.hand import Hand, declare, job, queue
 from tests.support import Clock
+
+
+@task("count", version=1, timeout=seconds(5), retry=seconds(30))
+async def count(key: Key, ctx: object) -> None:
+    """A task."""
 
 
 async def jobs(pool: asyncpg.Pool) -> int:
@@ -196,3 +202,15 @@ async def test_concurrent_sweeps_never_meet_in_a_deadlock(pool: asyncpg.Pool, an
             wishes.append(want((pool, another_pool)[n % 2], chosen, source=f"v{n}", seconds=30, weight=weight))
         await asyncio.gather(*wishes)
         assert len({(await job(pool, key))["id"] for _, key in keys if await job(pool, key)}) == await jobs(pool)  # type: ignore[index]
+
+
+async def test_a_task_is_not_demanded(pool: asyncpg.Pool) -> None:
+    """PF-14, MD-14: a lease on a task is not written, and one that is there queues nothing."""
+    await Hand.hire(pool, declare(), count)
+    await want(pool, [(count.name, "a"), ("number", "a")], source="viewer", seconds=30)
+    assert await pool.fetchval("select array_agg(product) from openbell.demand") == ["number"]
+    await pool.execute(
+        "insert into openbell.demand values ('old', $1, 'a', 1, 0, openbell.now() + interval '1 hour')", count.name
+    )
+    await sweep(pool)
+    assert await pool.fetchval("select array_agg(product) from openbell.job") == ["number"]

@@ -68,7 +68,7 @@ async def test_sql_and_python_agree(pool: asyncpg.Pool) -> None:
     vectors: list[tuple[str, str]] = []
 
     @given(st.text(max_size=20), st.text(max_size=40))
-    @settings(max_examples=400, database=None)
+    @settings(max_examples=400, database=None, deadline=None)
     def collect(salt: str, key: str) -> None:
         vectors.append((salt.replace("\x00", ""), key.replace("\x00", "")))
 
@@ -89,7 +89,7 @@ async def test_a_share_is_stable_and_grows_only(pool: asyncpg.Pool) -> None:
         flag = await set_flag(pool, "demand-number", mode="percent", share=share, actor="test")
         now = {key for key in keys if judge(flag, key).on}
         assert before <= now
-        assert len(now) == pytest.approx(share / ALL * len(keys), abs=0.04 * len(keys))
+        assert len(now) == pytest.approx(share / ALL * len(keys), abs=0.07 * len(keys))
         before = now
     assert before == set(keys)
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from openbell.engine.artifacts import Reading, read_many
+from openbell.products import registry
+from openbell.web.errors import DatabaseUnavailable
 from tests.web.conftest import PRICES, QUOTE, Site
 
 TABLES = ("demand", "job", "artifact", "version", "audit")
@@ -224,3 +226,37 @@ async def test_those_who_read_at_the_same_time_share_a_statement(site: Site, mon
     answers = await asyncio.gather(*(site.app.state.database.read("quote", symbol) for symbol in asked))
     assert [answer.key for answer in answers] == asked
     assert statements == [3]
+
+
+async def test_a_task_cannot_be_read_or_wanted(site: Site) -> None:
+    """Bad input: what leaves no result is refused at every door for readers, and no lease or job of it comes to be."""
+    name = next(one.name for one in registry() if one.is_task)
+    wish = {"items": [{"product": name, "key": "GLOBAL"}], "seconds": 60}
+    for answer in (
+        await site.http.get(f"/api/v1/artifacts/{name}/GLOBAL"),
+        await site.http.get(f"/api/v1/stream?watch={name}:GLOBAL"),
+        await site.http.post("/api/v1/demand", json=wish),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "keeps_no_result")
+    assert (await site.count("demand"), await site.count("job")) == (0, 0)
+
+
+async def test_a_reader_waits_for_his_own_time_only(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 2: when the database hangs a reader is told after his own time, though another's statement still hangs."""
+    first = asyncio.Event()
+
+    async def hang(db: Any, keys: Any) -> list[Reading]:
+        first.set()
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr("openbell.web.backend.read_many", hang)
+    monkeypatch.setattr("openbell.web.backend.ANSWER_S", 0.4)
+    database = site.app.state.database
+    before = asyncio.create_task(database.read("quote", "AAPL"))
+    await first.wait()
+    with pytest.raises(DatabaseUnavailable):
+        await database.read("quote", "MSFT")
+    assert len(database._reads._under_way) == 1
+    with pytest.raises(DatabaseUnavailable):
+        await before

@@ -96,9 +96,9 @@ def explain(error: Exception) -> tuple[str, int]:
 
 
 def _explain_engine(error: Exception) -> tuple[str, int]:
-    from openbell.engine.errors import EngineError, InvalidKey, UnknownJob, UnknownProduct
+    from openbell.engine.errors import EngineError, InvalidKey, KeepsNoResult, UnknownJob, UnknownProduct
 
-    if isinstance(error, InvalidKey | UnknownProduct):
+    if isinstance(error, InvalidKey | KeepsNoResult | UnknownProduct):
         return str(error), BAD_INPUT
     if isinstance(error, UnknownJob):
         return str(error), NOTHING_KNOWN

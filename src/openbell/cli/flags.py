@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -153,12 +154,13 @@ def _parse_extent(text: str) -> tuple[Any, int | None]:
     if text in ("on", "off"):
         return text, None
     try:
-        share = float(text.removesuffix("%")) * 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 10_000 or share != int(share):
+        share = Decimal(text.removesuffix("%").strip()) * 100
+        whole = int(share)
+    except (InvalidOperation, ValueError, OverflowError):
+        share, whole = Decimal(-1), -1
+    if not 0 <= whole <= 10_000 or share != whole:
         raise click.BadParameter(f"{text!r} is neither on nor off nor 0 % to 100 % in steps of 0.01.")
-    return "percent", int(share)
+    return "percent", whole
 
 
 def _extent(row: Any) -> str:

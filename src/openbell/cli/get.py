@@ -58,7 +58,7 @@ async def _get(product: str, key_text: str, wait_s: float, data: Path | None, as
     from openbell.products import registry
     from openbell.settings import load
 
-    declared = registry().get(product)
+    declared = registry().artifact(product)
     key = declared.parse_key(key_text)
     pool = await open_pool(reach.find(load(keys=False), data).dsn, name="cli", max_size=2)
     try:

@@ -14,7 +14,7 @@ from openbell.cli.amounts import actor_option
 from openbell.cli.exits import BAD_INPUT, NOTHING_KNOWN, CliError
 from openbell.cli.flags import LIFE
 from openbell.cli.options import data_option, json_option
-from openbell.cli.output import age, dollars, print_json, print_table
+from openbell.cli.output import age, dollars, print_json, print_table, when
 
 if TYPE_CHECKING:
     import asyncpg
@@ -68,9 +68,7 @@ def polls_add(product: str, keys: tuple[str, ...], lines: TextIO | None, actor: 
     given = [*keys, *(line.strip() for line in lines or () if line.strip())]
     if not given:
         raise CliError(f"Name keys, or a file of them: openbell polls add {product} AAPL MSFT", BAD_INPUT)
-    one = registry().get(product)
-    if one.is_task:
-        raise CliError(f"{product} leaves no result that could be kept fresh.", BAD_INPUT)
+    one = registry().artifact(product)
     canonical = sorted({one.parse_key(key) for key in given})
     about = f"{product}: keys of the fixed list that are refreshed on demand instead"
 
@@ -135,10 +133,12 @@ def polls_compare(product: str, hours: float, data: Path | None, as_json: bool) 
         "age>",
     )
     print_table(heads, [_line(side) for side in sides], empty="")
-    if saved is not None:
-        click.echo(
-            f"\nA key that demand has taken over takes {abs(saved):.0%} {'fewer' if saved >= 0 else 'more'} calls."
-        )
+    since = f"\nSince {when(sides[0].since.isoformat())}"
+    if saved is None:
+        click.echo(f"{since}.")
+    else:
+        words = f"{abs(saved):.0%} {'fewer' if saved >= 0 else 'more'} calls"
+        click.echo(f"{since} a key that demand has taken over takes {words}.")
 
 
 def _line(side: Side) -> tuple[object, ...]:

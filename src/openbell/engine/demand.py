@@ -27,23 +27,19 @@ async def want(
     seconds: float,
     weight: int = 1,
     job_class: str = "interactive",
-    viewers: bool = False,
 ) -> list[QueuedJob]:
     """Want ``keys`` for ``seconds``, and queue at once what is not fresh. Returns the jobs queued or lifted.
 
-    The keys must be canonical. Demand for a key that is fresh, queued or running costs nothing. What only ``viewers``
-    want is left to the fixed lists, as long as these have not been taken over (:mod:`openbell.engine.polls`).
+    The keys must be canonical. Demand for a key that is fresh, queued or running costs nothing.
     """
     if not keys:
         return []
     unique = sorted(set(keys))
-    await _lease(db, source, dict.fromkeys(unique, weight), seconds, job_class, viewers=viewers)
+    await _lease(db, source, dict.fromkeys(unique, weight), seconds, job_class)
     return await sweep(db, unique)
 
 
-async def _lease(
-    db: Db, source: str, weights: dict[tuple[str, str], int], seconds: float, job_class: str, *, viewers: bool
-) -> None:
+async def _lease(db: Db, source: str, weights: dict[tuple[str, str], int], seconds: float, job_class: str) -> None:
     await db.execute(
         SQL.get("want_keys"),
         source,
@@ -52,7 +48,6 @@ async def _lease(
         list(weights.values()),
         CLASSES[job_class],
         timedelta(seconds=seconds),
-        viewers,
     )
 
 
@@ -82,7 +77,7 @@ class Interest(Duty):
         self._viewers.update(set(keys))
         async with self._turn:
             fresh = [key for key in set(keys) if self._viewers[key] and key not in self._leased]
-            queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S, viewers=True)
+            queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
             self._leased.update(fresh)
         if self._hints is not None:
             for job in queued:
@@ -106,6 +101,6 @@ class Interest(Duty):
         async with self._turn:
             watched = {key: count for key, count in self._viewers.items() if count > 0}
             if watched:
-                await _lease(self._pool, self._source, watched, LEASE_S, "interactive", viewers=True)
+                await _lease(self._pool, self._source, watched, LEASE_S, "interactive")
                 self._leased.update(watched)
         return BEAT_S

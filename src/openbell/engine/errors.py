@@ -4,6 +4,7 @@
 
     EngineError                 code, and a sentence
     ├── UnknownProduct          no product of that name is registered
+    ├── KeepsNoResult           the product is a task: there is nothing to read or to want
     ├── InvalidKey              the key cannot be one of this product
     ├── InvalidDeclaration      a product was declared with something missing or impossible
     ├── UnknownJob              no job with that id
@@ -41,6 +42,16 @@ class UnknownProduct(EngineError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is no product {name[:80]!r}. The products are: {', '.join(known)}.")
+        self.name = name
+
+
+class KeepsNoResult(EngineError):
+    """The product is a task: it leaves nothing that could be read, and runs when its schedule or other code says so."""
+
+    code = "keeps_no_result"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} is a task and keeps no result; `openbell schedules list` shows when tasks run.")
         self.name = name
 
 

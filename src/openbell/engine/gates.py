@@ -20,7 +20,10 @@ from openbell.engine.registry import class_name
 
 Row = Mapping[str, Any]
 
-_KINDS = {"web": "viewers", "schedule": "schedules", "operator": "operator", "api": "requests", "request": "requests"}
+_KINDS = {
+    "web": "viewers", "schedule": "schedules", "operator": "operator", "poll": "lists", "api": "requests",
+    "request": "requests",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ def _demand(f: Facts) -> Gate:
 def _asker(row: Row) -> str:
     if row["kind"] == "schedules":
         return f"the schedule {row['name']}"
+    if row["kind"] == "lists":
+        return "its fixed list (openbell polls list)"
     if row["kind"] == "operator":
         return "an operator"
     return _count(row["weight"] if row["kind"] == "viewers" else row["leases"], row["kind"].removesuffix("s"))

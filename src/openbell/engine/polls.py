@@ -1,15 +1,16 @@
 """Fixed lists: keys that are refreshed again and again whether or not somebody looks. The old way, beside demand.
 
 A list is how a product was refreshed before demand was; the flag ``demand-PRODUCT`` takes its keys over, all of them or
-a stable share, and gives them back. On either side a key has one live job at most and its stored values stay where they
-are, so switching to and fro loses nothing and fetches nothing twice.
+a stable share, and gives them back. A key that was taken over is refreshed while somebody looks and no more. On either
+side it has one live job at most and its stored values stay where they are, so switching to and fro loses nothing and
+fetches nothing twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -29,9 +30,10 @@ def flag_of(product: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What the keys on one side of the flag took over a time, and how old their values are at its end."""
+    """What the keys on one side of the flag took ``since`` then, and how old their values are now."""
 
     taken_over: bool
+    since: datetime
     keys: int
     refreshes: int
     changed: int
@@ -44,7 +46,10 @@ class Side:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return asdict(self) | {"median_age_s": None if self.median_age_s is None else round(self.median_age_s, 1)}
+        return asdict(self) | {
+            "since": self.since.isoformat(),
+            "median_age_s": None if self.median_age_s is None else round(self.median_age_s, 1),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,10 @@ async def drop_polls(db: Db, product: str, keys: Sequence[str] | None = None) ->
 
 
 async def compare_polls(db: Db, product: str, over: timedelta) -> list[Side]:
-    """Both sides of a product's list over the last ``over``: first what is polled, then what demand has taken over."""
+    """Both sides of a product's list: first what is polled, then what demand has taken over.
+
+    Over the last ``over``, or since the flag was last changed: a key that has changed sides has no history on this one.
+    """
     return [Side(**row) for row in await db.fetch(SQL.get("compare_polls"), product, over)]
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from openbell.engine.columns import columns_of, rows_of
 from openbell.engine.database import SQL, Db
-from openbell.engine.errors import InvalidDeclaration, InvalidKey, UnknownProduct
+from openbell.engine.errors import InvalidDeclaration, InvalidKey, KeepsNoResult, UnknownProduct
 from openbell.engine.freshness import Policy
 from openbell.engine.keys import Key
 from openbell.engine.shapes import shape
@@ -223,6 +223,13 @@ class Registry:
             return self.products[name]
         except KeyError:
             raise UnknownProduct(name, sorted(self.products)) from None
+
+    def artifact(self, name: str) -> Product:
+        """The product called ``name``, for those who read or want. Raises UnknownProduct and :class:`KeepsNoResult`."""
+        found = self.get(name)
+        if found.is_task:
+            raise KeepsNoResult(name)
+        return found
 
     def __iter__(self) -> Iterator[Product]:
         return iter(self.products.values())

@@ -202,8 +202,8 @@ async def _fire(conn: Any, row: Any, due_at: datetime, actor: str) -> int | None
     if row["kind"] == "task":
         await conn.fetch(SQL.get("enqueue_jobs"), product, [key], [row["args"]], CLASS, 1, None, None)
     else:
-        source, viewers = f"schedule:{name}", False
-        await conn.execute(SQL.get("want_keys"), source, [product], [key], [1], CLASS, row["patience"], viewers)
+        source = f"schedule:{name}"
+        await conn.execute(SQL.get("want_keys"), source, [product], [key], [1], CLASS, row["patience"])
         await sweep(conn, [(product, key)])
     job_id: int | None = await conn.fetchval(SQL.get("note_occurrence"), name, due_at)
     log.info("schedule.fired name=%s due_at=%s actor=%s job=%s", name, due_at.isoformat(), actor, job_id)

@@ -79,7 +79,7 @@ async def why(request: Request, product: str, key: str) -> dict[str, Any]:
 )
 async def artifact(request: Request, product: str, key: str) -> Response:
     """What is known of one key, from the database alone. Ask for more with POST /api/v1/demand."""
-    canonical = registry(request).get(product).parse_key(key)
+    canonical = registry(request).artifact(product).parse_key(key)
     reading = await database(request).read(product, canonical)
     if reading.state == "missing":
         raise NotHere(
@@ -119,7 +119,7 @@ async def demand(request: Request, wish: Demand) -> dict[str, Any]:
 
     The answer says where each stands.
     """
-    keys = [(item.product, registry(request).get(item.product).parse_key(item.key)) for item in wish.items]
+    keys = [(item.product, registry(request).artifact(item.product).parse_key(item.key)) for item in wish.items]
     source = f"api:{request.client.host if request.client else 'unknown'}"
     await database(request).want(keys, source=source, seconds=wish.seconds)
     async with database(request).use() as db:
@@ -162,7 +162,7 @@ async def stream(
 
 
 def parse_watch(registry: Registry, text: str) -> tuple[str, str]:
-    """`quote:aapl` -> ("quote", "AAPL"). Raises UnknownProduct, InvalidKey, Malformed."""
+    """`quote:aapl` -> ("quote", "AAPL"). Raises UnknownProduct, KeepsNoResult, InvalidKey, Malformed."""
     product, colon, key = text.partition(":")
     if not colon:
         raise Malformed(
@@ -170,7 +170,7 @@ def parse_watch(registry: Registry, text: str) -> tuple[str, str]:
             code="malformed_watch",
             todo="Write product:key, such as quote:AAPL.",
         )
-    return product, registry.get(product).parse_key(key)
+    return product, registry.artifact(product).parse_key(key)
 
 
 @router.get("/jobs/{job_id}", response_model=dict[str, Any])

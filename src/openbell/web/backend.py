@@ -116,7 +116,11 @@ class Database:
 
     async def read(self, product: str, key: str) -> Reading:
         """What is known of one key now. All who ask at the same time are answered by one statement."""
-        return await self._reads.ask((product, key))
+        try:
+            async with asyncio.timeout(ANSWER_S):  # of this reader: the statement before its own may hang, too
+                return await self._reads.ask((product, key))
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
 
     async def _read(self, wanted: list[Watch]) -> list[Reading]:
         keys = list(dict.fromkeys(wanted))
@@ -127,7 +131,7 @@ class Database:
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:
         """Demand for a time without a stream: what a request or a form asks for. Workers hear of it at once."""
         async with self.use() as db:
-            queued = await want(db, keys, source=source, seconds=seconds, viewers=True)
+            queued = await want(db, keys, source=source, seconds=seconds)
         for job in queued:
             if job.created and self.hints is not None:
                 self.hints.tell("work", job.product, job.key)

@@ -20,7 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from openbell.engine.errors import EngineError, InvalidKey, UnknownJob, UnknownProduct
+from openbell.engine.errors import EngineError, InvalidKey, KeepsNoResult, UnknownJob, UnknownProduct
 from openbell.web.fragments import environment
 
 API_PATHS = ("/api/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
@@ -91,7 +91,7 @@ def to_web(error: Exception) -> WebError:
     """The same error with a status: what the engine or the framework raised, in the words of the doors."""
     if isinstance(error, WebError):
         return error
-    if isinstance(error, UnknownProduct | InvalidKey):
+    if isinstance(error, UnknownProduct | InvalidKey | KeepsNoResult):
         return Malformed(str(error), code=error.code)
     if isinstance(error, UnknownJob):
         return NotHere(str(error), code=error.code)

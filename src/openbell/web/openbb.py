@@ -20,7 +20,7 @@ from openbell.engine.registry import Product
 from openbell.products.keys import Symbol, Week
 from openbell.web import words
 from openbell.web.api import cache_control, database, registry
-from openbell.web.errors import Malformed, NotHere
+from openbell.web.errors import NotHere
 from openbell.web.marks import shown_state, source
 from openbell.web.tables import Column, Table, columns_of, flat, table_of
 
@@ -85,10 +85,8 @@ async def chart(request: Request, product: str, theme: str = "dark", raw: bool =
 
 
 async def read(request: Request, product: str) -> tuple[Product, Reading]:
-    """What is known of the key that the widget's parameter names. Raises WebError, UnknownProduct, InvalidKey."""
-    declared = registry(request).get(product)
-    if declared.model is None:
-        raise Malformed(f"{product} keeps no result.", todo="See /openbb/widgets.json for the products there are.")
+    """What is known of the key that the widget's parameter names. Raises WebError, and what `Registry` raises."""
+    declared = registry(request).artifact(product)
     name = parameter(declared)
     key = declared.parse_key(request.query_params.get(name, "") if name else "GLOBAL")
     reading = await database(request).read(product, key)

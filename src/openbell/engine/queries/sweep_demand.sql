@@ -15,7 +15,7 @@ with clock as materialized (
 ), due as (
     select w.product, w.key, w.number, w.job_class, p.max_attempts, clock.t
     from clock, wanted w
-    join openbell.product p on p.name = w.product and p.enabled
+    join openbell.product p on p.name = w.product and p.kind = 'artifact' and p.enabled
     left join openbell.artifact a on a.product = w.product and a.key = w.key
     left join openbell.cooldown c on c.product = w.product and c.key = w.key
     where (a.fresh_until is null or a.fresh_until <= clock.t + openbell.lead(p.ttl))
