@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -186,9 +186,9 @@ async def read_heads(db: Db, keys: Sequence[tuple[str, str]]) -> dict[tuple[str,
     return {(row["product"], row["key"]): tuple(row.values())[2:] for row in rows}
 
 
-async def known_keys(db: Db, product: str, *, after: str = "", limit: int = 1_000) -> list[str]:
-    """Keys of a product that have a value which may be served, in order, from behind ``after`` on."""
-    return [row["key"] for row in await db.fetch(SQL.get("list_known_keys"), product, after, limit)]
+async def known_keys(db: Db, product: str, *, within: timedelta, after: str = "", limit: int = 1_000) -> list[str]:
+    """Keys of a product with a value that was asked for ``within`` that time, in order, from behind ``after`` on."""
+    return [row["key"] for row in await db.fetch(SQL.get("list_known_keys"), product, after, limit, within)]
 
 
 async def history(db: Db, product: str, key: str, limit: int = 50) -> list[Version]:

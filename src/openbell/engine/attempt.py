@@ -158,15 +158,18 @@ class Attempt:
         if (left := due - self._now()) > timedelta(0):
             raise Waiting(f"waiting until {due:%H:%M:%S} UTC", retry_after=left)
 
-    async def artifact(self, product: str, key: str) -> Any:
+    async def artifact(self, product: str, key: str, *, any_age: bool = False) -> Any:
         """The value of another artifact, once it is fresh; None where its source has nothing.
 
         Until then the artifact is demanded and the job parked, without using an attempt; publishing wakes it. Raises
-        :class:`Transient` when the artifact has failed.
+        :class:`Transient` when the artifact has failed. With ``any_age`` what is known will do, however old it is, and
+        only what nobody has asked for yet is demanded: for what hardly ever changes, such as a company's numbers.
         """
         reading = await read(self.pool, product, key)
-        if reading.state == "fresh" or (reading.state == "empty" and reading.settled):
-            return reading.value if reading.state == "fresh" else None
+        if reading.state == "empty" and (any_age or reading.settled):
+            return None
+        if reading.state == "fresh" or (any_age and reading.state in ("stale", "expired")):
+            return reading.value
         if reading.job is None and reading.setback is not None and reading.setback.retry_at > reading.now:
             raise Transient(f"{product} {key} has failed: {reading.setback.message}", code="need_failed")
         source = f"job:{self.claim.id}"

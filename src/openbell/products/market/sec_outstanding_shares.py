@@ -1,7 +1,8 @@
 """How many shares of a company there are, as it has told the SEC.
 
-Reports come in when they come, so this is made by schedule, once a day for every company whose profile is known, and
-also when somebody looks. What is fresh already is left alone.
+Reports come in when they come, so this is made by schedule, once a day for every company at whose profile somebody has
+looked lately, and also when somebody looks at the shares. What is fresh already is left alone, and the profile is taken
+as it is: the schedule must not buy anew what nobody looks at.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ AT_ONCE = 500
 
 WANTED_FOR = hours(6)
 """How long the interest of a day lasts: long enough to refresh what was still fresh when it began."""
+
+LATELY = days(7)
+"""How long the schedule goes on with a company after its profile was asked for."""
 
 DUE = "schedule:sec-outstanding-shares"
 
@@ -72,7 +76,7 @@ async def sec_outstanding_shares(symbol: Symbol, ctx: Context) -> SecOutstanding
 
     A company that the SEC does not know, or that reports its shares by class only, has nothing available.
     """
-    profile = await ctx.attempt.artifact("profile", symbol)
+    profile = await ctx.attempt.artifact("profile", symbol, any_age=True)
     number = (profile or {}).get("cik") or ""
     if not number.isdecimal():
         raise NothingKnown(f"{symbol} has no number at the SEC")
@@ -109,9 +113,9 @@ def _rows(found: list[Fact]) -> list[SharesOutstanding]:
     job_class="scheduled",
 )
 async def sec_outstanding_shares_due(_: Global, ctx: Context) -> None:
-    """Want the shares of every company with a profile, a few hundred at a time; the limits of EDGAR set the pace."""
+    """Want the shares of the companies that people look at, some hundreds at a time; EDGAR's limits set the pace."""
     pool, after = ctx.attempt.pool, ""
-    while symbols := await known_keys(pool, "profile", after=after, limit=AT_ONCE):
+    while symbols := await known_keys(pool, "profile", within=LATELY, after=after, limit=AT_ONCE):
         wanted = [("sec-outstanding-shares", symbol) for symbol in symbols]
         await want(pool, wanted, source=DUE, seconds=WANTED_FOR.total_seconds(), job_class="scheduled")
         after = symbols[-1]
