@@ -72,6 +72,9 @@ async def test_errors_have_the_class_of_their_code(site: Site, bell: Client) -> 
         await bell.demand([("quote", "A/B")])
     with pytest.raises(InvalidRequest, match="seconds"):
         await bell.demand(QUOTED, seconds=-1)
+    (task, *_) = (one.name for one in registry() if one.is_task)
+    with pytest.raises(InvalidRequest, match="keeps no result"):
+        await bell.read(task, "AAPL")
     with pytest.raises(UnknownProduct):
         await anext(bell.watch([("quot", "AAPL")]))
     with pytest.raises(ApiError) as other:
@@ -150,7 +153,7 @@ async def test_get_demands_waits_and_returns_what_was_made(site: Site, bell: Cli
     await eventually(lambda: len(site.app.state.hub.subscribers) == 1)
     assert await site.count("job") == 1
     await site.publish("quote", "AAPL", QUOTE)
-    found = await asyncio.wait_for(asking, 5)
+    found = await asyncio.wait_for(asking, 30)
     assert (found.state, found.value["price"]) == ("fresh", 562.95)
     await eventually(lambda: not site.app.state.hub.subscribers)
 
@@ -158,9 +161,9 @@ async def test_get_demands_waits_and_returns_what_was_made(site: Site, bell: Cli
 async def test_many_may_be_asked_for_at_the_same_time(site: Site, bell: Client) -> None:
     """PF-3: a program that gathers more keys than a pool usually has connections gets them all, and one job is made."""
     asking = [asyncio.create_task(bell.get("quote", "AAPL", wait=20)) for _ in range(150)]
-    await eventually(lambda: len(site.app.state.hub.subscribers) == 150, 15)
+    await eventually(lambda: len(site.app.state.hub.subscribers) == 150)
     await site.publish("quote", "AAPL", QUOTE)
-    found = await asyncio.wait_for(asyncio.gather(*asking), 10)
+    found = await asyncio.wait_for(asyncio.gather(*asking), 30)
     assert {one.state for one in found} == {"fresh"}
     assert await site.count("job") == 1
 
@@ -203,7 +206,7 @@ async def test_a_watch_connects_again_and_tells_what_it_missed(site: Site, wire:
         wire.broken = False
         await eventually(lambda: len(site.app.state.hub.subscribers) == 1)
         await site.publish("quote", "AAPL", QUOTE | {"price": 563.0}, version=2)
-        found = await asyncio.wait_for(waiting, 5)
+        found = await asyncio.wait_for(waiting, 30)
         assert (found.version, found.value["price"]) == (2, 563.0)
 
 
@@ -215,7 +218,7 @@ async def test_a_watch_outlives_the_goodbye_of_the_process(site: Site, bell: Cli
         waiting = asyncio.create_task(anext(changes))
         site.app.state.hub.end_all()
         await site.publish("quote", "AAPL", QUOTE, version=2)
-        assert (await asyncio.wait_for(waiting, 5)).version == 2
+        assert (await asyncio.wait_for(waiting, 30)).version == 2
 
 
 async def test_why_and_costs_are_typed(site: Site, bell: Client) -> None:

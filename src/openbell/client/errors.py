@@ -75,6 +75,7 @@ BY_CODE: Mapping[str, type[ApiError]] = {
     "invalid_request": InvalidRequest,
     "malformed_watch": InvalidRequest,
     "too_large": InvalidRequest,
+    "keeps_no_result": InvalidRequest,
     "unknown_product": UnknownProduct,
     "malformed_key": InvalidKey,
     "artifact_missing": Missing,
