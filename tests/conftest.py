@@ -106,7 +106,7 @@ async def pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
     """A pool on the fresh database."""
     made = await open_pool(dsn, name="test")
     yield made
-    await asyncio.wait_for(made.close(), timeout=10)
+    await asyncio.wait_for(made.close(), timeout=30)
 
 
 @pytest.fixture

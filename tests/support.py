@@ -13,12 +13,14 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 POLL_S = 0.02
+PATIENCE_S = 30.0
+"""What has not come about by then will not: long, since a test that passes never waits so long, and machines stall."""
 
 Value = TypeVar("Value")
 
 
 async def eventually(
-    predicate: Callable[[], Value | Awaitable[Value]], timeout: float = 5.0, *, message: str = ""
+    predicate: Callable[[], Value | Awaitable[Value]], timeout: float = PATIENCE_S, *, message: str = ""
 ) -> Value:
     """Poll until the predicate (plain or async) gives something true, and give that back; fail after `timeout` seconds.
 

@@ -215,7 +215,7 @@ where datname = current_database() and application_name = 'openbell siege'
 
 async def bury(pool: asyncpg.Pool) -> None:
     """Whoever was killed may have left a session that is still at its last statement."""
-    await eventually(lambda: _none_left(pool), 30)
+    await eventually(lambda: _none_left(pool))
 
 
 async def _none_left(pool: asyncpg.Pool) -> bool:

@@ -74,9 +74,9 @@ async def _everything(pool: asyncpg.Pool) -> dict[str, list[Any]]:
 @pytest.mark.slow
 async def test_lost_jobs_run_again_within_15_seconds(pool: asyncpg.Pool, gate: Gate, staff: Staff) -> None:
     """PF-4 to PF-6: jobs of a killed and of a frozen process run again within 15 s; late writes change nothing."""
-    await eventually(staff.are_ready, 20)
+    await eventually(staff.are_ready)
     await want(pool, [("quote", "A"), ("quote", "B")], source="test", seconds=3600)
-    await eventually(lambda: gate._history.count("call") == 2, 20)
+    await eventually(lambda: gate._history.count("call") == 2)
     killed, frozen = gate._history.of("call")
     assert killed["worker"] != frozen["worker"]
     gate.keeps_back = False
@@ -92,12 +92,12 @@ async def test_lost_jobs_run_again_within_15_seconds(pool: asyncpg.Pool, gate: G
 
     await eventually(runs_again, WITHIN_S)
     await pool.execute("delete from openbell.demand")
-    await eventually(lambda: pool.fetchval("select not exists (select 1 from openbell.job)"), 10)
+    await eventually(lambda: pool.fetchval("select not exists (select 1 from openbell.job)"))
 
     before = await _everything(pool)
     assert {row[:3] for row in before["version"]} >= {("quote", "A", 1), ("quote", "B", 1)}
     processes[frozen["worker"]].send(signal.SIGCONT)
     gate.opened.set()
     fenced = "select exists (select 1 from openbell.worker where name = $1 and (counters ->> 'fenced')::int > 0)"
-    await eventually(lambda: pool.fetchval(fenced, frozen["worker"]), 20)
+    await eventually(lambda: pool.fetchval(fenced, frozen["worker"]))
     assert await _everything(pool) == before

@@ -199,7 +199,7 @@ async def test_a_second_worker_beside_it(home: House) -> None:
     """`openbell worker` beside `up` joins it and asks the same provider, without any setting."""
     command = [*COMMAND, "worker", "--slots", "2", "--classes", "interactive"]
     with subprocess.Popen(command, cwd=home.cwd, env=environ(), stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220
-        await eventually(lambda: home.json("jobs", "stats")["workers"] == 2, 10)
+        await eventually(lambda: home.json("jobs", "stats")["workers"] == 2)
         process.terminate()
         assert process.wait(timeout=5) == 0
     assert home.json("jobs", "stats")["workers"] == 1

@@ -201,7 +201,7 @@ async def test_up_writes_them_beside_itself(terminal: Terminal, pool: asyncpg.Po
     home = house.start(terminal.cwd, "--live", **options)
     try:
         log = terminal.cwd / ".openbell/live/logs/calendars.log"
-        await eventually(lambda: log.exists() and log.read_text(), 30)
+        await eventually(lambda: log.exists() and log.read_text())
         assert re.fullmatch(r"Written: XLON to \S+, XNYS to \S+\.\n", log.read_text())
         assert not home.running("calendars")
         for name in ("web", "worker"):

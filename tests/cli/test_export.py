@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
+import io
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +27,8 @@ REPLAY = "a replay of real prices"
 AT = datetime(2012, 6, 1, 20, tzinfo=UTC)
 QUOTE = {"symbol": "AAPL", "name": 'Apple, "Inc."', "price": 560.99, "source_time": AT.isoformat()}
 
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
 
 Terminal = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -147,6 +152,25 @@ async def test_bad_input_is_told_with_what_to_do(openbell: Terminal, known: asyn
         found, said = await openbell("export", *arguments)
         assert (found, words in said) == (code, True), (arguments, said)
     assert names(tmp_path) == []
+
+
+async def test_the_guide_works_as_it_stands(openbell: Terminal, known: asyncpg.Pool) -> None:
+    """What docs/sql.md shows can be copied: queries, the role of a reader, and reading a file."""
+    blocks = re.findall(r"```sql\n(.*?)```", GUIDE, re.DOTALL)
+    statements = [one for block in blocks for one in block.split(";\n") if one]
+    assert len(statements) >= 12
+    async with known.acquire() as conn:
+        turn = conn.transaction()
+        await turn.start()
+        for statement in statements:
+            await conn.fetch(statement)
+        assert await conn.fetchval("select has_table_privilege('notebook', 'data.quote', 'select')")
+        await turn.rollback()
+    assert (await openbell("export", "eod-prices", "AAPL", "--to", "bars.parquet"))[0] == 0
+    (example,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(example, "docs/sql.md", "exec"), {})
+    assert said.getvalue() == f"3 ['{REPLAY}'] ['cc0']\n"
 
 
 async def test_migrate_makes_the_views(openbell: Terminal, tmp_path: Path) -> None:

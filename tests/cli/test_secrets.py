@@ -107,9 +107,9 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
     await want(pool, [("quote", symbol) for symbol in ("AAPL", "MSFT", "IBM", "GOOG")], source="t", seconds=60)
     await enqueue(pool, asker.ASKING, [(name, None) for name in FAULTS])
     ended = "select count(*) = $1 from openbell.job_history where product = 'asking' and outcome = 'failed'"
-    await eventually(lambda: pool.fetchval(ended, len(FAULTS)), 30)
-    await eventually(lambda: jobs.list_jobs(pool, state="failed"), 20)
-    await eventually(lambda: pool.fetchval("select count(*) > 0 from openbell.artifact"), 30)
+    await eventually(lambda: pool.fetchval(ended, len(FAULTS)))
+    await eventually(lambda: jobs.list_jobs(pool, state="failed"))
+    await eventually(lambda: pool.fetchval("select count(*) > 0 from openbell.artifact"))
     for name in ASKED:
         arrived = await providers[name].entries(name)
         assert {entry["status"] for entry in arrived} - {401, 403}, name
@@ -131,8 +131,8 @@ async def test_a_run_with_marked_keys_shows_none_of_them(
     processes.settings = settings
     processes.start("worker")
     processes.start("web")
-    found = await eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", processes.said("web")), 20)
-    await eventually(lambda: "worker.registered" in processes.said("worker"), 20)
+    found = await eventually(lambda: re.search(r"http://127\.0\.0\.1:\d+", processes.said("web")))
+    await eventually(lambda: "worker.registered" in processes.said("worker"))
     await ask_everybody(pool, providers)
 
     shown = {path: await asyncio.to_thread(page, found[0], path) for path in PAGES}

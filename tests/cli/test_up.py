@@ -87,16 +87,16 @@ async def test_whatever_dies_is_started_again(tmp_path: Path) -> None:
         for name in ("web", "worker", "sandbox"):
             before = home.child(name)
             before.kill()
-            await eventually(lambda b=before, n=name: any(one != b for one in home.running(n)), 10)
+            await eventually(lambda b=before, n=name: any(one != b for one in home.running(n)))
             assert any(f"The {name} process ended (signal 9)" in line for line in home.said)
-        await eventually(lambda: answers(home), 10)
+        await eventually(lambda: answers(home))
         assert home.json("get", "quote", "MSFT")["state"] == "fresh"
 
         postgres = next(one for one in home.tree() if one.name() == "postgres" and one.ppid() == home.process.pid)
         postgres.kill()
-        await eventually(lambda: any("The database process ended" in line for line in home.said), 5)
-        await eventually(lambda: home.run("get", "quote", "IBM", "--wait", "10").returncode == 0, 20)
-        await eventually(lambda: answers(home), 10)
+        await eventually(lambda: any("The database process ended" in line for line in home.said))
+        await eventually(lambda: home.run("get", "quote", "IBM", "--wait", "10").returncode == 0)
+        await eventually(lambda: answers(home))
     finally:
         tree = home.tree()
         assert home.end() == 0

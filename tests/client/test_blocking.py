@@ -66,7 +66,7 @@ async def test_a_watch_is_a_plain_iterator(site: Site) -> None:
     looking = asyncio.create_task(asyncio.to_thread(look))
     await eventually(lambda: seen == [1])
     await site.publish("quote", "AAPL", QUOTE, version=2)
-    await asyncio.wait_for(looking, 5)
+    await asyncio.wait_for(looking, 30)
     assert seen == [1, 2]
     assert not [one for one in threading.enumerate() if one.name == "openbell client"]
     await eventually(lambda: not site.app.state.hub.subscribers)
@@ -85,7 +85,7 @@ with BlockingClient({site.address!r}) as bell:
     assert process.stdout is not None
     assert await process.stdout.readline() == b"missing\n"
     process.send_signal(signal.SIGINT)
-    _, said = await asyncio.wait_for(process.communicate(), 5)
+    _, said = await asyncio.wait_for(process.communicate(), 30)
     assert (said.count(b"Traceback"), said.rstrip().endswith(b"KeyboardInterrupt")) == (1, True)
     await eventually(lambda: not site.app.state.hub.subscribers)
 

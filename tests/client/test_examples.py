@@ -36,7 +36,7 @@ async def test_an_example_runs_as_it_stands(site: Site, source: str) -> None:
     await site.publish("quote", "AAPL", QUOTE)
     await site.publish("eod-prices", "AAPL", PRICES)
     assert ADDRESS in source
-    assert await asyncio.wait_for(asyncio.to_thread(play, source.replace(ADDRESS, site.address)), 20)
+    assert await asyncio.wait_for(asyncio.to_thread(play, source.replace(ADDRESS, site.address)), 30)
 
 
 def test_the_guide_names_every_method_and_every_tool() -> None:

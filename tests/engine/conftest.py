@@ -24,7 +24,7 @@ async def another_pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
     """A second process, as far as the database can tell."""
     made = await open_pool(dsn, name="test 2")
     yield made
-    await asyncio.wait_for(made.close(), timeout=10)
+    await asyncio.wait_for(made.close(), timeout=30)
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ async def employ(dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emp
         options.setdefault("context", lambda attempt: attempt)
         worker = Worker(pool, dsn, Registry(products), limits=limits, grace_s=grace_s, **options)
         started.append((pool, stop, asyncio.create_task(worker.run(stop))))
-        await asyncio.wait_for(worker.hints.listening.wait(), 10)
+        await asyncio.wait_for(worker.hints.listening.wait(), 30)
         return worker
 
     yield starter
     for _, stop, _ in started:
         stop.set()
     for pool, _, task in started:
-        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), timeout=20)
+        await asyncio.wait_for(asyncio.gather(task, return_exceptions=True), timeout=30)
         pool.terminate()

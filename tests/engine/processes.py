@@ -4,6 +4,7 @@
     granted       calls in any ``span_s`` seconds
     slots         jobs at a time
     grace_s       how long it may drain
+    poll_s        how often it looks for work that no hint has told it of
 
 It says ``ready`` once it listens, drains on SIGTERM, and exits 0.
 """
@@ -17,6 +18,7 @@ import signal
 import sys
 from datetime import timedelta
 
+from openbell.engine import worker as worker_module
 from openbell.engine.ledger import Limit
 from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
@@ -27,6 +29,7 @@ from openbell.products.sources import Connections, Source
 
 async def main(order: dict[str, object]) -> None:
     """Work until SIGTERM."""
+    worker_module.POLL_S = float(str(order.get("poll_s", worker_module.POLL_S)))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     pool = await open_pool(str(order["dsn"]), name="worker process")

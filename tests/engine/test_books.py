@@ -198,7 +198,7 @@ async def test_a_grant_ends_the_waiting(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as listener:
         await listener.add_listener("openbell", lambda *_: heard.set())
         _, woken = await grant(pool, "shop", "usd_micro", 1, reason="go on", actor="ada")
-        await asyncio.wait_for(heard.wait(), 5)
+        await asyncio.wait_for(heard.wait(), 30)
         await listener.reset()
     assert woken == 1
     assert (await money(pool)).blocked_until is None

@@ -45,7 +45,7 @@ async def test_an_open_claim_blocks_nobody(pool: asyncpg.Pool) -> None:
         transaction = held.transaction()
         await transaction.start()
         mine = await hand.claim(2, db=held)
-        others = await asyncio.wait_for(hand.claim(3), 2)
+        others = await asyncio.wait_for(hand.claim(3), 30)
         assert len(mine) == 2
         assert len(others) == 1
         assert {claim.key for claim in mine}.isdisjoint(claim.key for claim in others)

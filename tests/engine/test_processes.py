@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,6 +29,9 @@ from tests.support import Clock, eventually
 
 SCRIPT = Path(__file__).with_name("processes.py")
 
+NEVER_S = 3_600
+"""Polls so far apart that only a hint can be the cause."""
+
 Launch = Callable[..., Awaitable[asyncio.subprocess.Process]]
 
 
@@ -45,7 +47,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
             )
         started.append(process)
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
         assert line == b"ready\n", (tmp_path / f"worker-{len(started) - 1}.log").read_text()
         return process
 
@@ -60,14 +62,14 @@ async def quote(pool: asyncpg.Pool, symbol: str = "AAPL") -> Reading:
     return await read(pool, "quote", symbol)
 
 
-async def stored(pool: asyncpg.Pool, symbol: str = "AAPL", version: int = 1, timeout: float = 10) -> Reading:
+async def stored(pool: asyncpg.Pool, symbol: str = "AAPL", version: int = 1) -> Reading:
     """The quote, once that version is there."""
 
     async def look() -> Reading | None:
         reading = await quote(pool, symbol)
         return reading if reading.version >= version else None
 
-    found = await eventually(look, timeout)
+    found = await eventually(look)
     assert found is not None
     return found
 
@@ -83,10 +85,8 @@ async def test_a_killed_worker_in_mid_call(pool: asyncpg.Pool, dsn: str, sandbox
     (job_id,) = await queue(pool, "AAPL", name="quote")
     await sandbox.billed(1)
     await launch(dsn=dsn, url=sandbox.url)
-    killed = time.monotonic()
     first.kill()
-    reading = await stored(pool, timeout=30)
-    assert time.monotonic() - killed < 30
+    reading = await stored(pool)  # waits for 30 seconds
     assert reading.state == "fresh"
     assert await spends(pool) == ["unknown", "settled"]
     assert (await sandbox.ledger())["totals"]["billed"] == 2
@@ -99,15 +99,15 @@ async def test_a_killed_worker_in_mid_call(pool: asyncpg.Pool, dsn: str, sandbox
 
 
 async def test_a_terminated_worker_drains(pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch) -> None:
-    """PF-26: SIGTERM: nothing more is claimed, what runs is handed back without using an attempt, exit 0 in time."""
+    """PF-26: SIGTERM: nothing more is claimed, what runs is handed back without using an attempt, and nobody waits for
+    a call that hangs: exit 0 in less than the 20 seconds that it may take.
+    """
     await sandbox.fault("hang", path="quote", symbol="AAPL", times=1)
     process = await launch(dsn=dsn, url=sandbox.url, grace_s=0.5)
     (job_id,) = await queue(pool, "AAPL", name="quote")
     await sandbox.billed(1)
-    begun = time.monotonic()
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 5) == 0
-    assert time.monotonic() - begun < 4
+    assert await asyncio.wait_for(process.wait(), 10) == 0
     view = await jobs.get(pool, job_id)
     assert view is not None
     assert (view.state, view.attempt) == ("waiting", 0)
@@ -119,15 +119,17 @@ async def test_a_terminated_worker_drains(pool: asyncpg.Pool, dsn: str, sandbox:
 
 
 async def test_a_drain_lets_what_is_nearly_done_finish(
-    pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch
+    pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch, tmp_path: Path
 ) -> None:
     """PF-26: what ends within the grace time is published, not thrown away."""
-    await sandbox.fault("slow", path="quote", seconds=0.7)
-    process = await launch(dsn=dsn, url=sandbox.url, grace_s=3)
+    await sandbox.fault("hang", path="quote")
+    process = await launch(dsn=dsn, url=sandbox.url, grace_s=30)
     await queue(pool, "AAPL", name="quote")
     await sandbox.billed(1)
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 6) == 0
+    await eventually(lambda: "worker.draining" in (tmp_path / "worker-0.log").read_text())
+    await sandbox.release()
+    assert await asyncio.wait_for(process.wait(), 30) == 0
     assert (await quote(pool)).version == 1
 
 
@@ -135,7 +137,7 @@ async def test_a_frozen_worker_writes_nothing_when_it_wakes(
     pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch
 ) -> None:
     """PF-5: a worker that was stopped in mid-call, lost its lease and woke up again changes nothing."""
-    await sandbox.fault("slow", path="quote", seconds=1, times=1)
+    await sandbox.fault("hang", path="quote", times=1)
     frozen = await launch(dsn=dsn, url=sandbox.url)
     await queue(pool, "AAPL", name="quote")
     await sandbox.billed(1)
@@ -147,14 +149,15 @@ async def test_a_frozen_worker_writes_nothing_when_it_wakes(
     reading = await stored(pool)
     before = await pool.fetch("select * from openbell.job_history order by id")
     states = await spends(pool)
+    await sandbox.release()
     os.kill(frozen.pid, signal.SIGCONT)
 
     async def woken() -> bool:
         return bool(await pool.fetchval("select count(*) from openbell.worker where expires_at > openbell.now()") == 2)
 
-    await eventually(woken, 10)
+    await eventually(woken)
     frozen.terminate()
-    assert await asyncio.wait_for(frozen.wait(), 10) == 0
+    assert await asyncio.wait_for(frozen.wait(), 30) == 0
     after = await quote(pool)
     assert (after.version, after.checked_at) == (reading.version, reading.checked_at)
     assert await pool.fetch("select * from openbell.job_history order by id") == before
@@ -162,30 +165,32 @@ async def test_a_frozen_worker_writes_nothing_when_it_wakes(
 
 
 async def test_work_goes_on_when_the_database_is_back(tmp_path_factory: Any, sandbox: Running, launch: Launch) -> None:
-    """PF-30, PF-12: the server dies in mid-call and comes back: the result arrives by itself."""
+    """PF-30, PF-12: the server dies in mid-call and comes back within the lease: the result arrives by itself."""
     server = EmbeddedServer(tmp_path_factory.mktemp("database"), settings=QUICK)
     dsn = await server.start()
     try:
         await migrate(dsn)
-        await sandbox.fault("slow", path="quote", seconds=1.5, times=1)
+        await sandbox.fault("hang", path="quote", times=1)
         process = await launch(dsn=dsn, url=sandbox.url)
         pool = await open_pool(dsn, name="test")
         await queue(pool, "AAPL", name="quote")
         await sandbox.billed(1)
         assert server.pid is not None
+        await pool.execute("update openbell.worker set expires_at = expires_at + interval '1 minute'")
         os.kill(server.pid, signal.SIGQUIT)
-        await eventually(lambda: server.pid is None, 10)
+        await eventually(lambda: server.pid is None)
+        await sandbox.release()
         await server.stop()
         assert await server.start() == dsn
-        await stored(pool, timeout=20)
+        await stored(pool)
         assert process.returncode is None
         assert await spends(pool) == ["settled"]
         assert (await sandbox.ledger())["totals"]["billed"] == 1
         await want(pool, [("quote", "MSFT")], source="test", seconds=60)
-        await stored(pool, "MSFT", timeout=20)
+        await stored(pool, "MSFT")
         pool.terminate()
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
     finally:
         await server.stop()
 
@@ -210,7 +215,7 @@ async def test_the_limit_holds_over_processes(pool: asyncpg.Pool, dsn: str, sand
         return received if len(received) >= 45 else None
 
     await watch_many(pool, dsn, sandbox.url, launch, granted=15, span_s=3)
-    assert busiest(await eventually(three_windows, 15), 3) <= 15
+    assert busiest(await eventually(three_windows), 3) <= 15
     assert await pool.fetchval("select bool_and(attempt = 0) from openbell.job where state <> 'running'")
 
 
@@ -239,33 +244,31 @@ async def test_sixty_a_minute_hold_over_processes(
     async def move_to(moment: datetime) -> None:
         await clock.advance(moment - await clock.now())
         moved = await clock.now()
-        await eventually(lambda: pool.fetchval(LOOKED_SINCE, moved), 15)
+        await eventually(lambda: pool.fetchval(LOOKED_SINCE, moved))
 
     await watch_many(pool, dsn, sandbox.url, launch, granted=60, span_s=60)
     for minute in (1, 2):
-        ages = await eventually(used_up, 20)
+        ages = await eventually(used_up)
         await move_to(ages["first"] - timedelta(seconds=20))
         assert (await sandbox.ledger())["totals"]["calls"] == 60 * minute
         assert await clock.now() < ages["first"], "this machine was too slow to look before the first call had aged"
         await move_to(ages["last"])
 
 
-async def test_a_viewer_gets_a_stale_quote_within_a_second(
+async def test_a_viewer_gets_a_stale_quote_at_once(
     pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch
 ) -> None:
-    """MD-9: a stale quote that somebody looks at is fetched and stored within a second."""
-    await launch(dsn=dsn, url=sandbox.url)
+    """MD-9: a stale quote that somebody looks at is fetched and stored without waiting for any poll."""
+    await launch(dsn=dsn, url=sandbox.url, poll_s=NEVER_S)
     await queue(pool, "AAPL", name="quote")
     before = await stored(pool)
     await pool.execute("update openbell.artifact set fresh_until = openbell.now()")
-    begun = time.monotonic()
     await queue(pool, "AAPL", name="quote", source="viewer")
 
     async def checked() -> bool:
         return (await quote(pool)).checked_at != before.checked_at
 
-    await eventually(checked, 2)
-    assert time.monotonic() - begun < 1
+    await eventually(checked)
     assert (await sandbox.ledger())["totals"]["billed"] == 2
 
 
@@ -279,19 +282,19 @@ LOOKED = """
 async def test_ten_viewers_cost_one_call(
     pool: asyncpg.Pool, dsn: str, sandbox: Running, launch: Launch, clock: Clock
 ) -> None:
-    """MD-9, MD-10, MD-13: by the provider's own ledger, ten viewers cost one call, and none when they have left."""
-    await launch(dsn=dsn, url=sandbox.url)
+    """MD-9, MD-10, MD-13: by the provider's own ledger, ten viewers cost one call, without waiting for any poll, and
+    none when they have left.
+    """
+    await launch(dsn=dsn, url=sandbox.url, poll_s=NEVER_S)
     hints = Hints(pool, None)
     webs = [Interest(pool, f"web {n}", hints) for n in range(2)]
-    begun = time.monotonic()
     await asyncio.gather(*(webs[n % 2].add([("quote", "AAPL")]) for n in range(10)))
     await stored(pool)
-    assert time.monotonic() - begun < 1
     assert (await sandbox.ledger())["totals"]["by_symbol"]["AAPL"]["calls"] == 1
     for n in range(10):
         await webs[n % 2].drop([("quote", "AAPL")])
     await clock.advance(minutes=5)
-    await eventually(lambda: pool.fetchval(LOOKED), 15)
+    await eventually(lambda: pool.fetchval(LOOKED))
     assert (await sandbox.ledger())["totals"]["calls"] == 1
     assert (await quote(pool)).state == "stale"
     await hints.stop()

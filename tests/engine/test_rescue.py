@@ -182,7 +182,7 @@ async def test_a_call_begun_during_the_pass_is_seen(pool: asyncpg.Pool, another_
         under_way = asyncio.create_task(rescue(pool))
         await eventually_blocked(pool)
         context = hand.attempt(claims[-1]).spends("shop").call("buy", effect="never")
-        call = await asyncio.wait_for(context.__aenter__(), 5)
+        call = await asyncio.wait_for(context.__aenter__(), 30)
         await call.sending()
     await under_way
     (last,) = await ended(pool, claims[-1].key)
@@ -191,7 +191,7 @@ async def test_a_call_begun_during_the_pass_is_seen(pool: asyncpg.Pool, another_
 
 async def eventually_blocked(pool: asyncpg.Pool) -> None:
     """Wait until a session waits for another one's transaction."""
-    await eventually(lambda: pool.fetchval("select exists (select 1 from pg_locks where not granted)"), 10)
+    await eventually(lambda: pool.fetchval("select exists (select 1 from pg_locks where not granted)"))
 
 
 @pytest.mark.parametrize(("effect", "state"), [("repeat", "waiting"), ("never", "failed")])

@@ -89,7 +89,7 @@ async def pools(dsn: str) -> Any:
     """Four processes, as far as the database can tell."""
     made = [await open_pool(dsn, name=f"scheduler {n}", max_size=3) for n in range(4)]
     yield made
-    await asyncio.gather(*(asyncio.wait_for(pool.close(), timeout=10) for pool in made))
+    await asyncio.gather(*(asyncio.wait_for(pool.close(), timeout=30) for pool in made))
 
 
 async def test_an_occurrence_queues_a_task_and_ends_with_it(pool: asyncpg.Pool) -> None:
@@ -321,17 +321,17 @@ async def test_two_real_processes(pool: asyncpg.Pool, dsn: str) -> None:
     try:
         for one in both:
             assert one.stdout is not None
-            await asyncio.wait_for(one.stdout.readline(), 20)
+            await asyncio.wait_for(one.stdout.readline(), 30)
 
         async def all_there() -> bool:
             return bool(await pool.fetchval("select count(distinct schedule) = 30 from openbell.occurrence"))
 
-        await eventually(all_there, timeout=20)
+        await eventually(all_there)
     finally:
         for one in both:
             assert one.stdin is not None
             one.stdin.close()
-        codes = await asyncio.gather(*(asyncio.wait_for(one.wait(), 20) for one in both))
+        codes = await asyncio.gather(*(asyncio.wait_for(one.wait(), 30) for one in both))
     assert codes == [0, 0]
     doubled = await pool.fetchval(
         "select count(*) from (select schedule, date_trunc('minute', queued_at) from openbell.occurrence"
@@ -424,7 +424,7 @@ async def test_a_worker_keeps_the_times(pool: asyncpg.Pool, employ: Callable[...
     await pool.execute("update openbell.schedule set next_at = openbell.now()")
     for duty in worker._duties:
         duty.wake()
-    await eventually(lambda: ended(pool, "all", "chore"), timeout=10)
+    await eventually(lambda: ended(pool, "all", "chore"))
     assert any(isinstance(duty, Upkeep) for duty in worker._duties)
 
 

@@ -71,7 +71,7 @@ async def fleet(employ: Employ, chore: Product, count: int = 3, seats: Sequence[
 
 async def stays(pool: asyncpg.Pool, room: Room, scheduled: int, adhoc: int) -> None:
     """It comes to this, and one who asks for more gets nothing."""
-    await eventually(lambda: room.holds(scheduled, adhoc), 10, message=f"{room.inside}")
+    await eventually(lambda: room.holds(scheduled, adhoc), message=f"{room.inside}")
     assert await pool.fetch(SQL.get("claim_seated"), ["chore"], list(CLASSES.values()), 0, 5) == []
     assert room.holds(scheduled, adhoc), room.inside
 
@@ -86,9 +86,9 @@ async def test_scheduled_work_has_its_share(pool: asyncpg.Pool, employ: Employ) 
     await eventually(lambda: room.inside["all"] >= 4)
     room.go[ADHOC].set()
     await eventually(lambda: room.inside[SCHEDULED] == 4)
-    await eventually(lambda: room.done[ADHOC] == 20, 20)
+    await eventually(lambda: room.done[ADHOC] == 20)
     room.go[SCHEDULED].set()
-    await eventually(lambda: room.done["all"] == 40, 20)
+    await eventually(lambda: room.done["all"] == 40)
     assert (room.most["all"], room.most[SCHEDULED]) == (5, 4)
     assert room.most[ADHOC] <= 2
 
@@ -104,11 +104,11 @@ async def test_idle_room_is_borrowed_and_comes_back(pool: asyncpg.Pool, employ: 
     await stays(pool, room, 3, 2)
     room.go[ADHOC].set()
     await eventually(lambda: room.inside[SCHEDULED] == 4)
-    await eventually(lambda: room.done[ADHOC] == 30, 20)
+    await eventually(lambda: room.done[ADHOC] == 30)
     assert room.most["all"] == 5
     await stays(pool, room, 4, 0)
     room.go[SCHEDULED].set()
-    await eventually(lambda: room.done["all"] == 40, 20)
+    await eventually(lambda: room.done["all"] == 40)
 
 
 async def test_limits_are_exact_under_overlapping_claims(dsn: str, pool: asyncpg.Pool) -> None:
@@ -158,7 +158,7 @@ async def test_a_full_class_hides_nobody(pool: asyncpg.Pool, employ: Employ) -> 
     await stays(pool, room, 4, 1)
     for event in room.go.values():
         event.set()
-    await eventually(lambda: room.done["all"] == 205, 30)
+    await eventually(lambda: room.done["all"] == 205)
     assert room.most["all"] == 5
 
 

@@ -108,10 +108,13 @@ class Market:
         assert await self.hand.publish(claim, {"n": self.calls}, calendar=calendar)
 
     async def refresh_when_due(self) -> Reading:
-        """Nothing is due until shortly before the value's end, and then it is; what is known after the refresh."""
+        """Nothing is due until shortly before the value's end, and then it is; what is known after the refresh.
+
+        The clock runs on between two steps of a test, so that "shortly" is a minute here.
+        """
         until = (await self.read()).fresh_until
         assert until is not None
-        await move(self.clock, until - EARLY - timedelta(seconds=1))
+        await move(self.clock, until - EARLY - MINUTE)
         assert not await queue(self.pool, "a"), "it is refreshed too early"
         return await self.check(until - timedelta(seconds=1))
 

@@ -105,7 +105,7 @@ async def test_what_does_not_wait_does_not_age(pool: asyncpg.Pool, clock: Clock)
     await clock.advance(minutes=20)
     async with pool.acquire() as conn, conn.transaction():
         await conn.fetch("select 1 from openbell.job where key = 'held' for update")
-        await asyncio.wait_for(Ager(pool).beat(), 3)
+        await asyncio.wait_for(Ager(pool).beat(), 30)
     assert await classes(pool) == {"runs": 90, "parked": 90, "held": 90, "free": 50}
 
 
@@ -187,7 +187,7 @@ async def test_giving_up_is_bounded_and_waits_for_nobody(pool: asyncpg.Pool, clo
     assert len(await classes(pool)) == 3
     async with pool.acquire() as conn, conn.transaction():
         await conn.fetch("select 1 from openbell.job where key = 'e' for update")
-        await asyncio.wait_for(Expirer(pool).beat(), 3)
+        await asyncio.wait_for(Expirer(pool).beat(), 30)
     assert set(await classes(pool)) == {"e"}
     assert await pool.fetchval("select failed from openbell.batch where id = $1", batch) == 4
 

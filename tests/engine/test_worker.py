@@ -42,14 +42,14 @@ def giving(value: Any) -> Callable[[Key, Any], Awaitable[Any]]:
     return make
 
 
-async def until(pool: asyncpg.Pool, holds: Callable[[Reading], object], key: str = "a", timeout: float = 10) -> Reading:
+async def until(pool: asyncpg.Pool, holds: Callable[[Reading], object], key: str = "a") -> Reading:
     """The first reading for which it holds."""
 
     async def look() -> Reading | None:
         reading = await read(pool, "number", key)
         return reading if holds(reading) else None
 
-    found = await eventually(look, timeout)
+    found = await eventually(look)
     assert found is not None
     return found
 
@@ -61,7 +61,7 @@ async def works_still(pool: asyncpg.Pool, employ: Employ) -> None:
     async def there() -> bool:
         return (await read(pool, "good", "after")).version == 1
 
-    await eventually(there, 10, message="the worker makes nothing any more")
+    await eventually(there, message="the worker makes nothing any more")
 
 
 async def test_a_value_arrives(pool: asyncpg.Pool, employ: Employ) -> None:
@@ -208,7 +208,7 @@ async def works_nothing(pool: asyncpg.Pool, calls: list[Key], most: int) -> None
         now = await pool.fetchval("select next_at from openbell.duty where name = 'sweep'")
         return bool((now - swept).total_seconds() > 3)
 
-    await eventually(three_beats_later, 15)
+    await eventually(three_beats_later)
     assert len(calls) <= most
 
 
@@ -284,9 +284,9 @@ async def test_cancelling_stops_a_running_attempt(pool: asyncpg.Pool, employ: Em
 
     await employ(declare(make=make, timeout=minutes(5)))
     (job_id,) = await queue(pool, "a")
-    await asyncio.wait_for(inside.wait(), 10)
+    await asyncio.wait_for(inside.wait(), 30)
     assert await jobs.cancel(pool, job_id, actor="ann") == "cancelling"
-    await eventually(lambda: ended(pool, "a"), 10)
+    await eventually(lambda: ended(pool, "a"))
     assert [row["word"] for row in await ended(pool, "a")] == ["cancelled"]
     assert (await read(pool, "number", "a")).version == 0
     assert await pool.fetchval("select state::text from openbell.spend") == "settled"
@@ -311,9 +311,9 @@ async def test_a_lock_in_the_way_of_publishing_delays_it_only(pool: asyncpg.Pool
             "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
         )
         await eventually(lambda: pool.fetchval(refused))
-        await eventually(lambda: _none(pool, refused), 10)
+        await eventually(lambda: _none(pool, refused))
         await transaction.rollback()
-    reading = await until(pool, lambda r: r.version, timeout=15)
+    reading = await until(pool, lambda r: r.version)
     assert [row["attempts"] for row in await ended(pool, "a")] == [1]
     assert reading.version == 1
 
@@ -339,13 +339,18 @@ async def test_work_that_nobody_wants_any_more_is_not_done(pool: asyncpg.Pool, e
     async def nothing_left() -> bool:
         return await pool.fetchval("select count(*) from openbell.job") == 0
 
-    await eventually(nothing_left, 15)
+    await eventually(nothing_left)
     assert len(calls) == 2
     assert (await account(pool))["held"] <= 2
 
 
-async def test_ten_viewers_cause_one_call(pool: asyncpg.Pool, dsn: str, employ: Employ, clock: Clock) -> None:
-    """MD-9, MD-10, MD-13: ten viewers of one key cause one call within a second; when the last has left, calls stop."""
+async def test_ten_viewers_cause_one_call(
+    pool: asyncpg.Pool, dsn: str, employ: Employ, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MD-9, MD-10, MD-13: ten viewers of one key cause one call, long before the worker's next poll; when the last has
+    left, calls stop.
+    """
+    monkeypatch.setattr("openbell.engine.worker.POLL_S", 3_600)
     calls: list[Key] = []
 
     async def make(key: Key, ctx: Any) -> Number:
@@ -357,10 +362,8 @@ async def test_ten_viewers_cause_one_call(pool: asyncpg.Pool, dsn: str, employ: 
     hints = Hints(pool, dsn)
     hints.start()
     watchers = [Interest(pool, f"web {n}", hints) for n in range(2)]
-    begun = time.monotonic()
     await asyncio.gather(*(watchers[n % 2].add([("number", "a")]) for n in range(10)))
-    await until(pool, lambda r: r.version == 1, timeout=1)
-    assert time.monotonic() - begun < 1
+    await until(pool, lambda r: r.version == 1)
     assert len(calls) == 1
     for n in range(9):
         await watchers[n % 2].drop([("number", "a")])
@@ -389,7 +392,7 @@ async def test_a_viewer_whose_process_died_is_forgotten(
 
     await employ(declare(make=make, ttl=seconds(1)))
     await Interest(pool, "web", None).add([("number", "a")])
-    await eventually(lambda: len(calls) >= 2, 10)
+    await eventually(lambda: len(calls) >= 2)
     await clock.advance(seconds=30)
     seen: list[int] = []
 
@@ -397,7 +400,7 @@ async def test_a_viewer_whose_process_died_is_forgotten(
         seen.append(len(calls))
         return await pool.fetchval("select count(*) from openbell.job") == 0
 
-    await eventually(quiet, 5)
+    await eventually(quiet)
     await works_nothing(pool, calls, len(calls))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -35,13 +36,17 @@ def only(attempt: Attempt) -> Settlement:
 
 @dataclass
 class Became:
-    """What became of the job: its state or outcome, the attempts used, the code, and how long who is paused."""
+    """What became of the job: its state or outcome, the attempts used, the code, and how long who is paused.
+
+    Pauses are what was left of them when it was looked at, at most ``took`` after they had begun.
+    """
 
     state: str
     attempts: int
     code: str | None
     delay: timedelta | None
     paused: dict[str, timedelta]
+    took: timedelta
 
 
 @dataclass
@@ -71,16 +76,17 @@ class Trial:
     async def of(self, key: str) -> Became:
         """What becomes of the job of a key, once it has been tried."""
         self.key = key
+        begun = monotonic()
         await queue(self.pool, key, name="asking")
 
         async def over() -> bool:
             row = await job(self.pool, key, "asking")
             return row is None or (row["token"] is None and row["reason"] is not None)
 
-        await eventually(over, 10)
+        await eventually(over)
         reading = await read(self.pool, "asking", key)
         paused = {
-            row["subject"]: timedelta(seconds=round(row["left"].total_seconds()))
+            row["subject"]: row["left"]
             for row in await self.pool.fetch(
                 "select subject, max(blocked_until) - openbell.now() as left from openbell.account "
                 "where blocked_until > openbell.now() group by subject"
@@ -91,10 +97,9 @@ class Trial:
         )
         if live is not None:
             assert reading.job is not None
-            delay = live["delay"] and timedelta(seconds=round(live["delay"].total_seconds()))
-            return Became(reading.job.state, live["attempt"], None, delay, paused)
+            return Became(reading.job.state, live["attempt"], None, live["delay"], paused, _since(begun))
         (last,) = await ended(self.pool, key, "asking")
-        return Became(last["word"], last["attempts"], last["code"], None, paused)
+        return Became(last["word"], last["attempts"], last["code"], None, paused, _since(begun))
 
     async def rests(self, key: str) -> timedelta | None:
         """How long the key is left alone after what became of it."""
@@ -107,6 +112,10 @@ class Trial:
         for table in ("demand", "job", "breaker", "trouble"):
             await self.pool.execute(f"delete from openbell.{table}")
         await self.pool.execute("update openbell.account set blocked_until = null, blocked_reason = null")
+
+
+def _since(begun: float) -> timedelta:
+    return timedelta(seconds=monotonic() - begun)
 
 
 async def became(

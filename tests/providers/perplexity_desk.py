@@ -43,7 +43,7 @@ class Desk:
                 await self.seat.go_on()
                 return None
 
-        run = await eventually(look, 10)
+        run = await eventually(look)
         assert run is not None
         return run
 

@@ -194,12 +194,12 @@ async def connections(sandbox: Running) -> AsyncIterator[Connections]:
     await made.close()
 
 
-async def until(pool: asyncpg.Pool, holds: Any, symbol: str = "AAPL", timeout: float = 10) -> Reading:
+async def until(pool: asyncpg.Pool, holds: Any, symbol: str = "AAPL") -> Reading:
     async def look() -> Reading | None:
         reading = await read(pool, "quote", symbol)
         return reading if holds(reading) else None
 
-    found = await eventually(look, timeout)
+    found = await eventually(look)
     assert found is not None
     return found
 
@@ -241,7 +241,7 @@ async def test_one_symbol_is_left_alone_and_others_go_on(
     await queue(pool, "AAPL", "MSFT", name="quote")
     reading = await until(pool, lambda r: r.setback)
     assert (reading.version, reading.job) == (0, None)
-    await until(pool, lambda r: r.version == 1, "MSFT", timeout=20)
+    await until(pool, lambda r: r.version == 1, "MSFT")
     await clock.advance(seconds=30)
     assert await queue(pool, "AAPL", name="quote") == []
 
@@ -294,7 +294,7 @@ async def test_an_older_quote_is_discarded(
     async def outdated() -> bool:
         return [row["word"] for row in await ended(pool, "AAPL", "quote")][-1] == "outdated"
 
-    await eventually(outdated, 10)
+    await eventually(outdated)
     assert (await read(pool, "quote", "AAPL")).value == before.value
 
 
@@ -314,10 +314,10 @@ async def test_the_key_is_nowhere(
     async def all_called() -> bool:
         return bool((await sandbox.ledger())["totals"]["calls"] >= 4)
 
-    await eventually(all_called, 10)
+    await eventually(all_called)
     await pool.execute("update openbell.account set blocked_until = null")
     await clock.advance(seconds=5)
-    await until(pool, lambda r: r.version == 1, "MSFT", timeout=20)
+    await until(pool, lambda r: r.version == 1, "MSFT")
     tables = ("job", "job_history", "artifact", "version", "cooldown", "spend", "account", "worker", "audit")
     rows = [str(await pool.fetch(f"select to_jsonb(t) as row from openbell.{table} t")) for table in tables]
     shown = [record.getMessage() + str(record.exc_text) + str(record.args) for record in caplog.records]

@@ -368,7 +368,7 @@ async def test_a_run_can_be_cancelled(desk: Desk) -> None:
         await desk.seat.go_on()
         return None if run.running else run
 
-    run = await eventually(stopped, 10)
+    run = await eventually(stopped)
     assert run is not None
     error = run.error()
     assert error is not None
@@ -449,12 +449,12 @@ def test_a_run_is_read_whatever_is_in_it(value: dict[str, Any]) -> None:
 # --- a real worker ---------------------------------------------------------------------------------------------------
 
 
-async def fresh(pool: asyncpg.Pool, holds: Any, timeout: float = 15) -> Reading:
+async def fresh(pool: asyncpg.Pool, holds: Any) -> Reading:
     async def look() -> Reading | None:
         reading = await read(pool, "picks", "a")
         return reading if holds(reading) else None
 
-    found = await eventually(look, timeout)
+    found = await eventually(look)
     assert found is not None
     return found
 
@@ -480,7 +480,7 @@ async def test_a_worker_holds_nothing_while_the_run_goes_on(
         waiting = await job(pool, "a", "picks")
         return waiting is not None and waiting["parked_until"] is not None
 
-    await eventually(parked, 10)
+    await eventually(parked)
     assert await pool.fetchval("select count(*) from openbell.job where token is not null") == 0
     assert await pool.fetchval("select held - spent from openbell.account where resource = 'usd_micro'") == 500_000
 
@@ -491,7 +491,7 @@ async def test_a_worker_holds_nothing_while_the_run_goes_on(
             await queue(pool, "a", name="picks", source="impatient")
         return (await read(pool, "picks", "a")).version == 1
 
-    await eventually(hurry, 15)
+    await eventually(hurry)
     [history] = await ended(pool, "a", "picks")
     assert history["attempts"] == 1
     [spend] = await pool.fetch("select *, state::text as word from openbell.spend")

@@ -36,7 +36,7 @@ async def results(desk: Desk, handle: perplexity.BatchHandle) -> perplexity.Batc
         await desk.seat.go_on()
         return None if batch.running else batch
 
-    batch = await eventually(look, 10)
+    batch = await eventually(look)
     assert batch is not None
     return batch
 

@@ -243,7 +243,7 @@ async def test_clock_runs(start: Start) -> None:
     async def a_week_has_passed() -> bool:
         return bool((await running.clock())["market_day"] > "2012-06-08")
 
-    await eventually(a_week_has_passed, 10)
+    await eventually(a_week_has_passed)
 
 
 async def test_restart_goes_on(start: Start, tmp_path: Path) -> None:

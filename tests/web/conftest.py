@@ -165,7 +165,7 @@ async def serve(dsn: str, pool: asyncpg.Pool, **config: Any) -> AsyncIterator[Si
     finally:
         app.state.stopping.set()
         server.should_exit = True
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, 30)
         door.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -14,11 +13,9 @@ from tests.web.conftest import PRICES, PROFILE, QUOTE, Site, serve
 
 
 async def test_an_open_stream_is_the_demand_and_its_end_ends_it(site: Site) -> None:
-    """MD-9, MD-10: a view of a stale key queues it within a second; the stream ends, the demand ends."""
-    began = time.monotonic()
+    """MD-9, MD-10: a view of a stale key queues it without waiting for any beat; the stream ends, the demand ends."""
     async with site.watch("quote:AAPL", "quote:AAPL", "profile:AAPL"):
         await eventually(lambda: _is(site.count("job"), 2))
-        assert time.monotonic() - began < 1
         assert await site.count("demand") == 2
     await eventually(lambda: _is(site.count("demand"), 0))
 
@@ -46,10 +43,8 @@ async def test_a_change_reaches_the_stream_at_once(site: Site) -> None:
     await site.publish("quote", "AAPL", QUOTE)
     async with site.watch("quote:AAPL") as stream:
         await eventually(lambda: stream.events)
-        began = time.monotonic()
         await site.publish("quote", "AAPL", QUOTE | {"price": 563.5}, version=2)
         await eventually(lambda: stream.events[-1]["version"] == 2)
-        assert time.monotonic() - began < 1
         assert stream.events[-1]["value"]["price"] == 563.5
 
 
@@ -78,10 +73,10 @@ async def test_one_change_is_read_once_for_all(site: Site) -> None:
     await site.publish("quote", "AAPL", QUOTE)
     streams = [site.watch("quote:AAPL") for _ in range(100)]
     opened = await asyncio.gather(*(stream.__aenter__() for stream in streams))
-    await eventually(lambda: all(stream.events for stream in opened), 10)
+    await eventually(lambda: all(stream.events for stream in opened))
     reads = site.app.state.hub.reads
     await site.publish("quote", "AAPL", QUOTE | {"price": 563.5}, version=2)
-    await eventually(lambda: all(stream.events[-1]["version"] == 2 for stream in opened), 10)
+    await eventually(lambda: all(stream.events[-1]["version"] == 2 for stream in opened))
     assert site.app.state.hub.reads == reads + 1
     await asyncio.gather(*(stream.__aexit__(None, None, None) for stream in streams))
     await eventually(lambda: not site.app.state.hub.topics)
@@ -124,14 +119,13 @@ async def test_silence_is_a_ping(site: Site) -> None:
     assert await Subscriber([], "json").take(0.01) == b": ping\n\n"
 
 
-async def test_open_streams_end_at_once_when_asked(site: Site) -> None:
-    """SIGTERM with open streams: each gets a time to come back, ends, and takes its demand along."""
+async def test_open_streams_end_at_once_when_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM with open streams: each gets a time to come back and ends long before its next ping, with its demand."""
+    monkeypatch.setattr("openbell.web.stream.PING_S", 600.0)
     async with site.watch("quote:AAPL") as stream:
         await eventually(lambda: stream.events)
-        began = time.monotonic()
         site.app.state.stopping.set()
         await eventually(lambda: stream.ended)
-        assert time.monotonic() - began < 1
         retry = [line for line in stream.lines if line.startswith("retry: ")]
         assert len(retry) == 1
         assert 1_000 <= int(retry[0][7:]) <= 5_000

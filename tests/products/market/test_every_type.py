@@ -68,7 +68,7 @@ async def test_from_the_wire_to_the_artifact(
         count = await pool.fetchval("select count(*) from openbell.job_history where outcome in ('done', 'unchanged')")
         return int(count) >= times * len(CASES)
 
-    await eventually(lambda: all_ended(1), 20)
+    await eventually(lambda: all_ended(1))
     for name, case in CASES.items():
         reading = await read(pool, name, case.key)
         assert (reading.state, reading.version) == ("fresh", 1), name
@@ -81,7 +81,7 @@ async def test_from_the_wire_to_the_artifact(
     await clock.advance(days=366)
     for name, case in CASES.items():
         await queue(pool, case.key, name=name)
-    await eventually(lambda: all_ended(2), 20)
+    await eventually(lambda: all_ended(2))
     assert {name: (await read(pool, name, case.key)).version for name, case in CASES.items()} == dict.fromkeys(CASES, 1)
     await connections.close()
 

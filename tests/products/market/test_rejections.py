@@ -39,7 +39,7 @@ class Provider:
         """How the job of a key ends, and what it has left."""
         before = len(await ended(self.pool, key, product))
         await queue(self.pool, key, name=product)
-        await eventually(lambda: self._more(product, key, before), 10)
+        await eventually(lambda: self._more(product, key, before))
         return (await ended(self.pool, key, product))[-1]
 
     async def _more(self, product: str, key: str, before: int) -> bool:
@@ -124,7 +124,7 @@ async def test_what_is_no_text_is_kept_too(provider: Provider, pool: asyncpg.Poo
     """MD-7: an answer that is tried again is kept with its first attempt; bytes that are no text do no harm."""
     provider.says(b"<html>\x00\xff\xfe")
     await queue(pool, "T", name="quote")
-    kept = await eventually(lambda: pool.fetchrow("select * from openbell.rejected where key = 'T'"), 10)
+    kept = await eventually(lambda: pool.fetchrow("select * from openbell.rejected where key = 'T'"))
     assert kept is not None
     assert (kept["code"], kept["attempt"], kept["bytes"], kept["body"]) == (
         "not_json",
@@ -148,7 +148,7 @@ async def test_so_many_a_day_and_no_more(provider: Provider, pool: asyncpg.Pool,
         count = await pool.fetchval("select count(*) from openbell.job_history where product = 'valuations'")
         return bool(count == len(keys))
 
-    await eventually(all_failed, 10)
+    await eventually(all_failed)
     kept = await pool.fetchval("select count(*) from openbell.rejected")
     assert MOST_A_DAY <= kept < MOST_A_DAY + 8  # attempts that end at the same moment do not see each other
     await clock.advance(days=31)

@@ -37,7 +37,7 @@ async def staff(employ: Employ, kitchen: Kitchen, pool: asyncpg.Pool) -> AsyncIt
 
 async def made(pool: asyncpg.Pool, product: str, key: str, outcome: str = "done") -> Any:
     """Wait until the key has been made, and read it."""
-    await eventually(lambda: _has(pool, product, key), 10)
+    await eventually(lambda: _has(pool, product, key))
     last = (await ended(pool, key, product))[-1]
     assert last["word"] == outcome, last["message"]
     return await read(pool, product, key)
@@ -91,10 +91,31 @@ async def test_the_schedule_wants_what_is_known(pool: asyncpg.Pool, staff: None,
     await clock.advance(hours=23)
     async with pool.acquire() as conn:
         assert await run_now(conn, DAILY.name, actor="test")
-    await eventually(lambda: _count(pool, f"{NAME}-due", 2), 10)
+    await eventually(lambda: _count(pool, f"{NAME}-due", 2))
     assert await pool.fetchval("select count(*) from openbell.job_history where product = $1", NAME) == 3
     await clock.advance(hours=2)  # within the interest of that day they come of age
-    await eventually(lambda: _count(pool, NAME, 6), 10)
+    await eventually(lambda: _count(pool, NAME, 6))
+
+
+async def test_the_schedule_buys_no_profiles(sandbox: Running, pool: asyncpg.Pool, staff: None, clock: Clock) -> None:
+    """MD-14: the schedule takes profiles as old as they are, and leaves companies at which nobody looks any more."""
+    await queue(pool, "IBM", name="profile")
+    before = await made(pool, "profile", "IBM")
+    await clock.advance(hours=25)
+    async with pool.acquire() as conn:
+        assert await run_now(conn, DAILY.name, actor="test")
+    assert (await made(pool, NAME, "IBM")).value["cik"] == 51143
+    after = await read(pool, "profile", "IBM")
+    assert (after.state, after.fresh_until) == ("stale", before.fresh_until)
+    assert len(await sandbox.entries("fmp")) == 1
+
+    await clock.advance(days=7)
+    runs = len(await ended(pool, "GLOBAL", f"{NAME}-due"))
+    async with pool.acquire() as conn:
+        assert await run_now(conn, DAILY.name, actor="test")
+    await eventually(lambda: _count(pool, f"{NAME}-due", runs + 1))
+    assert len(await ended(pool, "IBM", NAME)) == 1
+    assert not (await read(pool, NAME, "IBM")).demanded
 
 
 async def _count(pool: asyncpg.Pool, product: str, most: int) -> bool:

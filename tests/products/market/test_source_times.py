@@ -36,7 +36,7 @@ async def outcome(pool: asyncpg.Pool, product: str, times: int) -> str:
     async def over() -> bool:
         return len(await ended(pool, "IBM", product)) == times
 
-    await eventually(over, 10)
+    await eventually(over)
     return str((await ended(pool, "IBM", product))[-1]["word"])
 
 
