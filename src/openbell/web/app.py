@@ -19,7 +19,18 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 
 from openbell.engine.registry import Registry
-from openbell.web import api, budgets, errors, health, openbb, pages, symbol_page
+from openbell.web import (
+    api,
+    budgets,
+    errors,
+    health,
+    leaderboard,
+    market_page,
+    openbb,
+    pages,
+    symbol_page,
+    types_page,
+)
 from openbell.web.assets import FOLDER, Assets, asset
 from openbell.web.backend import Database
 from openbell.web.fragments import environment
@@ -65,7 +76,8 @@ def create_app(config: WebConfig) -> FastAPI:
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
-    for router in (api.router, health.router, budgets.router, openbb.router, pages.router, symbol_page.router):
+    doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
+    for router in (door.router for door in doors):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)

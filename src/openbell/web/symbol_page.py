@@ -47,7 +47,9 @@ async def symbol_page(request: Request, symbol: str) -> Response:
         ranges=views.RANGE_NAMES,
         range_days=views.RANGES,
         range_sessions=views.SESSIONS,
-        parts=sections.sections(symbol, opened, rest, aside, registry(request)) if known else [],
+        parts=sections.draw(sections.SECTIONS, opened, lambda _: symbol, rest, aside, registry(request))
+        if known
+        else [],
         opened=opened,
         charts=has_charts(),
         listed=symbol in watchlist.decode(request.cookies.get(watchlist.COOKIE)),

@@ -7,7 +7,10 @@
   // Beside the keys of the page itself it listens to those of every part that is open.
   const base = document.body.dataset.stream;
   const open_parts = () => $$("[data-watch]").filter((e) => !e.hidden && (e.tagName !== "DETAILS" || e.open));
-  const address = () => base && base + open_parts().flatMap((e) => e.dataset.watch.split(" ")).map((w) => `&watch=${encodeURIComponent(w)}`).join("");
+  const address = () => {
+    const to = base && base + open_parts().flatMap((e) => e.dataset.watch.split(" ")).map((w) => `&watch=${encodeURIComponent(w)}`).join("");
+    return to?.includes("watch=") ? to : "";
+  };
   const live = $("[data-live]");
   const HIDDEN_MS = 60_000, SAY_MS = 10_000;
   let source = null, heard = "", paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
@@ -28,6 +31,7 @@
   const close = (state) => { clearTimeout(retry); source?.close(); source = null; show(state); };
   const open = () => {
     const to = address();
+    if (!to && source) return close("Nothing is open");
     if (!to || paused || document.hidden || (source && heard === to)) return;
     const before = source;  // listens on until its successor does, so that nothing is given up in between
     if (!before) show("Connecting");
