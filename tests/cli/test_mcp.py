@@ -161,6 +161,8 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     """Without an address, with one that is none, and without the SDK: a sentence with the mend, and its exit code."""
     nowhere = run("mcp", cwd=tmp_path)
     assert (nowhere.returncode, "Nothing is running" in nowhere.stderr) == (5, True)
+    lines = [line.split() for line in run("mcp", "--help", cwd=tmp_path).stdout.splitlines()]
+    assert READ_ONLY | {"get"} <= {words[0] for words in lines if words}
     wrong = run("mcp", "--url", "localhost", cwd=tmp_path)
     assert (wrong.returncode, "http://" in wrong.stderr) == (2, True)
     (tmp_path / "mcp").mkdir()

@@ -21,7 +21,7 @@ from openbell.cli.options import data_option
 )
 @data_option
 def mcp(url: str | None, demand: bool, data: Path | None) -> None:
-    r"""Offer tools to programs that speak the Model Context Protocol, on stdin and stdout.
+    """Offer tools to programs that speak the Model Context Protocol, on stdin and stdout.
 
     \b
     list_products  what there is, and what keys look like
@@ -31,7 +31,7 @@ def mcp(url: str | None, demand: bool, data: Path | None) -> None:
     get            a fresh value; only with --demand
 
     All but `get` only read. Needs the package mcp: pip install "openbell[mcp]".
-    """
+    """  # noqa: D301 (click reads the mark itself, not its spelling)
     try:
         from openbell.cli.mcp_tools import serve
     except ImportError as error:
