@@ -13,7 +13,7 @@ begin
     return case
         when p_kind = 'jsonb' then format('nullif(%s, ''null'')', v)
         when p_kind = 'text' then format('(%s) #>> ''{}''', v)
-        when p_strict then format('((%s) #>> ''{}'')::%s', v, replace(p_kind, 'double', 'double precision'))
+        when p_strict then format('((%s) #>> ''{}'')::%s', v, openbell.type_sql(p_kind))
         else format('openbell.%I(%s)', 'as_' || p_kind, v)
     end;
 end $$;

@@ -20,23 +20,24 @@ begin
         execute format('alter index data.%I rename to %I', v_index, v_index || '_' || v_number);
         v_there := false;
     end if;
-    if not v_there then
-        execute format('create table data.%I (key text not null)', v_name);
-    end if;
-    for c in select e ->> 'name' as name, replace(e ->> 'kind', 'double', 'double precision') as kind, e ->> 'about' as about
-        from jsonb_array_elements(p_rows -> 'columns') with ordinality as t (e, n) order by n loop
-        execute format('alter table data.%I add column if not exists %I %s', v_name, c.name, c.kind);
-        execute format('comment on column data.%I.%I is %L', v_name, c.name, c.about);
-    end loop;
-    if not v_there then
+    if v_there then
+        for c in select e ->> 'name' as name, openbell.type_sql(e ->> 'kind') as kind
+            from jsonb_array_elements(p_rows -> 'columns') with ordinality as t (e, n) order by n loop
+            execute format('alter table data.%I add column if not exists %I %s', v_name, c.name, c.kind);
+        end loop;
+    else
         execute format($table$
-            alter table data.%1$I
-                add column version integer not null, add column first_at timestamptz not null,
-                add column changed_at timestamptz not null, add column gone_at timestamptz,
-                add column synthetic text, add column licence text not null$table$, v_name);
+            create table data.%I (
+                key text not null, %s, version integer not null, first_at timestamptz not null, changed_at timestamptz not null,
+                gone_at timestamptz, synthetic text, licence text not null)$table$, v_name,
+            (select string_agg(format('%I %s', e ->> 'name', openbell.type_sql(e ->> 'kind')), ', ' order by n)
+            from jsonb_array_elements(p_rows -> 'columns') with ordinality as t (e, n)));
         execute format('comment on column data.%I.version is ''of the value that brought the row as it is''', v_name);
         execute format('comment on column data.%I.gone_at is ''since when the source no longer returns the row''', v_name);
         execute format('create unique index %I on data.%I (%s) nulls not distinct', v_index, v_name, openbell.natural_key(p_rows));
     end if;
+    for c in select e ->> 'name' as name, e ->> 'about' as about from jsonb_array_elements(p_rows -> 'columns') as e where e ->> 'about' is not null loop
+        execute format('comment on column data.%I.%I is %L', v_name, c.name, c.about);
+    end loop;
     return not v_there;
 end $$;
