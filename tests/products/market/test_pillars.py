@@ -81,7 +81,7 @@ def test_who_pays_no_dividend_has_no_cover() -> None:
 
 
 def test_the_board_ranks_by_weights_and_leaves_the_unknown_unranked() -> None:
-    """Issue 5: percentiles and weight presets; with less than 60 % of the weights known no rank, equal totals share one."""
+    """Issue 5: percentiles and weight presets; too little known is no rank, equal totals share one."""
     sound = company(**dict.fromkeys((name for group in MEASURES.values() for name in group), 1.0))
     better = dict.fromkeys(sound, 2.0)
     thin = company(current_ratio=9.0, equity_to_debt=9.0)
