@@ -19,7 +19,7 @@ import asyncpg
 from tests.support import TestServer
 
 AHEAD = 3
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 class Databases:
@@ -61,9 +61,13 @@ class Databases:
         connection = await asyncpg.connect(self._server.admin_dsn)
         try:
             while (wish := self._wishes.get()) is not None:
-                await self._fulfil(connection, wish)
+                try:
+                    await self._fulfil(connection, wish)
+                except Exception as error:  # noqa: BLE001 - the test that takes the next one tells
+                    self._ready.put(error)
             while not self._ready.empty():
-                await connection.execute(f"drop database {self._ready.get()} with (force)")
+                if isinstance(left := self._ready.get(), str):
+                    await connection.execute(f"drop database {left} with (force)")
         finally:
             await connection.close()
 
@@ -72,8 +76,5 @@ class Databases:
             await connection.execute(f"drop database {wish} with (force)")
             return
         name = next(self._names)
-        try:
-            await connection.execute(f"create database {name} template {self._template} strategy file_copy")
-            self._ready.put(name)
-        except Exception as error:  # noqa: BLE001 - the test that takes it tells
-            self._ready.put(error)
+        await connection.execute(f"create database {name} template {self._template} strategy file_copy")
+        self._ready.put(name)

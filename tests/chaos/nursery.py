@@ -14,7 +14,7 @@ from typing import Any
 from tests.chaos.fate import Fate
 from tests.chaos.faults import ROOT
 
-ANSWER_S = 30.0
+ANSWER_S = 120.0
 BORN_AHEAD = 2
 
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ FOREIGN = re.compile(
     r"^(OPENBELL_|FMP_|PPLX_|ANTHROPIC_|CLAUDE_|OPENAI_|SCRAPFLY_|NEWS_|EDGAR_|WIKIMEDIA_|SMTP_|ADMIN_EMAIL$|DRY_RUN$"
     r"|DATABASE_|DIRECT_DATABASE_|ENVIRONMENT$|LOG_LEVEL$|MAX_CONCURRENT|ALLOWED_ORIGINS)"
 )
-START_S = 60
+START_S = 120
 
 
 def environ(**extra: str) -> dict[str, str]:
@@ -30,7 +32,7 @@ def environ(**extra: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not FOREIGN.match(name)} | extra
 
 
-def run(*arguments: str, cwd: Path, timeout: float = 30, **extra: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path, timeout: float = 90, **extra: str) -> subprocess.CompletedProcess[str]:
     """One command, to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -47,6 +49,18 @@ async def openbell(dsn: str, *arguments: str) -> tuple[int, str, str]:
     """One command against this database; its exit code, what it said, and what it complained about."""
     done = await asyncio.to_thread(run, *arguments, cwd=Path(__file__).parent, DATABASE_URL=dsn)
     return done.returncode, done.stdout, done.stderr
+
+
+@contextmanager
+def limited(process: subprocess.Popen[Any], within_s: float = 60) -> Iterator[None]:
+    """Nobody waits for this process for longer than that: it is killed then, and whoever reads from it sees its end."""
+    timer = threading.Timer(within_s, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 @dataclass
@@ -70,7 +84,7 @@ class House:
 
     def page(self, path: str = "/") -> str:
         """The page at this path; an error when it does not answer 200."""
-        with urllib.request.urlopen(self.address + path, timeout=5) as answer:
+        with urllib.request.urlopen(self.address + path, timeout=30) as answer:
             return str(answer.read().decode())
 
     def tree(self) -> list[psutil.Process]:
@@ -98,7 +112,7 @@ class House:
         """Ctrl-C, and its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(timeout=15)
+        return self.process.wait(timeout=30)
 
 
 def start(cwd: Path, *arguments: str, **extra: str) -> House:
@@ -129,6 +143,6 @@ def start(cwd: Path, *arguments: str, **extra: str) -> House:
     threading.Thread(target=listen, daemon=True).start()
     assert up.wait(START_S), house.said
     if not house.address:
-        process.wait(timeout=10)
+        process.wait(timeout=30)
         raise AssertionError("\n".join(house.said))
     return house

@@ -122,7 +122,7 @@ def misbehave(home: House, **fault: object) -> None:
     request = urllib.request.Request(
         f"{run['fmp_base_url']}/_control/faults", body, {"Content-Type": "application/json"}
     )
-    urllib.request.urlopen(request, timeout=5).close()
+    urllib.request.urlopen(request, timeout=30).close()
 
 
 def test_jobs(home: House) -> None:
@@ -201,7 +201,7 @@ async def test_a_second_worker_beside_it(home: House) -> None:
     with subprocess.Popen(command, cwd=home.cwd, env=environ(), stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220
         await eventually(lambda: home.json("jobs", "stats")["workers"] == 2)
         process.terminate()
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=30) == 0
     assert home.json("jobs", "stats")["workers"] == 1
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from openbell.cli import main
 from openbell.cli.output import age, cell, dollars, flatten
-from tests.cli.house import COMMAND, environ, run
+from tests.cli.house import COMMAND, environ, limited, run
 
 COMMANDS = ("up", "web", "worker", "sandbox", "migrate", "get", "jobs", "accounts", "products", "calendars", "doctor")
 
@@ -184,11 +184,14 @@ def test_no_colours_in_a_pipe(tmp_path: Path) -> None:
 def test_sandbox_runs_alone(tmp_path: Path) -> None:
     """`openbell sandbox` says its address, answers, and ends on SIGTERM with exit 0."""
     command = [*COMMAND, "sandbox", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environ(), stderr=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(command, cwd=tmp_path, env=environ(), stderr=subprocess.PIPE, text=True) as process,
+        limited(process),
+    ):
         assert process.stderr is not None
         assert process.stderr.readline().startswith("Sandbox on http://127.0.0.1:")
         process.terminate()
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=30) == 0
 
 
 def test_figures_in_the_words_of_the_house() -> None:

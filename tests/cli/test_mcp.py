@@ -17,7 +17,7 @@ from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
 from openbell.products import registry
-from tests.cli.house import COMMAND, environ, run
+from tests.cli.house import COMMAND, environ, limited, run
 from tests.support import eventually
 from tests.web.conftest import PRICES, QUOTE, Site, serve
 from tests.web.test_api import TABLES
@@ -44,7 +44,7 @@ async def model(site: Site, *options: str) -> AsyncIterator[Client]:
         env=environ(),
         cwd=Path(__file__).parent,
     )
-    async with Client(command, read_timeout_seconds=20) as client:
+    async with Client(command, read_timeout_seconds=60) as client:
         yield client
 
 
@@ -136,14 +136,17 @@ def test_it_ends_at_once_when_asked_to(asked: signal.Signals | None) -> None:
         "clientInfo": {"name": "test", "version": "1"},
     }
     question = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
-    with subprocess.Popen(
-        [*COMMAND, "mcp", "--url", "http://127.0.0.1:9"],
-        env=environ(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*COMMAND, "mcp", "--url", "http://127.0.0.1:9"],
+            env=environ(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        limited(process),
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(question) + "\n")
@@ -153,7 +156,7 @@ def test_it_ends_at_once_when_asked_to(asked: signal.Signals | None) -> None:
             process.stdin.close()
         else:
             process.send_signal(asked)
-        assert process.wait(5) == (0 if asked is None else -asked)
+        assert process.wait(30) == (0 if asked is None else -asked)
         assert process.stdout.read() == ""
 
 

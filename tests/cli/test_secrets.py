@@ -72,13 +72,13 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     yield made
     for one in made.started.values():
         one.terminate()
-        one.wait(20)
+        one.wait(60)
 
 
 def page(address: str, path: str) -> str:
     """What the pages answer there, also when it is an error."""
     try:
-        with urllib.request.urlopen(address + path, timeout=5) as answer:
+        with urllib.request.urlopen(address + path, timeout=30) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         return error.read().decode()

@@ -83,9 +83,9 @@ with BlockingClient({site.address!r}) as bell:
     pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, **pipes)
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"missing\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 30) == b"missing\n"
     process.send_signal(signal.SIGINT)
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 10)  # the next ping comes after 15
     assert (said.count(b"Traceback"), said.rstrip().endswith(b"KeyboardInterrupt")) == (1, True)
     await eventually(lambda: not site.app.state.hub.subscribers)
 

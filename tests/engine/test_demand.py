@@ -62,7 +62,7 @@ async def test_many_processes_leave_one_job_a_key(pool: asyncpg.Pool, dsn: str) 
     ]
     for process in started:
         assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
+        assert await asyncio.wait_for(process.stdout.readline(), 30) == b"ready\n"
     answers = await asyncio.gather(*(process.communicate(b"go\n") for process in started))
     assert [process.returncode for process in started] == [0, 0, 0], answers
     assert await jobs(pool) == 20

@@ -148,6 +148,28 @@ async def test_functions_read_what_they_need(crowded: asyncpg.Pool, dsn: str, an
             assert max(read.values()) < 100, (name, read)
 
 
+CALENDARS = """
+update openbell.artifact
+set calendar = case when key ~ '^k1?[0-9]{2}$' then 'TEST' when key ~ '5$' then 'OTHER' end,
+    fresh_until = now() + interval '1 hour', stale_until = now() + interval '1 day'
+"""
+
+
+@pytest.mark.parametrize("analysed", [False, True], ids=["stale statistics", "analysed"])
+async def test_a_change_of_hours_reads_its_calendar_only(crowded: asyncpg.Pool, analysed: bool) -> None:
+    """PF-3, MD-17: whoever changes the hours of a calendar, or asks which are used, reads no values of other ones."""
+    await crowded.execute(CALENDARS)
+    if analysed:
+        await crowded.execute("analyze")
+    for statement, arguments in (("shorten_freshness", ["TEST"]), ("list_used_calendars", [])):
+        (plan,) = await crowded.fetchval(f"explain (analyze, format json) {SQL.get(statement)}", *arguments)
+        scans = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "artifact"]
+        scans = [node for node in scans if "Scan" in node["Node Type"]]
+        assert scans, statement
+        assert max(node["Actual Rows"] * node["Actual Loops"] for node in scans) < 1_000, statement
+        assert not [node for node in scans if node["Node Type"] == "Seq Scan"], statement
+
+
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("prune_*.sql")), ids=lambda path: path.stem)
 def test_the_time_is_read_once(path: Path) -> None:
     """PF-3: our clock is a volatile function; in a condition it would be called for every row of what is pruned."""

@@ -284,7 +284,7 @@ async def test_history_waits_for_no_lock(pool: asyncpg.Pool, clock: Clock, caplo
         beat = asyncio.create_task(Historian(pool).beat())
         await finish_one(pool, hand, made, "a")
         assert await beat == 60.0
-        assert asyncio.get_running_loop().time() - begun < 2
+        assert asyncio.get_running_loop().time() - begun < 10
     await Historian(pool).beat()
     assert len(await ended(pool, "a", "chore")) == 1
 

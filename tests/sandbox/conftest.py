@@ -28,7 +28,7 @@ async def start() -> AsyncIterator[Start]:
         await asyncio.wait((task, port), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port.result()}", timeout=10.0, trust_env=False)
+        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port.result()}", timeout=30.0, trust_env=False)
         started.append(Running(port.result(), client, stop, task))
         if freeze:
             await started[-1].clock(freeze=True)

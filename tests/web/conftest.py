@@ -98,7 +98,7 @@ class Site:
     async def watch(self, *keys: str, form: str = "json") -> AsyncIterator[Stream]:
         """An open stream."""
         query = [("as", form), *(("watch", key) for key in keys)]
-        async with self.http.stream("GET", "/api/v1/stream", params=query, timeout=20) as answer:
+        async with self.http.stream("GET", "/api/v1/stream", params=query, timeout=60) as answer:
             stream = Stream(answer)
             reading = asyncio.create_task(stream.read())
             try:
@@ -159,7 +159,7 @@ async def serve(dsn: str, pool: asyncpg.Pool, **config: Any) -> AsyncIterator[Si
     serving = asyncio.create_task(server.serve(sockets=[door]))
     address = f"http://127.0.0.1:{door.getsockname()[1]}"
     try:
-        async with httpx.AsyncClient(base_url=address) as http:
+        async with httpx.AsyncClient(base_url=address, timeout=30) as http:
             await eventually(lambda: server.started)
             yield Site(app, address, http, server, pool)
     finally:
