@@ -32,7 +32,7 @@ from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, declare, one, queue
 from tests.support import Clock, eventually
 
-FRIDAY, MONDAY = date(2030, 3, 8), date(2030, 3, 11)
+FRIDAY, SATURDAY, MONDAY = date(2030, 3, 8), date(2030, 3, 9), date(2030, 3, 11)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(hours=24)
 SETTLED = timedelta(minutes=20)
 """After the close (openbell.after_close)."""
@@ -343,6 +343,42 @@ async def test_reopening_wakes_what_rests(market: Market, db: asyncpg.Connection
     assert await sweep(pool) == []
     await reopen_day(db, "TEST", MONDAY, actor="pat")
     assert [job.key for job in await sweep(pool)] == ["a"]
+
+
+KNOWN = """
+insert into openbell.artifact
+    (product, key, version, state, checked_at, changed_at, fresh_until, source_time, stale_until, calendar)
+select p.name, s.t::text, 1, 'value', s.t, s.t, f.t, f.t, f.t + interval '1 day', 'TEST'
+from generate_series($1::timestamptz, openbell.now(), '10 minutes') as s (t), openbell.product p,
+    openbell.fresh_until('TEST', s.t, p.ttl) as f (t)
+"""
+"""A value checked every ten minutes until now, with its rest as source time."""
+
+WRONG = """
+select a.product, a.checked_at, a.source_time, a.fresh_until, f.t as expected
+from openbell.artifact a, openbell.product p, openbell.fresh_until('TEST', a.checked_at, p.ttl) as f (t)
+where p.name = a.product
+    and greatest(a.fresh_until, $1) <> greatest(least(a.source_time, f.t), $1)
+"""
+
+
+@pytest.mark.parametrize(
+    "now",
+    [(FRIDAY, 17), (FRIDAY, 18), (FRIDAY, 20), (FRIDAY, 21), (FRIDAY, 23), (SATURDAY, 19), (MONDAY, 13), (MONDAY, 20)],
+    ids=lambda now: f"{now[0]:%a} {now[1]}",
+)
+async def test_all_values_are_judged_as_each_would_be(
+    pool: asyncpg.Pool, db: asyncpg.Connection, clock: Clock, now: tuple[date, int]
+) -> None:
+    """MD-17: after a change of hours a thousand values are as fresh as if each were published under the new ones."""
+    await Registry([declare(), *(declare(f"of-{n}-hours", ttl=n * HOUR, stale=4 * DAY) for n in (3, 72))]).seed(pool)
+    await move(clock, at(*now, 10, 30))
+    for day, time in ((FRIDAY, at(FRIDAY, 18)), (MONDAY, None)):
+        await close_day(db, "TEST", day, at=time, actor="pat", reason="a storm")
+    await db.execute(KNOWN, at(FRIDAY, 10) - 2 * DAY)
+    for day in (MONDAY, FRIDAY):
+        await reopen_day(db, "TEST", day, actor="pat")
+    assert await db.fetch(WRONG, await clock.now()) == []
 
 
 @pytest.mark.parametrize("change", ["close", "reopen"])
