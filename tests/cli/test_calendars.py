@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import pytest
 
 from openbell.cli import calendars
+from openbell.cli.house import House
 from openbell.engine.artifacts import read
 from openbell.engine.sessions import Session, list_calendars, write_sessions
 from openbell.products.market.exchanges import CALENDARS
@@ -123,9 +126,10 @@ async def test_the_sessions_of_real_exchanges_stay_out_of_synthetic_data(
 ) -> None:
     """MD-16: the replayed market of a sandbox counts as open, also at a weekend; nobody stops it by mistake."""
     await pool.execute("insert into openbell.meta values ('mode', to_jsonb('sandbox'::text))")
-    done = terminal.run("write")
-    assert done.returncode == 2
-    assert "counts as open at any time" in done.stderr
+    for arguments in (["write"], ["close", "XNYS", "2026-12-04", "--reason", "x"], ["reopen", "XNYS", "2026-12-04"]):
+        done = terminal.run(*arguments)
+        assert done.returncode == 2
+        assert "counts as open at any time" in done.stderr
     assert terminal.doctor()["state"] == "info"
 
 
@@ -138,19 +142,43 @@ def test_without_the_library(terminal: Terminal) -> None:
 
 
 async def test_a_calendar_that_fails_stops_no_other(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MD-17: a calendar that the library cannot compute is named with its error, and the others are written."""
+    """MD-17: calendars that cannot be computed, or written, are named with the error, and the others are written."""
 
     def compute(name: str, first: date) -> list[Session]:
         if name == "XPAR":
             raise NotImplementedError
         end = datetime.now(UTC)
-        return [Session(end.date(), end - timedelta(hours=1), end)]
+        return [Session(end.date(), end - timedelta(hours=1), end)] * (2 if name == "XLON" else 1)
 
     monkeypatch.setenv("DATABASE_URL", dsn)
     monkeypatch.setattr(calendars, "compute", compute)
-    written, trouble = await calendars._write(None, ["XPAR", "XNYS"], if_needed=False)
+    written, trouble = await calendars._write(None, ["XPAR", "XLON", "XNYS"], if_needed=False)
     assert list(written) == ["XNYS"]
-    assert trouble == {"XPAR": "NotImplementedError: no reason given"}
+    assert trouble.pop("XPAR") == "NotImplementedError: no reason given"
+    assert list(trouble) == ["XLON"]
+    assert "overlapping" in trouble["XLON"]
+
+
+async def test_trouble_is_mended_soon(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """MD-17: when `up` could not have the sessions written it tries again within minutes, not a day later."""
+    tries: list[float] = []
+    enough = asyncio.Event()
+
+    async def fail(*_: Any, **__: Any) -> tuple[int, bytes]:
+        tries.append(asyncio.get_running_loop().time())
+        if len(tries) == 3:
+            enough.set()
+        return 1, b"the database is starting"
+
+    monkeypatch.setattr("openbell.cli.house.run_once", fail)
+    monkeypatch.setattr("openbell.cli.house.CALENDARS_RETRY_S", 0.01)
+    plan: Any = SimpleNamespace(folder=tmp_path)
+    (tmp_path / "logs").mkdir()
+    keeping = asyncio.create_task(House(plan)._keep_calendars())
+    await asyncio.wait_for(enough.wait(), 30)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert "the database is starting" in (tmp_path / "logs/calendars.log").read_text()
 
 
 async def test_the_doctor_knows_when_a_calendar_ends(terminal: Terminal, pool: asyncpg.Pool) -> None:

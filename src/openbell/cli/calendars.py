@@ -85,7 +85,7 @@ def calendars_write(names: tuple[str, ...], if_needed: bool, data: Path | None, 
     elif not trouble:
         click.echo("Nothing to write: every calendar reaches further than 60 days.")
     for name, why in trouble.items():
-        click.echo(f"{name} could not be computed, so it counts as open: {why}", err=True)
+        click.echo(f"{name} could not be written, so it counts as open: {why}", err=True)
     return FAILED if trouble else 0
 
 
@@ -155,6 +155,7 @@ async def _close(data: Path | None, name: str, day: date, at: datetime | None, r
     from openbell.engine.sessions import UnknownSession, close_day
 
     async with reach.connected(data) as connection:
+        await _refuse_synthetic(connection)
         try:
             return await close_day(connection, name, day, at=at, actor=ACTOR, reason=reason)
         except UnknownSession as error:
@@ -165,6 +166,7 @@ async def _reopen(data: Path | None, name: str, day: date) -> list[Session]:
     from openbell.engine.sessions import UnknownSession, reopen_day
 
     async with reach.connected(data) as connection:
+        await _refuse_synthetic(connection)
         try:
             return await reopen_day(connection, name, day, actor=ACTOR)
         except UnknownSession as error:
@@ -182,12 +184,12 @@ async def _write(data: Path | None, names: list[str], if_needed: bool) -> tuple[
         for name in await _wanted(connection, names, if_needed):
             try:
                 sessions = list(compute(name, datetime.now(UTC).date() - BACK))
+                await write_sessions(connection, name, sessions)
             except CliError:
                 raise
-            except Exception as error:  # noqa: BLE001 (one calendar that a library cannot compute stops no other)
+            except Exception as error:  # noqa: BLE001 (one calendar that cannot be computed or written stops no other)
                 trouble[name] = f"{type(error).__name__}: {str(error) or 'no reason given'}"
                 continue
-            await write_sessions(connection, name, sessions)
             written[name] = sessions[-1].day.isoformat()
     return written, trouble
 

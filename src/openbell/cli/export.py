@@ -32,7 +32,7 @@ AT_ONCE = 10_000
 @data_option
 @json_option
 def export(product: str, keys: tuple[str, ...], path: Path, heads: bool, data: Path | None, as_json: bool) -> int:
-    r"""Write what is known of a product to FILE, which ends in .parquet or .csv; it asks nobody for anything.
+    """Write what is known of a product to FILE, which ends in .parquet or .csv; it asks nobody for anything.
 
     \b
     openbell export eod-prices AAPL MSFT --to bars.parquet
@@ -41,7 +41,7 @@ def export(product: str, keys: tuple[str, ...], path: Path, heads: bool, data: P
     Without keys: all of them. A time series is written with a row for each natural key, those included that the source
     no longer returns (`gone_at`); anything else with a row a key. Every row names its licence, and says when it is
     synthetic. Parquet needs pyarrow: pip install "openbell[parquet]". Exit code 3 when nothing is known.
-    """
+    """  # noqa: D301 (click reads the mark itself, not its spelling)
     from openbell.cli.files import opener
     from openbell.products import registry
 

@@ -39,7 +39,7 @@ WHOLE = {"volume", "market_cap", "employees"}
 @data_option
 @json_option
 def get(product: str, key: str, wait: float, data: Path | None, as_json: bool) -> int:
-    r"""Ask for a value, wait until it is fresh, and print it with its state, age, source and cost.
+    """Ask for a value, wait until it is fresh, and print it with its state, age, source and cost.
 
     \b
     openbell get quote AAPL
@@ -47,7 +47,7 @@ def get(product: str, key: str, wait: float, data: Path | None, as_json: bool) -
 
     Exit code: 0 for a fresh value (with --wait 0: for any value), 1 when it could not be made, 3 when nothing is known
     under this key, 4 when the wait ended first. An older value is printed in any case, with the reason.
-    """
+    """  # noqa: D301 (click reads the mark itself, not its spelling)
     return reach.run_async(_get(product, key, wait, data, as_json))
 
 

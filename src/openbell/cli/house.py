@@ -29,6 +29,7 @@ SANDBOX_STOP_S = 0.5
 LAST_RESORT_S = 4.0
 DATABASE_WATCH_S = 0.5
 CALENDARS_WATCH_S = 24 * 3600.0
+CALENDARS_RETRY_S = 600.0
 POLL_S = 0.05
 
 SANDBOX_PATHS: Mapping[str, str] = {
@@ -268,7 +269,8 @@ class House:
     async def _keep_calendars(self) -> None:
         """Have trading sessions written when they are missing or end soon, beside everything else and once a day.
 
-        In a process of its own, whose memory goes with it. Without sessions every market counts as open.
+        After trouble soon again: without sessions every market counts as open. In a process of its own, whose memory
+        goes with it.
         """
         from openbell.settings import without_paid_keys
 
@@ -285,7 +287,7 @@ class House:
                 if code:
                     trouble = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
                     _tell(f"Not all trading sessions are known; markets without them count as open. {trouble}")
-                await asyncio.sleep(CALENDARS_WATCH_S)
+                await asyncio.sleep(CALENDARS_RETRY_S if code else CALENDARS_WATCH_S)
         finally:
             log.close()
 
