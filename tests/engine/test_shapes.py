@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, NaiveDatetime
 from openbell.engine.columns import columns_of
 from openbell.engine.errors import InvalidDeclaration
 from openbell.engine.registry import Product, Registry, Series, product
-from openbell.engine.shapes import OF_VIEW, shape_of
+from openbell.engine.shapes import OF_VIEW, Shapes, look, shape_of
 from openbell.products import registry
 from tests.engine.hand import Hand, Key, declare, queue
 from tests.engine.test_registry import COMPLETE
@@ -265,7 +265,8 @@ async def test_a_table_in_trouble_costs_no_result(pool: asyncpg.Pool, clock: Clo
     await pool.execute("alter table data.thing_rows add constraint low check (close < 5)")
     assert await desk.bars(("2012-06-01", 9.0)) == "done"
     assert await desk.rows() == []
-    assert "a v1" in await pool.fetchval("select trouble from openbell.shape")
+    (told,) = (await look(pool, [BARS])).trouble
+    assert "thing a v1" in told
     await pool.execute("alter table data.thing_rows drop constraint low")
     await desk.bars(("2012-06-01", 9.0), ("2012-06-04", 1.0))
     assert [row[:2] for row in await desk.rows()] == [("2012-06-01", 9.0), ("2012-06-04", 1.0)]
@@ -343,7 +344,9 @@ async def test_seeding_again_changes_nothing(pool: asyncpg.Pool) -> None:
     await asyncio.gather(*(one.seed(pool) for one in at_once))
     assert await pool.fetch(made_of) == before
     await pool.execute("drop view data.other")
+    assert (await look(pool, at_once[0])).outdated == ["other"]
     await at_once[0].seed(pool)
+    assert await look(pool, at_once[0]) == Shapes(2, [], [])
     assert "price" in await types_of(pool, "other")
 
 

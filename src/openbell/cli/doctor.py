@@ -141,7 +141,7 @@ async def _database(dsn: str) -> tuple[list[Finding], str | None]:
             return [*findings, Finding("migrations", "bad", f"{len(waiting)} waiting", mend)], None
         findings.append(Finding("migrations", "ok", "none waiting"))
         (row,) = await connection.fetch(queries.get("inspect_database"))
-        books = [*await _books(connection), await _calendars(connection, row["mode"])]
+        books = [*await _books(connection), await _calendars(connection, row["mode"]), await _views(connection)]
     except PostgresError as error:
         return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
     finally:
@@ -187,6 +187,23 @@ async def _calendars(connection: asyncpg.Connection, mode: str | None) -> Findin
         return Finding("calendars", "warn", f"{ends}, and counts as open from then on", mend)
     until = min(known[name].last_day for name in used or known)
     return Finding("calendars", "ok", f"{len(known)} written, those in use at least until {until}")
+
+
+async def _views(connection: asyncpg.Connection) -> Finding:
+    """Whether SQL shows what the models say, and all rows of it."""
+    from openbell.engine.shapes import look
+    from openbell.products import registry
+
+    found = await look(connection, registry())
+    if found.trouble:
+        mend = "The next version of the key brings them."
+        return Finding("views", "warn", f"rows could not be taken: {'; '.join(found.trouble)}", mend)
+    if found.outdated and found.shown:
+        mend = "Run `openbell migrate` as a user who may make views, while nobody reads them."
+        return Finding("views", "warn", f"not as the models are: {', '.join(found.outdated)}", mend)
+    if found.outdated:
+        return Finding("views", "info", "not made yet: the first worker makes them, or `openbell migrate`")
+    return Finding("views", "ok", f"{found.shown} data types can be read in SQL, schema data")
 
 
 async def _timed(connection: asyncpg.Connection, statement: str) -> tuple[int, float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -108,6 +109,24 @@ async def shape(db: Db, products: Iterable[Product]) -> None:
                 pass
         except _HINDERED as error:
             log.warning("shape.left product=%s error=%s: %s", one.name, type(error).__name__, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """How many products are shown as their models are, which are not, and why rows of which are missing."""
+
+    shown: int
+    outdated: list[str]
+    trouble: list[str]
+
+
+async def look(db: Db, products: Iterable[Product]) -> Shapes:
+    """Whether what SQL shows is what the models of ``products`` say. Changes nothing."""
+    made = {row["product"]: row for row in await db.fetch(SQL.get("list_shapes"))}
+    wanted = {one.name: wished for one in products if (wished := shape_of(one)) is not None}
+    outdated = [name for name, wished in wanted.items() if name not in made or made[name]["shape"] != wished]
+    trouble = [f"{name} {row['trouble']}" for name, row in made.items() if row["trouble"]]
+    return Shapes(len(wanted) - len(outdated), outdated, trouble)
 
 
 _HINDERED = (
