@@ -34,7 +34,8 @@ SUGGEST_S, SUGGEST_WAIT_S = 5.0, 1.0
 BAD_SYMBOL = (
     "That is no symbol: up to 15 letters, digits, dots and dashes, such as BRK-B. Search finds the symbol of a company."
 )
-ACTIONS = ("reset", "remove", "up", "down", "add")
+BAD_GROUP = "That is no name of a group: up to 24 letters, digits, blanks and the signs & . , \u2019 and dash."
+ACTIONS = ("reset", "ungroup", "group", "remove", "up", "down", "add")
 
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -58,24 +59,27 @@ def keys_of(symbols: Sequence[str], products: Sequence[str]) -> list[Watch]:
 @router.get("/")
 async def home(request: Request) -> Response:
     """The watchlist of this browser."""
-    symbols = watchlist.decode(request.cookies.get(watchlist.COOKIE))
-    return await show_watchlist(request, symbols)
+    return await show_watchlist(request, watchlist.decode(request.cookies.get(watchlist.COOKIE)))
 
 
-async def show_watchlist(request: Request, symbols: list[str], *, status: int = 200, notice: str = "") -> HTMLResponse:
+async def show_watchlist(request: Request, entries: list[str], *, status: int = 200, notice: str = "") -> HTMLResponse:
     """Draw the watchlist, with a sentence above it when something was refused."""
     readings: list[Reading] = []
     asides: dict[str, views.Aside] = {}
+    symbols = watchlist.symbols_of(entries)
     async with database(request).use() as db:
         if symbols:
             readings = await read_many(db, keys_of(symbols, ["quote"]))
             rows = await db.fetch(SQL.get("read_asides"), symbols)
             asides = {row["symbol"]: views.Aside(tuple(row["closes"]), row["currency"]) for row in rows}
+    lines = {reading.key: views.row(reading, asides[reading.key]) for reading in readings}
+    groups = watchlist.groups_of(entries)
     return page(
         request,
         "watchlist.html",
         status,
-        rows=[views.row(reading, asides[reading.key]) for reading in readings],
+        groups=[(name, [lines[symbol] for symbol in own]) for name, own in groups],
+        names=[name for name, _ in groups if name],
         editing="edit" in request.query_params,
         notice=notice,
         first_visit=watchlist.FIRST_VISIT,
@@ -93,35 +97,50 @@ async def watchlist_address() -> Response:
 @router.post("/watchlist")
 async def change_watchlist(request: Request) -> Response:
     """Add, remove or move one symbol; the answer sets the cookie and shows the list."""
-    symbols = watchlist.decode(request.cookies.get(watchlist.COOKIE))
+    entries = watchlist.decode(request.cookies.get(watchlist.COOKIE))
     form = await request.form()
-    action, symbol = next(((n, str(form[n])) for n in ACTIONS if form.get(n)), ("", ""))
+    action, text = next(((n, str(form[n])) for n in ACTIONS if form.get(n)), ("", ""))
     if action == "reset":
         return keep(request, list(watchlist.FIRST_VISIT))
+    if action in ("group", "ungroup"):
+        return await change_group(request, entries, action, text)
     try:
-        symbol = registry(request).get("quote").parse_key(symbol)
+        symbol = registry(request).get("quote").parse_key(text)
     except InvalidKey:
-        return await show_watchlist(request, symbols, status=400, notice=BAD_SYMBOL)
-    if action == "add" and symbol not in symbols and len(symbols) >= watchlist.SYMBOLS_MAX:
+        return await show_watchlist(request, entries, status=400, notice=BAD_SYMBOL)
+    if action == "add" and symbol not in entries and len(watchlist.symbols_of(entries)) >= watchlist.SYMBOLS_MAX:
         full = f"A list holds {watchlist.SYMBOLS_MAX} symbols. Remove one first."
-        return await show_watchlist(request, symbols, status=400, notice=full)
+        return await show_watchlist(request, entries, status=400, notice=full)
     changed = {
-        "add": watchlist.add(symbols, symbol),
-        "remove": watchlist.remove(symbols, symbol),
-        "up": watchlist.move(symbols, symbol, -1),
-        "down": watchlist.move(symbols, symbol, +1),
+        "add": watchlist.add(entries, symbol, str(form.get("into") or "")),
+        "remove": watchlist.remove(entries, symbol),
+        "up": watchlist.move(entries, symbol, -1),
+        "down": watchlist.move(entries, symbol, +1),
     }
     if action == "add":
         await ask(request, keys_of([symbol], ROW_PRODUCTS))
     return keep(request, changed[action])
 
 
-def keep(request: Request, symbols: list[str]) -> RedirectResponse:
+async def change_group(request: Request, entries: list[str], action: str, name: str) -> Response:
+    """Begin a group at the end of the list, or take its heading away."""
+    heading = watchlist.heading(name)
+    if not heading:
+        return await show_watchlist(request, entries, status=400, notice=BAD_GROUP)
+    if action == "ungroup":
+        return keep(request, watchlist.remove(entries, heading))
+    if heading not in entries and sum(map(watchlist.is_heading, entries)) >= watchlist.GROUPS_MAX:
+        full = f"A list holds {watchlist.GROUPS_MAX} groups. Remove one first."
+        return await show_watchlist(request, entries, status=400, notice=full)
+    return keep(request, watchlist.add(entries, heading))
+
+
+def keep(request: Request, entries: list[str]) -> RedirectResponse:
     """Store the list and go back to it; the edit mode stays on."""
     response = RedirectResponse("/?edit=1" if "edit" in request.query_params else "/", 303)
     response.set_cookie(
         watchlist.COOKIE,
-        watchlist.encode(symbols),
+        watchlist.encode(entries),
         max_age=COOKIE_AGE_S,
         httponly=True,
         samesite="lax",
@@ -151,7 +170,10 @@ async def refresh(request: Request) -> Response:
             "" if opened == sections.OPEN_AT_FIRST else f"?open={','.join(opened)}"
         )
     else:
-        keys, back = keys_of(watchlist.decode(request.cookies.get(watchlist.COOKIE)), ROW_PRODUCTS), "/"
+        keys, back = (
+            keys_of(watchlist.symbols_of(watchlist.decode(request.cookies.get(watchlist.COOKIE))), ROW_PRODUCTS),
+            "/",
+        )
     await ask(request, keys)
     await settled(request, keys, SUGGEST_WAIT_S)
     return RedirectResponse(back, 303)

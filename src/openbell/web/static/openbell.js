@@ -131,7 +131,7 @@
     }
     if (typing(e)) return;
     if (e.key === "/") { e.preventDefault(); $("#q").focus(); $("#q").select(); }
-    const rows = $$(".watch tbody tr, [data-rows] tr, .section");
+    const rows = $$(".watch tbody tr[data-symbol], [data-rows] tr, .section");
     const at = rows.findIndex((r) => r.classList.contains("selected"));
     if ((e.key === "j" || e.key === "k") && rows.length) {
       const to = Math.min(Math.max(at + (e.key === "j" ? 1 : -1), 0), rows.length - 1);
