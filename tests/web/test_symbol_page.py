@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from openbell.engine.artifacts import Reading
 from openbell.products import registry
-from openbell.web import sections
-from openbell.web.cards import KINDS
+from openbell.products.keys import Symbol
+from openbell.web import cards, sections
+from openbell.web.views import NO_ASIDE
 from tests.support import eventually
 from tests.web.conftest import PRICES, PROFILE, QUOTE, Site
 
@@ -71,10 +75,38 @@ async def test_a_first_look_costs_few_calls(site: Site) -> None:
 
 def test_every_company_type_has_a_place() -> None:
     """Issue 5, item 8: every data type of a symbol is on its page."""
-    shown = {*sections.ALWAYS, "intraday-prices", *sections.products_of(list(sections.SECTIONS))}
-    market = {one.name for one in registry() if one.key.__name__ == "Symbol" and "market" in one.producer.__module__}
-    assert market == shown
-    assert shown - {*sections.ALWAYS, "intraday-prices"} <= KINDS.keys()
+    layout = sections.layout_of(registry())
+    shown = {*sections.ALWAYS, "intraday-prices", *sections.products_of(list(layout), layout)}
+    assert shown == {one.name for one in registry() if one.key is Symbol and not one.is_task}
+
+
+def test_a_new_type_needs_no_change_of_the_pages() -> None:
+    """Issue 5: a data type is one file; one that the pages do not know stands in a part of its own."""
+    known = registry()
+    known.add(replace(known.get("valuations"), name="moon-phases"))
+    layout = sections.layout_of(known)
+    assert layout[sections.MORE] == ("More", ("moon-phases",))
+    value = {
+        "symbol": "AAPL",
+        "is_full": True,
+        "share": 0.5,
+        "rows": [{"date": "2012-06-01", "light": 3}],
+        "none": None,
+    }
+    card = cards.card(market_reading("moon-phases", value), NO_ASIDE)
+    assert card.title == "Moon phases"
+    assert card.body.groups[0][1] == [("Symbol", "AAPL"), ("Is full", "yes"), ("Share", "0.50")]
+    assert [[cell.text for cell in row] for row in card.body.tables[0].rows] == [["2012-06-01", "3"]]
+
+
+def market_reading(product: str, value: Any) -> Reading:
+    """A fresh value."""
+    now = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
+    return Reading(
+        product=product, key="AAPL", version=1, state="fresh", value=value, checked_at=now, changed_at=now,
+        source_time=None, fresh_until=now, stale_until=now, provenance={}, licence=None, cost_micro=0, job=None,
+        setback=None, blockage=None, hours=None, enabled=True, demanded=True, now=now,
+    )  # fmt: skip
 
 
 async def test_closed_parts_are_not_read(site: Site) -> None:

@@ -96,6 +96,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {}
+PLAIN_ROWS = 12
 
 
 def kind(product: str, title: str, blank: str) -> Callable[[Callable[..., Body]], Callable[..., Body]]:
@@ -108,9 +109,47 @@ def kind(product: str, title: str, blank: str) -> Callable[[Callable[..., Body]]
     return keep
 
 
+def kind_of(product: str) -> Kind:
+    """How a product is drawn; one that nothing is said about, by what its value is made of."""
+    return KINDS.get(product) or Kind(spoken(product), "The source has nothing under this name.", plain)
+
+
+def plain(value: Mapping[str, Any], _: Aside) -> Body:
+    """Any value: its single figures as facts, and each list of rows as a table of the newest, which stand last."""
+    single = [(spoken(name), text_of(one)) for name, one in value.items() if not isinstance(one, list | dict)]
+    lists = {
+        name: rows for name, rows in value.items() if isinstance(rows, list) and rows and isinstance(rows[0], dict)
+    }
+    tables = [
+        Table(
+            f"{spoken(name)}, {min(len(rows), PLAIN_ROWS):,} of {len(rows):,}",
+            [spoken(column) for column in rows[0]],
+            [[Cell(text_of(row.get(column))) for column in rows[0]] for row in reversed(rows[-PLAIN_ROWS:])],
+        )
+        for name, rows in lists.items()
+    ]
+    return Body(groups=[("", facts(*single))], tables=tables)
+
+
+def spoken(name: str) -> str:
+    """`book_value` and `book-value` as `Book value`."""
+    return name.replace("_", " ").replace("-", " ").capitalize()
+
+
+def text_of(value: Any) -> str:
+    """A value of any kind; what has parts of its own is not told here."""
+    if value is None or isinstance(value, list | dict):
+        return words.DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if words.is_number(value):
+        return words.number(value, 0 if float(value).is_integer() else 2)
+    return str(value)
+
+
 def card(reading: Reading, aside: Aside) -> Card:
-    """The card of a reading. Raises `KeyError` for a product that has none."""
-    how = KINDS[reading.product]
+    """The card of a reading."""
+    how = kind_of(reading.product)
     value = reading.value if isinstance(reading.value, dict) else {}
     return Card(
         name=f"{reading.product}:{reading.key}",
@@ -127,7 +166,7 @@ def card(reading: Reading, aside: Aside) -> Card:
 
 def shell(product: str, key: str) -> Card:
     """The place of a card whose part of the page is closed; the stream fills it when that opens."""
-    how = KINDS[product]
+    how = kind_of(product)
     step = "It is shown while this part of the page is open."
     return Card(
         name=f"{product}:{key}",

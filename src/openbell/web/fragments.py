@@ -43,8 +43,8 @@ def row(reading: Reading, aside: views.Aside) -> str | None:
     return str(_macros("row.html").row(views.row(reading, aside)))
 
 
-def card(reading: Reading, aside: views.Aside) -> str | None:
-    """One part of a symbol's or a search page; None for a product that has no part."""
+def card(reading: Reading, aside: views.Aside) -> str:
+    """One part of a page."""
     macros = _macros("cards.html")
     if reading.product == "quote":
         return str(macros.quote(views.row(reading, aside)))
@@ -56,9 +56,7 @@ def card(reading: Reading, aside: views.Aside) -> str | None:
         return str(macros.intraday(views.intraday(reading, aside)))
     if reading.product == "symbol-search":
         return str(macros.search(reading.key, views.matches(reading), mark(reading)))
-    if reading.product in cards.KINDS:
-        return str(_macros("card.html").card(cards.card(reading, aside)))
-    return None
+    return str(_macros("card.html").card(cards.card(reading, aside)))
 
 
 def suggestions(reading: Reading) -> str:

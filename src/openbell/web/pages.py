@@ -164,8 +164,9 @@ async def refresh(request: Request) -> Response:
     symbol = str(form.get("symbol") or "")
     if symbol:
         symbol = registry(request).get("quote").parse_key(symbol)
-        opened = sections.chosen(str(form["open"]) if "open" in form else None)
-        keys = keys_of([symbol], [*sections.ALWAYS, *sections.products_of(opened)])
+        layout = sections.layout_of(registry(request))
+        opened = sections.chosen(str(form["open"]) if "open" in form else None, layout)
+        keys = keys_of([symbol], [*sections.ALWAYS, *sections.products_of(opened, layout)])
         back = f"/symbol/{url_quote(symbol)}" + (
             "" if opened == sections.OPEN_AT_FIRST else f"?open={','.join(opened)}"
         )

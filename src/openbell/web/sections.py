@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from openbell.products.keys import Symbol
 from openbell.web import card_company, card_market, card_statements, cards
 from openbell.web.errors import Malformed
 
@@ -33,6 +34,7 @@ SECTIONS: Layout = {
     "listings": ("Listings and shares", ("exchange-variants", "sec-outstanding-shares")),
     "headlines": ("Headlines", ("stock-headlines",)),
 }
+MORE = "more"
 OPEN_AT_FIRST = ("figures",)
 MARKET: Layout = {
     "rates": ("Treasury rates", ("treasury-rates",)),
@@ -54,6 +56,15 @@ class Section:
     calls: int
     watch: str
     cards: list[cards.Card]
+
+
+def layout_of(registry: Registry) -> Layout:
+    """The parts of a symbol's page; a data type that nobody has placed stands in the last one, drawn as it comes."""
+    placed = {*ALWAYS, "intraday-prices", *products_of(list(SECTIONS))}
+    rest = tuple(
+        sorted(one.name for one in registry if one.key is Symbol and not one.is_task and one.name not in placed)
+    )
+    return {**SECTIONS, MORE: ("More", rest)} if rest else SECTIONS
 
 
 def chosen(text: str | None, layout: Layout = SECTIONS, first: Sequence[str] = OPEN_AT_FIRST) -> tuple[str, ...]:

@@ -26,8 +26,9 @@ async def symbol_page(request: Request, symbol: str) -> Response:
     canonical = registry(request).get("quote").parse_key(symbol)
     if canonical != symbol:
         return RedirectResponse(f"/symbol/{url_quote(canonical)}", 308)
-    opened = sections.chosen(request.query_params.get("open"))
-    keys = keys_of([symbol], [*sections.ALWAYS, "intraday-prices", *sections.products_of(opened)])
+    layout = sections.layout_of(registry(request))
+    opened = sections.chosen(request.query_params.get("open"), layout)
+    keys = keys_of([symbol], [*sections.ALWAYS, "intraday-prices", *sections.products_of(opened, layout)])
     async with database(request).use() as db:
         quote, daily, about, intraday, *rest = await read_many(db, keys)
     aside = views.aside_of([daily, about])
@@ -47,9 +48,7 @@ async def symbol_page(request: Request, symbol: str) -> Response:
         ranges=views.RANGE_NAMES,
         range_days=views.RANGES,
         range_sessions=views.SESSIONS,
-        parts=sections.draw(sections.SECTIONS, opened, lambda _: symbol, rest, aside, registry(request))
-        if known
-        else [],
+        parts=sections.draw(layout, opened, lambda _: symbol, rest, aside, registry(request)) if known else [],
         opened=opened,
         charts=has_charts(),
         listed=symbol in watchlist.decode(request.cookies.get(watchlist.COOKIE)),
