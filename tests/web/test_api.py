@@ -210,6 +210,18 @@ async def test_foreign_pages_change_nothing(site: Site, headers: dict[str, str],
         assert await site.count("demand") == 0
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "https://evil.example"}],
+)
+async def test_foreign_pages_watch_nothing(site: Site, headers: dict[str, str]) -> None:
+    """DESIGN 7: an open stream is demand, which costs calls, so a page of another origin is refused it; it may read."""
+    answer = await site.http.get("/api/v1/stream?watch=quote:AAPL", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin_refused")
+    assert await site.count("demand") == 0
+    assert (await site.http.get("/api/v1/products", headers=headers)).status_code == 200
+
+
 async def test_those_who_read_at_the_same_time_share_a_statement(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """PF-47: a crowd that reads costs the database a few statements, and each gets its own key's state."""
     symbols = ("AAPL", "MSFT", "GE")

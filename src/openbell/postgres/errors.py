@@ -111,8 +111,9 @@ class MigrationChanged(MigrationError):
     def __init__(self, name: str) -> None:
         super().__init__(
             name,
-            f"Migration {name} was changed after it was applied to this database. "
-            "Restore the file as it was, and put the change into a new migration.",
+            f"Migration {name} was changed after it was applied to this database: another version of Openbell made it. "
+            "Run that version, or begin with a new data folder or database; synthetic data is made anew. "
+            "Whoever has edited the file restores it, and puts the change into a new migration.",
         )
 
 

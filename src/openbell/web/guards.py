@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 BODY_BYTES_MAX = 64 * 1024
 SENTENCE_TOO_LARGE = f"The body is above {BODY_BYTES_MAX} bytes."
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+DEMANDS = ("GET", "/api/v1/stream")
+"""The reading that has something done: an open stream is demand, and any page can open one, be it as an image."""
 # The chart library writes one <style> for its logo; this is its hash, so that 'unsafe-inline' is not needed.
 CHART_STYLE = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
 POLICY = "; ".join(
@@ -52,7 +54,7 @@ RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in H
 
 
 class Guard:
-    """The outermost layer. `allowed_origins` may change things from their own pages, besides our own origin."""
+    """The outermost layer. Pages of `allowed_origins` may change things and watch, as our own may."""
 
     def __init__(self, app: ASGIApp, *, allowed_origins: Sequence[str] = ()) -> None:
         self.app = app
@@ -97,7 +99,7 @@ class Guard:
 
     def refuse(self, scope: Scope) -> WebError | None:
         """Why this request may not pass, or None."""
-        if scope["method"] in SAFE:
+        if scope["method"] in SAFE and (scope["method"], scope["path"]) != DEMANDS:
             return None
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
@@ -113,7 +115,7 @@ class Guard:
         if not foreign:
             return None
         return OriginRefused(
-            "A page of another origin may not change anything here.",
+            "A page of another origin may not change anything here, nor ask for anything fresh.",
             todo="Add its origin to ALLOWED_ORIGINS if it is yours.",
         )
 

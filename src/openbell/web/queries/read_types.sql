@@ -1,9 +1,9 @@
 -- One row a data type: policy, demand and freshness now, and over the last $1 its jobs, calls, bytes and refused answers.
 with wanted as (
-    select d.product, count(*) as keys, count(*) filter (where a.fresh_until > openbell.now()) as fresh,
+    select d.product, count(*) as keys, count(*) filter (where a.fresh_until > (select openbell.now())) as fresh,
         count(*) filter (where a.key is null) as missing,
-        extract(epoch from max(openbell.now() - a.fresh_until) filter (where a.fresh_until <= openbell.now()))::float8 as oldest_due_s
-    from (select distinct product, key from openbell.demand where expires_at > openbell.now()) d
+        extract(epoch from max((select openbell.now()) - a.fresh_until) filter (where a.fresh_until <= (select openbell.now())))::float8 as oldest_due_s
+    from (select distinct product, key from openbell.demand where expires_at > (select openbell.now())) d
     left join openbell.artifact a on a.product = d.product and a.key = d.key
     group by d.product
 ), kept as (
@@ -20,7 +20,7 @@ with wanted as (
 ), refused as (
     select r.product, count(*) as answers from openbell.rejected r where r.rejected_at > (select openbell.now()) - $1::interval group by r.product
 ), cooling as (
-    select c.product, count(*) as keys from openbell.cooldown c where c.retry_at > openbell.now() group by c.product
+    select c.product, count(*) as keys from openbell.cooldown c where c.retry_at > (select openbell.now()) group by c.product
 ), listed as (
     select l.product, count(*) as keys, count(*) filter (where openbell.is_on(f, l.key)) as taken_over
     from openbell.poll l left join openbell.flag f on f.name = 'demand-' || l.product group by l.product
