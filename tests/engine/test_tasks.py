@@ -114,7 +114,7 @@ async def test_a_task_of_a_bundle_that_takes_too_long(pool: asyncpg.Pool, employ
         if key == "k0":
             await asyncio.Event().wait()
 
-    kind = small(work, timeout=timedelta(milliseconds=200), max_attempts=1)
+    kind = small(work, timeout=timedelta(seconds=2), max_attempts=1)
     await employ(kind)
     await enqueue(pool, kind, [(f"k{n}", None) for n in range(10)])
     await queue(pool)

@@ -147,7 +147,7 @@ async def test_a_producer_that_takes_too_long_is_stopped(pool: asyncpg.Pool, emp
             await asyncio.Event().wait()
         return Number(n=1)
 
-    await employ(declare(make=make, timeout=seconds(0.3), max_attempts=1))
+    await employ(declare(make=make, timeout=seconds(2), max_attempts=1))
     await queue(pool, "a")
     reading = await until(pool, lambda r: r.setback)
     assert reading.setback is not None
@@ -418,7 +418,7 @@ async def test_what_must_not_be_repeated_is_not_retried(pool: asyncpg.Pool, empl
             await asyncio.Event().wait()
         return Number(n=1)
 
-    await employ(declare(make=make, timeout=seconds(0.5)))
+    await employ(declare(make=make, timeout=seconds(3)))
     await queue(pool, "a")
     reading = await until(pool, lambda r: r.setback or len(calls) > 1)
     assert len(calls) == 1
