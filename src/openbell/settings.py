@@ -150,17 +150,18 @@ class Settings(BaseModel):
     )
     max_concurrent_adhoc: int | None = Field(None, ge=1, le=500, description="how many of them ad-hoc work takes")
     allowed_origins: list[str] = Field([], description="origins, separated by commas, whose pages may call the API")
+    reading_origins: list[str] = Field([], description="origins, separated by commas, whose pages may read only")
     openbell_data: Path | None = Field(None, description="data folder of `openbell up`")
     openbell_host: str = Field("127.0.0.1", min_length=1, description="address the web process listens on")
     openbell_port: int = Field(8000, ge=0, le=65_535, description="port the web process listens on; 0 picks a free one")
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "reading_origins", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
         return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
-    @field_validator("allowed_origins")
+    @field_validator("allowed_origins", "reading_origins")
     @classmethod
     def _check_origins(cls, given: list[str]) -> list[str]:
         for origin in given:

@@ -92,7 +92,7 @@ async def test_changed_file_is_refused(empty_dsn: str, folder: Path) -> None:
     write(folder, "0001_create_book", "create table openbell.book (title text, author text);")
     for check in (migrate, pending):
         with pytest.raises(
-            MigrationChanged, match="0001_create_book was changed after it was applied.*new data folder"
+            MigrationChanged, match=r"0001_create_book was changed after it was applied.*new data folder"
         ):
             await check(empty_dsn, folder=folder)
 

@@ -134,9 +134,12 @@ async def test_a_widget_only_reads(site: Site) -> None:
     assert [await site.count(table) for table in TABLES] == before
 
 
-async def test_the_workspace_may_ask_when_its_origin_is_allowed(dsn: str, pool: asyncpg.Pool) -> None:
-    """ALLOWED_ORIGINS opens the door to the Workspace's pages, and to no other."""
-    async with serve(dsn, pool, allowed_origins=[WORKSPACE]) as site:
+@pytest.mark.parametrize(("setting", "status"), [("reading_origins", 403), ("allowed_origins", 202)])
+async def test_the_workspace_may_read_when_its_origin_is_named(
+    dsn: str, pool: asyncpg.Pool, setting: str, status: int
+) -> None:
+    """READING_ORIGINS lets a foreign page read and ask for nothing; ALLOWED_ORIGINS lets it ask, too."""
+    async with serve(dsn, pool, **{setting: [WORKSPACE]}) as site:
         await site.ready()
         for origin, allowed in ((WORKSPACE, WORKSPACE), ("https://evil.example", None)):
             answer = await site.http.get("/openbb/widgets.json", headers={"Origin": origin})
@@ -149,3 +152,10 @@ async def test_the_workspace_may_ask_when_its_origin_is_allowed(dsn: str, pool: 
             }
             preflight = await site.http.options("/openbb/widgets.json", headers=asks)
             assert preflight.is_success is (allowed is not None)
+        wish = {"items": [{"product": "quote", "key": "AAPL"}]}
+        asked = await site.http.post("/api/v1/demand", json=wish, headers={"Origin": WORKSPACE})
+        assert asked.status_code == status
+        assert await site.count("demand") == int(status == 202)
+        if status == 403:
+            watched = await site.http.get("/api/v1/stream?watch=quote:AAPL", headers={"Origin": WORKSPACE})
+            assert watched.status_code == 403

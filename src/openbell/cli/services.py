@@ -52,10 +52,10 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
         host = host or settings.openbell_host
         door = open_door(host, settings.openbell_port if port is None else port)
         click.echo(f"Pages on http://{host}:{door.getsockname()[1]}", err=True)
-    _until_asked(lambda stop: _serve_web(place, settings.allowed_origins, door, stop))
+    _until_asked(lambda stop: _serve_web(place, settings, door, stop))
 
 
-async def _serve_web(place: reach.Place, allowed_origins: list[str], door: socket.socket, stop: asyncio.Event) -> None:
+async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket, stop: asyncio.Event) -> None:
     import asyncio
 
     import uvicorn
@@ -71,7 +71,13 @@ async def _serve_web(place: reach.Place, allowed_origins: list[str], door: socke
             yield
 
     app = create_app(
-        WebConfig(dsn=place.dsn, registry=registry(), direct_dsn=place.listen_dsn, allowed_origins=allowed_origins)
+        WebConfig(
+            dsn=place.dsn,
+            registry=registry(),
+            direct_dsn=place.listen_dsn,
+            allowed_origins=settings.allowed_origins,
+            reading_origins=settings.reading_origins,
+        )
     )
     config = uvicorn.Config(
         app,

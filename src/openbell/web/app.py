@@ -44,13 +44,15 @@ VERSION = "0.1.0"
 class WebConfig:
     """What the web process needs to know; no paid key is among it.
 
-    `direct_dsn` carries LISTEN; None means polling only. `allowed_origins` may call the API from their own pages.
+    `direct_dsn` carries LISTEN; None means polling only. `allowed_origins` may call the API from their own pages,
+    `reading_origins` may only read there what is known.
     """
 
     dsn: str = field(repr=False)
     registry: Registry
     direct_dsn: str | None = field(default=None, repr=False)
     allowed_origins: Sequence[str] = ()
+    reading_origins: Sequence[str] = ()
     instance: str = "Openbell"
     poll_s: float = POLL_S
 
@@ -66,12 +68,12 @@ def create_app(config: WebConfig) -> FastAPI:
     app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
     environment().globals["asset"] = asset
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
-    if config.allowed_origins:
+    if readers := [*config.allowed_origins, *config.reading_origins]:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(config.allowed_origins),
+            allow_origins=readers,
             allow_methods=["GET", "POST"],
-            allow_headers=["*"],  # origins are the gate; OpenBB Workspace sends headers that its user sets
+            allow_headers=["*"],  # the Guard keeps readers from more; OpenBB Workspace sends headers that its user sets
             allow_private_network=True,
             expose_headers=["ETag"],
         )

@@ -1,7 +1,7 @@
 """A backend for OpenBB Workspace: widgets over what is known, read from the registry.
 
 In the Workspace, add the address of Openbell with ``/openbb`` behind it as a backend; its origin must be among
-ALLOWED_ORIGINS. Formats: docs.openbb.co, "widgets.json reference", and plotly.com, "JSON chart schema". A widget reads
+READING_ORIGINS. Formats: docs.openbb.co, "widgets.json reference", and plotly.com, "JSON chart schema". A widget reads
 and never asks: what nobody wants elsewhere grows old here, and says so.
 """
 
