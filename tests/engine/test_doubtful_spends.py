@@ -185,7 +185,7 @@ async def test_a_lookup_waits_until_the_first_call_has_had_its_time(pool: asyncp
     attempt = await again(hand)
     verdict = await hand.ledger.reserve(intent(hand, attempt.claim, "lookup", long))
     assert verdict.word == "busy"
-    assert timedelta(seconds=50) < verdict.opens_in <= long
+    assert timedelta(seconds=30) < verdict.opens_in <= long
     await clock.advance(long)
     verdict = await hand.ledger.reserve(intent(hand, attempt.claim, "lookup", long))
     assert (verdict.word, verdict.resumed) == ("ok", True)

@@ -348,7 +348,7 @@ async def test_an_open_breaker_lets_one_probe_through(pool: asyncpg.Pool, clock:
     await hand.ledger.settle(probe.ended)
     row = await pool.fetchrow("select *, open_until - openbell.now() as left from openbell.breaker")
     assert row["openings"] == 2
-    assert timedelta(seconds=55) < row["left"] <= timedelta(seconds=60)
+    assert timedelta(seconds=30) < row["left"] <= timedelta(seconds=60)
 
     probe.ended = []
     await clock.advance(seconds=61)
