@@ -10,6 +10,8 @@ import asyncpg
 import pytest
 
 from openbell.cli import main
+from openbell.engine.database import SQL
+from openbell.engine.errors import AccountBlocked
 from openbell.engine.estimates import Estimator
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.spends import Ledger, Settlement, Spends
@@ -73,6 +75,26 @@ async def test_accounts_are_shown_and_granted(dsn: str, pool: asyncpg.Pool) -> N
     code, out, _ = await openbell(dsn, "accounts", "show", "shop")
     assert code == 0
     says(out, "granted beyond it  $1.00", "$0.50 for scheduled", "launch", "−$0.50", "next to free")
+
+
+async def test_a_pause_is_ended_by_hand(dsn: str, pool: asyncpg.Pool) -> None:
+    """PF-49: an operator ends a provider's pause whose cause is gone; it is audited, and calls go out at once."""
+    spends = await shop(pool, PACE)
+    await pool.execute(SQL.get("pause_provider"), "shop", timedelta(hours=9), "Limit Reach", None)
+    with pytest.raises(AccountBlocked):
+        async with spends.call("v1/agent", effect="repeat"):
+            pass
+    _, out, _ = await openbell(dsn, "doctor")
+    says(out, "openbell accounts resume shop --reason")
+    resume = ("accounts", "resume", "shop", "--reason", "a new key", "--actor", "pat")
+    assert await told(dsn, *resume) == {"subject": "shop", "resumed": 1}
+    async with spends.call("v1/agent", effect="repeat"):
+        pass
+    assert (await openbell(dsn, *resume))[:2] == (0, "shop was not paused.\n")
+    (audit,) = await pool.fetch("select actor, target, before ->> 'reason', after ->> 'reason' from openbell.audit")
+    assert tuple(audit) == ("pat", "shop calls minute", "Limit Reach", "a new key")
+    code, _, err = await openbell(dsn, "accounts", "resume", "nobody", "--reason", "x")
+    assert (code, "no account of nobody" in err) == (3, True)
 
 
 async def test_what_is_refused_says_why(dsn: str, pool: asyncpg.Pool) -> None:

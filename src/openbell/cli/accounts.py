@@ -175,6 +175,21 @@ def accounts_grant(
     click.echo(f"{done} {changed}: {book.name} now grants {granted}, of which {free} are free.{jobs}")
 
 
+@accounts.command("resume")
+@click.argument("subject")
+@click.option("--reason", required=True, help="Why; it is kept in the audit log.")
+@actor_option
+@data_option
+@json_option
+def accounts_resume(subject: str, reason: str, actor: str, data: Path | None, as_json: bool) -> None:
+    """End the pause of a provider before its time. When the provider still refuses, the next call pauses it again."""
+    count = reach.run_async(_resume(data, subject, reason, actor))
+    if as_json:
+        print_json({"subject": subject, "resumed": count})
+    else:
+        click.echo(f"{subject} goes on." if count else f"{subject} was not paused.")
+
+
 def _whole(text: str, resource: str) -> int:
     """The amount in units of its resource. Raises click's error, exit 2."""
     try:
@@ -208,5 +223,15 @@ async def _grant_it(
     async with reach.connected(data) as connection:
         try:
             return await books.grant(connection, subject, resource, units, period=period, reason=reason, actor=actor)
+        except books.UnknownAccount as error:
+            raise CliError(str(error), NOTHING_KNOWN) from None
+
+
+async def _resume(data: Path | None, subject: str, reason: str, actor: str) -> int:
+    from openbell.engine import books
+
+    async with reach.connected(data) as connection:
+        try:
+            return await books.resume(connection, subject, reason=reason, actor=actor)
         except books.UnknownAccount as error:
             raise CliError(str(error), NOTHING_KNOWN) from None

@@ -93,7 +93,8 @@ def _of_book(book: Book) -> Iterator[Alarm]:
             book.name,
             f"Paused until {until}: {(book.blocked_reason or 'no reason given').rstrip('.')}.",
             "Work that needs it waits and goes on by itself"
-            + ("; a grant ends the pause." if book.closes == "charge" else "."),
+            + ("; a grant ends the pause." if book.closes == "charge" else ".")
+            + f" When the cause is gone: openbell accounts resume {book.subject} --reason …",
             (book.blocked_until - book.now).total_seconds(),
         )
 

@@ -318,6 +318,21 @@ async def grant(
     return (await list_books(db, subject, resource, book.period, ended=True))[0], row["woken"]
 
 
+async def resume(db: Db, subject: str, *, reason: str, actor: str) -> int:
+    """End the pauses of a provider before their time, as when their cause is gone; how many accounts were paused.
+
+    Audited. Raises :class:`UnknownAccount`, :class:`GrantRefused` without a reason.
+    """
+    if not reason.strip() or "\x00" in reason:
+        raise GrantRefused("Ending a pause needs a reason, for whoever reads the audit log.")
+    if not await list_books(db, subject):
+        raise UnknownAccount(f"There is no account of {subject}: `openbell accounts list` shows those there are.")
+    count = await db.fetchval(SQL.get("resume_accounts"), subject, actor, reason)
+    if count:
+        await db.execute(SQL.get("send_hint"), CHANNEL, '["work",null]')
+    return int(count)
+
+
 def _check(amount: int, reason: str, resource: str) -> None:
     """Raises :class:`GrantRefused`."""
     if type(amount) is not int or not 0 < abs(amount) < MOST:
