@@ -52,7 +52,7 @@ async def test_life_of_a_folder(tmp_path: Path) -> None:
     assert first.json("get", "quote", "AAPL")["state"] == "fresh"
     tree = first.tree()
     assert len(tree) >= 5, tree
-    stream = urllib.request.urlopen(f"{first.address}/api/v1/stream?watch=quote:AAPL", timeout=10)  # noqa: ASYNC210
+    stream = urllib.request.urlopen(f"{first.address}/api/v1/stream?watch=quote:AAPL", timeout=30)  # noqa: ASYNC210
     assert stream.readline()
     began = time.monotonic()
     assert first.end() == 0

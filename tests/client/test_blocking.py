@@ -99,5 +99,5 @@ assert not {"httpx", "pydantic", "asyncpg"} & sys.modules.keys()
 from openbell import Client, BlockingClient
 print(sorted({"asyncpg", "fastapi", "pandas", "numpy", "openbell.engine", "openbell.web"} & sys.modules.keys()))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")

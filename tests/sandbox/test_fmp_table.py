@@ -38,7 +38,7 @@ async def shared() -> AsyncIterator[Running]:
     stop = asyncio.Event()
     task = asyncio.create_task(serve("127.0.0.1", 0, ready=port.set_result, stop=stop, plan="ultimate"))
     number = await port
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{number}", timeout=10.0, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{number}", timeout=30.0, trust_env=False) as client:
         running = Running(number, client, stop, task)
         await running.clock(freeze=True)
         yield running
@@ -55,7 +55,7 @@ def fmp_data(shared: Running) -> Iterator[FMPDataClient]:
         base_url=shared.url,
         max_retries=1,
         max_rate_limit_retries=0,
-        timeout=10,
+        timeout=30,
         rate_limit=limits,
         validation_mode="strict",
     )

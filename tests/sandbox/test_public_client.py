@@ -23,7 +23,7 @@ async def ask(sandbox: Running, question: Callable[[FMPDataClient], Result], key
     def blocking() -> Result:
         limits = RateLimitConfig(daily_limit=1_000_000, requests_per_second=1_000, requests_per_minute=100_000)
         config = ClientConfig(
-            api_key=key, base_url=sandbox.url, max_retries=1, max_rate_limit_retries=0, timeout=5, rate_limit=limits
+            api_key=key, base_url=sandbox.url, max_retries=1, max_rate_limit_retries=0, timeout=30, rate_limit=limits
         )
         with FMPDataClient(config=config) as client:
             return question(client)

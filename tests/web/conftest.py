@@ -17,13 +17,14 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from openbell.products import registry
 from openbell.web import WebConfig, create_app
 from tests.support import eventually
 
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
+expect.set_options(timeout=30_000)  # the usual five seconds are not enough for a machine that stalls
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 SYNTHETIC = "synthetic; replay of real daily prices, market day 2012-06-01"
 QUOTE: dict[str, Any] = {
