@@ -269,12 +269,13 @@ class House:
     async def _keep_calendars(self) -> None:
         """Have trading sessions written when they are missing or end soon, beside everything else and once a day.
 
-        After trouble soon again: without sessions every market counts as open. In a process of its own, whose memory
-        goes with it.
+        After trouble again in minutes, then less and less often: without sessions every market counts as open. In a
+        process of its own, whose memory goes with it.
         """
         from openbell.settings import without_paid_keys
 
         log = LogFile(self._logs / "calendars.log")
+        retry_s, told = CALENDARS_RETRY_S, ""
         try:
             while True:
                 environ = without_paid_keys(os.environ) | self._database
@@ -284,10 +285,16 @@ class House:
                 except OSError as error:
                     code, said = 1, f"{error}\n".encode()
                 log.write(said)
-                if code:
-                    trouble = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+                if not code:
+                    retry_s, told = CALENDARS_RETRY_S, ""
+                    await asyncio.sleep(CALENDARS_WATCH_S)
+                    continue
+                trouble = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+                if trouble != told:
                     _tell(f"Not all trading sessions are known; markets without them count as open. {trouble}")
-                await asyncio.sleep(CALENDARS_RETRY_S if code else CALENDARS_WATCH_S)
+                told = trouble
+                await asyncio.sleep(retry_s)
+                retry_s = min(2 * retry_s, CALENDARS_WATCH_S)
         finally:
             log.close()
 
