@@ -68,6 +68,7 @@ class Gateway:
     _mails: int = 0
     _fate: Fate | None = None
     _pid: int = 0
+    _busy: set[asyncio.Task[Any]] = field(default_factory=set)
     _notes: dict[str, Note] = field(default_factory=dict)
 
     @property
@@ -115,6 +116,7 @@ class Gateway:
 
     async def serve_web(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request; the connection ends with its answer."""
+        self._hold()
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
@@ -122,6 +124,13 @@ class Gateway:
             head = KEEPS_ALIVE.sub(b"", head)[:-2] + b"connection: close\r\n\r\n"
             await self._pass(body, partial(self._ask, head + body), writer)
         writer.close()
+
+    def _hold(self) -> None:
+        """Nothing else keeps this task when its client dies; what has been passed on must still be noted."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._busy.add(task)
+        task.add_done_callback(self._busy.discard)
 
     async def _ask(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.http.base_url.port, limit=MOST_BYTES)
@@ -133,6 +142,7 @@ class Gateway:
 
     async def serve_mail(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One conversation: only the content of a mail makes something, so only there it may end."""
+        self._hold()
         there, to = await asyncio.open_connection("127.0.0.1", self._mails, limit=MOST_BYTES)
 
         async def say(words: bytes) -> bytes:

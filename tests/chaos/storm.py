@@ -29,7 +29,7 @@ LIVE = 30
 """So many jobs are kept live."""
 LIFE_S = 0.35
 """A worker is killed after about so long; its start is a good part of it."""
-QUIET_S = 60.0
+QUIET_S = 180.0
 FORGIVE = "delete from openbell.breaker"
 """Providers in a mood are not left alone: then nobody would be killed with anything at work."""
 HURRY = "update openbell.job set parked_until = null where parked_until > openbell.now() + interval '0.5 seconds'"
@@ -64,12 +64,17 @@ async def blow(lane: Lane, kinds: Sequence[str], random: Random, kills: int) -> 
         lane.counts["kill at any moment"] += 1
         fleet.append(await lane.nursery.child())
     loading.cancel()
-    empty = "select not exists (select 1 from openbell.job)"
-    await watch(lambda: lane.pool.fetchval(empty), QUIET_S, every_s=0.1)
+    await watch(lambda: _is_done(lane), QUIET_S, every_s=0.1)
     for one in fleet:
         await one.hang_up()
         code = await one.codes.get()
         lane.counts["left" if code == 0 else f"died with {code} when asked to leave"] += 1
+
+
+async def _is_done(lane: Lane) -> bool:
+    for statement in (FORGIVE, HURRY):
+        await lane.pool.execute(statement)
+    return not await lane.pool.fetchval("select exists (select 1 from openbell.job)")
 
 
 async def _load(lane: Lane, kinds: Sequence[str], random: Random) -> None:
