@@ -272,6 +272,24 @@ async def test_a_table_in_trouble_costs_no_result(pool: asyncpg.Pool, clock: Clo
     assert [row[:2] for row in await desk.rows()] == [("2012-06-01", 9.0), ("2012-06-04", 1.0)]
 
 
+async def test_whoever_locks_a_table_stops_no_result(
+    pool: asyncpg.Pool, another_pool: asyncpg.Pool, clock: Clock
+) -> None:
+    """PF-13: a result does not wait for somebody who has the table; its rows are filled in when the table is free."""
+    desk = await Desk.open(pool, clock, BARS)
+    async with another_pool.acquire() as other, other.transaction():
+        await other.execute("lock table data.thing_rows in share mode")
+        assert await desk.bars(("2012-06-01", 9.0)) == "done"
+        (told,) = (await look(pool, [BARS])).trouble
+        assert "thing a v1" in told
+        assert "lock" in told
+        await Registry([BARS]).seed(pool)
+        assert await desk.rows() == []
+    await Registry([BARS]).seed(pool)
+    assert [row[:2] for row in await desk.rows()] == [("2012-06-01", 9.0)]
+    assert await pool.fetchval("select filled_to from openbell.shape") is None
+
+
 async def test_what_was_known_before_is_taken_in(pool: asyncpg.Pool, clock: Clock) -> None:
     """MD-27: a product that becomes a series has the rows of every current value at once, by any number of seeders."""
     desk = await Desk.open(pool, clock, made(Bars))

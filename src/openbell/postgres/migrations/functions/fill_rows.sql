@@ -1,10 +1,11 @@
--- Takes the rows of what was known before its table was made, a number of keys at a time. False when nothing is left, or
--- somebody else is at it.
+-- Takes the rows of what was known before its table was made, a number of keys at a time, or of what was left out because
+-- somebody had the table. False when nothing is left, or somebody else is at it or still has the table.
 create or replace function openbell.fill_rows(p_product text, p_most integer) returns boolean
 language plpgsql as $$
 declare
     s openbell.shape;
     a record;
+    v_began timestamptz := openbell.now();
     v_left boolean := false;
 begin
     select * into s from openbell.shape t where t.product = p_product and t.filled_to is not null and t.keeper is not null
@@ -18,6 +19,9 @@ begin
         order by t.key limit p_most for update
     loop
         perform openbell.keep_rows(p_product, a.key, a.version, s.keeper);
+        if exists (select 1 from openbell.shape t where t.product = p_product and t.filled_to = '' and t.trouble_at >= v_began) then
+            return false;
+        end if;
         s.filled_to := a.key;
         v_left := true;
     end loop;
