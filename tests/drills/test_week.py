@@ -98,7 +98,7 @@ def test_a_day_is_played(tmp_path: Path) -> None:
         "--report",
         str(tmp_path / "week.md"),
     )
-    done = run("drill", "week", *few, cwd=tmp_path, timeout=300)
+    done = run("drill", "week", *few, cwd=tmp_path, timeout=600)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
     assert [fault for fault in said["broken"] if "of the calls" not in fault] == []
