@@ -81,7 +81,7 @@ def made(model: type[BaseModel], name: str = "thing", **other: Any) -> Product:
     """A product that returns this model."""
 
     async def producer(key: Key, ctx: Any) -> BaseModel:
-        raise NotImplementedError
+        raise AssertionError("what is shown in SQL is published by hand here")
 
     producer.__annotations__["return"] = model
     return product(name, **(COMPLETE | other))(producer)

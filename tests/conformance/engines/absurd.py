@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +9,7 @@ import absurdctl
 import asyncpg
 
 from tests.conformance.suite import Engine, NotOffered, Seen
+from tests.support import watch
 
 
 class Absurd(Engine):
@@ -34,11 +34,12 @@ class Absurd(Engine):
         )
 
     async def claim(self, worker: str) -> Any:
-        for _ in range(100):  # a new run may become due a moment after the old one was given up
-            if row := await self.connection.fetchrow("select * from absurd.claim_task('q', $1, 30, 1)", worker):
-                return row
-            await asyncio.sleep(0.1)
-        raise NotOffered("the job did not come back within 10 s")
+        statement = "select * from absurd.claim_task('q', $1, 30, 1)"
+        # A new run may become due a moment after the old one was given up.
+        row = await watch(lambda: self.connection.fetchrow(statement, worker), 10, every_s=0.1)
+        if row is None:
+            raise NotOffered("the job did not come back within 10 s")
+        return row
 
     async def lapse(self, claim: Any) -> None:
         await self.connection.execute(
