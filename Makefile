@@ -43,8 +43,8 @@ format: setup ## put the code into shape
 lock: ## choose the newest allowed versions anew and write both lock files
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --output-file requirements.lock
-	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --group dev --output-file requirements-dev.lock
+	@build/lock/bin/uv pip compile --quiet --upgrade $(LOCK_OPTIONS) pyproject.toml --constraint requirements-dev.lock --output-file requirements.lock
 	@git --no-pager diff --stat -- requirements.lock requirements-dev.lock
 
 # For every platform and Python from 3.11 on; without the address of the index they came from.

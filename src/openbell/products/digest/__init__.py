@@ -1,0 +1,1 @@
+"""Digests: a report per ticker that arrives on time and cites its sources."""

@@ -1,0 +1,1 @@
+"""Comparison forecasts: series of interest, and what comes next within honest bounds."""

@@ -1,0 +1,1 @@
+"""Weekly picks: one edition per person and week, paid for once."""
