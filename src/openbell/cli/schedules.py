@@ -67,6 +67,33 @@ def schedules_run(name: str, data: Path | None, as_json: bool) -> None:
         click.echo(f"{name} runs as job {job_id}: openbell jobs show {job_id}")
 
 
+@schedules.command("set")
+@click.argument("name")
+@click.option("--cron", help='Minute, hour, day of month, month, day of week, as in "30 5 * * mon".')
+@click.option("--zone", help="The time zone in which these are read, such as America/New_York.")
+@click.option("--missed", type=click.Choice(["late", "skip"]), help="What becomes of a time that nobody could take.")
+@click.option("--max-late", type=click.FloatRange(0, 168, min_open=True), help="How many hours late it may begin.")
+@click.option("--on/--off", "enabled", default=None, help="Whether it happens at all.")
+@data_option
+@json_option
+def schedules_set(
+    name: str, max_late: float | None, data: Path | None, as_json: bool, **given: str | bool | None
+) -> None:
+    """Change when a schedule happens, while everything runs; the change is audited and outlasts updates."""
+    from datetime import timedelta
+
+    late = None if max_late is None else timedelta(hours=max_late)
+    changes = {field: value for field, value in (given | {"max_late": late}).items() if value is not None}
+    if not changes:
+        raise click.UsageError("Say what to change: --cron, --zone, --missed, --max-late, --on or --off.")
+    row = reach.run_async(_set(data, name, changes)).as_json()
+    if as_json:
+        print_json(row)
+        return
+    state = "" if row["enabled"] else ", and is off"
+    click.echo(f"{name} is due at {row['cron']} in {row['zone']}, missed ones {row['missed']}{state}.")
+
+
 async def _list(data: Path | None) -> list[ScheduleView]:
     from openbell.engine.schedules import list_schedules
 
@@ -82,6 +109,19 @@ async def _run(data: Path | None, name: str) -> int | None:
             return await run_now(connection, name, actor=ACTOR)
         except UnknownSchedule as error:
             raise CliError(str(error), NOTHING_KNOWN) from None
+
+
+async def _set(data: Path | None, name: str, changes: dict[str, Any]) -> ScheduleView:
+    from openbell.engine.cron import InvalidCron
+    from openbell.engine.schedules import UnknownSchedule, set_schedule
+
+    async with reach.connected(data) as connection:
+        try:
+            return await set_schedule(connection, name, changes, actor=ACTOR)
+        except UnknownSchedule as error:
+            raise CliError(str(error), NOTHING_KNOWN) from None
+        except InvalidCron as error:
+            raise click.UsageError(str(error)) from None
 
 
 def _state(row: dict[str, Any]) -> str:

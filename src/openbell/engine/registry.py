@@ -216,6 +216,8 @@ class Registry:
         if one.name in self.schedules:
             raise InvalidDeclaration(f"Two schedules are called {one.name!r}.")
         self.schedules[one.name] = one
+        if one.spreads is not None:
+            self.add(one.spreads)
 
     def get(self, name: str) -> Product:
         """The product called ``name``. Raises :class:`UnknownProduct`."""

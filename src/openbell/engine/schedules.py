@@ -8,6 +8,10 @@ were missed run late or are skipped, as declared (:func:`openbell.engine.cron.pl
 
 For an artifact an occurrence is demand with the source ``schedule:NAME``, which ends as soon as the key is fresh: a
 schedule respects the product's TTL, and buys nothing that is fresh already.
+
+A task finds the due time in its arguments, as ``due_at`` in the schedule's zone, and takes dates from there: what runs
+late is still about its own day (DC-7). A schedule may also name its keys anew for each occurrence, one for each user or
+date: :mod:`openbell.engine.spread`.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -26,6 +31,7 @@ from openbell.engine.duty import Duty
 from openbell.engine.errors import EngineError, InvalidDeclaration
 from openbell.engine.hints import Hints
 from openbell.engine.registry import CLASSES, Product
+from openbell.engine.spread import DUE, Keys, spreader
 from openbell.engine.sweep import sweep
 
 log = logging.getLogger(__name__)
@@ -59,27 +65,31 @@ class Schedule:
     zone: str
     missed: Missed
     max_late: timedelta
+    spreads: Product | None = None
+    """The task that queues the keys of each occurrence, where they are named anew each time."""
 
 
 def schedule(
     name: str,
     product: Product,
-    key: str,
+    key: str | None = None,
     *,
     cron: str,
     zone: str,
     missed: Missed,
     max_late: timedelta,
-    args: Any = None,
+    args: Mapping[str, Any] | None = None,
+    keys: Keys | None = None,
 ) -> Schedule:
-    """Declare that ``key`` of ``product`` is due at certain times.
+    """Declare that ``key`` of ``product``, or whatever ``keys`` then names, is due at certain times.
 
     ``cron``      minute, hour, day of month, month, day of week; see :mod:`openbell.engine.cron` for clock changes
     ``zone``      the time zone in which these are read, such as ``America/New_York``
     ``missed``    what becomes of an occurrence that nobody could take in time: run it ``late`` (of several the latest
                   only), or ``skip`` it
     ``max_late``  how late it may still begin, up to a week; the schedule is overdue when it brings no result within it
-    ``args``      the arguments of a task, as JSON
+    ``args``      the arguments of a task, as JSON; it finds ``due_at`` beside them
+    ``keys``      instead of ``key``: a function of the due time that names the keys, each with its arguments
 
     Raises :class:`InvalidDeclaration` and :class:`InvalidKey`.
     """
@@ -93,13 +103,18 @@ def schedule(
         )
     if args is not None and not product.is_task:
         raise InvalidDeclaration(f"The schedule {name!r} has arguments, which only a task takes.")
-    return Schedule(name, product.name, product.parse_key(key), args, cron, zone, missed, max_late)
+    if (key is None) == (keys is None) or (keys is not None and args is not None):
+        raise InvalidDeclaration(f"The schedule {name!r} needs a key, or keys that bring their own arguments.")
+    if keys is not None:
+        spreads = spreader(name, product, keys, max_late)
+        return Schedule(name, spreads.name, DUE, None, cron, zone, missed, max_late, spreads)
+    return Schedule(name, product.name, product.parse_key(key or ""), args, cron, zone, missed, max_late)
 
 
 async def seed_schedules(db: Db, schedules: Iterable[Schedule]) -> None:
     """Bring the rows up to this code, after the products: what an operator has changed stays as it is."""
     for one in schedules:
-        columns = {name: getattr(one, name) for name in Schedule.__slots__ if name != "name"}
+        columns = {name: getattr(one, name) for name in Schedule.__slots__ if name not in ("name", "spreads")}
         seeded = columns | {"max_late": f"{one.max_late.total_seconds()} seconds"}
         await db.execute(SQL.get("seed_schedule"), one.name, *columns.values(), seeded)
 
@@ -196,11 +211,13 @@ async def run_now(conn: asyncpg.Connection, name: str, *, actor: str) -> int | N
 
 async def _fire(conn: Any, row: Any, due_at: datetime, actor: str) -> int | None:
     """Write one occurrence and queue its work, within the caller's transaction. Returns its job, if there is one."""
-    name, product, key = row["name"], row["product"], row["key"]
-    if await conn.fetchval(SQL.get("add_occurrence"), name, due_at, actor) is None:
+    name, product, due = row["name"], row["product"], due_at.astimezone(ZoneInfo(row["zone"])).isoformat()
+    key = row["key"].replace(DUE, due)
+    if await conn.fetchval(SQL.get("add_occurrence"), name, due_at, actor, key) is None:
         return None
     if row["kind"] == "task":
-        await conn.fetch(SQL.get("enqueue_jobs"), product, [key], [row["args"]], CLASS, 1, None, None)
+        args = {**(row["args"] or {}), "due_at": due}
+        await conn.fetch(SQL.get("enqueue_jobs"), product, [key], [args], CLASS, 1, None, None)
     else:
         source = f"schedule:{name}"
         await conn.execute(SQL.get("want_keys"), source, [product], [key], [1], CLASS, row["patience"])
