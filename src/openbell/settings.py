@@ -23,6 +23,7 @@ HOMES: Mapping[str, str] = {
     "perplexity": "https://api.perplexity.ai",
     "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
     "scrapfly": "https://api.scrapfly.io",
     "news": "https://news.google.com",
     "edgar": "https://www.sec.gov",
@@ -30,7 +31,7 @@ HOMES: Mapping[str, str] = {
 }
 """Where the providers are at home; a base address of another host is a sandbox or a proxy."""
 
-KEYED = ("fmp", "perplexity", "anthropic", "openai", "scrapfly")
+KEYED = ("fmp", "perplexity", "anthropic", "openai", "gemini", "scrapfly")
 """Providers that want a key."""
 
 PREFIXES: Mapping[str, str] = {"perplexity": "pplx"}
@@ -112,6 +113,18 @@ class Settings(BaseModel):
     openai_base_url: str = _base_url("openai", "OpenAI or a compatible server")
     openai_calls_per_minute: int | None = _calls_per_minute("50")
     openai_usd_per_month: Decimal | None = _dollars("OpenAI")
+    gemini_api_key: SecretStr | None = Field(None, description="the key of Gemini; only workers read it")
+    gemini_base_url: str = _base_url("gemini", "Gemini, in the form of OpenAI's chat")
+    gemini_calls_per_minute: int | None = _calls_per_minute("50")
+    gemini_usd_per_month: Decimal | None = _dollars("Gemini")
+    digest_models: str = Field(
+        "auto",
+        description=(
+            "who writes digests: auto (those with a key and a budget), none (sentences of the sources, no model), or such "
+            "as `anthropic:claude-haiku-5-5 > openai:gpt-6-luna; summary=openai:gpt-6-sol; known=none`"
+        ),
+        pattern=r"^(auto|none|[\w.:/>;=,\s-]+:[\w.:/>;=,\s-]+)$",
+    )
     scrapfly_api_key: SecretStr | None = Field(None, description="the key of ScrapFly; only workers read it")
     scrapfly_base_url: str = _base_url("scrapfly", "ScrapFly")
     scrapfly_plan: Literal["free", "discovery", "pro", "startup", "enterprise"] = Field(

@@ -14,6 +14,7 @@ SUBJECTS: Mapping[str, str] = {
     "perplexity": "Perplexity",
     "anthropic": "Anthropic",
     "openai": "OpenAI",
+    "gemini": "Gemini",
     "scrapfly": "ScrapFly",
     "edgar": "SEC EDGAR",
     "wikimedia": "Wikimedia",

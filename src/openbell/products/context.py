@@ -48,8 +48,8 @@ class Context:
         pool = self.connections.pool("perplexity", lambda s: perplexity.open_http(s.base_url, s.key))
         return Perplexity(pool, self.attempt)
 
-    def llm(self, provider: Literal["anthropic", "openai"]) -> Llm:
-        """Language models of Anthropic, or of OpenAI or the compatible server in its place."""
+    def llm(self, provider: Literal["anthropic", "openai", "gemini"]) -> Llm:
+        """Language models of Anthropic, of OpenAI or the compatible server in its place, or of Gemini."""
         models = self.connections.pool(provider, lambda s: open_models(provider, _kind(provider, s), s.base_url, s.key))
         return models.asked_by(self.attempt)
 
@@ -113,4 +113,4 @@ class Context:
 def _kind(provider: str, source: Source) -> Kind:
     if provider == "anthropic":
         return "anthropic"
-    return "openai" if source.at_home else "compatible"
+    return "openai" if provider == "openai" and source.at_home else "compatible"

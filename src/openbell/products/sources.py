@@ -34,6 +34,7 @@ SETTINGS: Mapping[str, str] = {
     "perplexity": "PPLX_API_KEY",
     "anthropic": "ANTHROPIC_API_KEY",
     "openai": "OPENAI_API_KEY",
+    "gemini": "GEMINI_API_KEY",
     "scrapfly": "SCRAPFLY_API_KEY",
     "news": "NEWS_BASE_URL",
     "edgar": "EDGAR_BASE_URL",
@@ -51,6 +52,7 @@ _LIMITS: Mapping[str, Callable[[Source], list[Limit]]] = {
     ),
     "anthropic": lambda source: _of_models("anthropic", source),
     "openai": lambda source: _of_models("openai", source),
+    "gemini": lambda source: _of_models("gemini", source),
     "scrapfly": lambda source: scrapfly.limits(
         source.plan or "free", calls_per_minute=source.calls_per_minute, at_once=source.calls_at_once
     ),
@@ -79,8 +81,16 @@ Pool = TypeVar("Pool", bound=_Pool)
 class Connections:
     """The connection pools of a worker process to its sources, each opened when it is first asked for."""
 
-    def __init__(self, sources: Sources, *, contact: str | None = None, relay: mail.Relay | None = None) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        *,
+        contact: str | None = None,
+        relay: mail.Relay | None = None,
+        digest_models: str = "auto",
+    ) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
+        self.digest_models = digest_models
         self._pools: dict[str, Any] = {}
         self._fetcher: Fetcher | None = None
 
@@ -121,7 +131,7 @@ class Connections:
 
     async def warm_up(self, providers: Iterable[str]) -> None:
         """Load in a thread what takes more than a second to import, where the ``providers`` of products need it."""
-        if {"anthropic", "openai"} & self.sources.keys() & set(providers):
+        if {"anthropic", "openai", "gemini"} & self.sources.keys() & set(providers):
             await asyncio.to_thread(importlib.import_module, "openbell.providers.llm.client")
 
     async def close(self) -> None:

@@ -155,7 +155,7 @@ class Llm:
         output: type[T],
         max_tokens: int,
         instructions: str | None = None,
-        effect: Literal["never", "repeat"] = "never",
+        effect: Literal["never", "repeat", "lookup"] = "never",
         key: str | None = None,
         tries: int = 1,
         way: Way = "tool",
@@ -168,7 +168,8 @@ class Llm:
         What it may cost at most is held: every byte of the prompt as a token, and ``max_tokens`` of answer, for each of
         ``tries`` (a second one repeats the question, and pays for it, when the answer is not of that form).
         ``hold_micro`` says it where no price is known. With the effect `never` a question whose answer was lost is not
-        asked again; keep the answer by making this a step. ``key`` makes that hold across jobs.
+        asked again; keep the answer by making this a step. ``key`` makes that hold across jobs. With `lookup` and a
+        ``key`` it is not asked again either, but the job goes on: `answer_lost`, and what it may have cost stays held.
 
         Raises :class:`Permanent` with `invalid_output`, `output_cut_off`, `prompt_too_long`, `unknown_model`,
         `price_unknown`, …, :class:`ProviderStopped` with `bad_key` or `account_exhausted`, :class:`RateLimited`,
@@ -189,6 +190,12 @@ class Llm:
             usd_micro=held,
             tokens=read + said,
         ) as call:
+            if call.resumed:
+                call.unclear("answer lost")
+                raise Permanent(
+                    f"{model} was asked this by an attempt that ended before it was answered; it is not paid for twice",
+                    code="answer_lost",
+                )
             agent: Agent[object, T] = Agent(
                 models.model(model),
                 output_type=ToolOutput(output) if way == "tool" else NativeOutput(output),
