@@ -29,6 +29,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from pydantic_ai.settings import ModelSettings
 
 from openbell.engine.attempt import Attempt
+from openbell.engine.errors import Permanent
 from openbell.engine.spends import Call
 from openbell.providers import wire
 from openbell.providers.llm import Kind
