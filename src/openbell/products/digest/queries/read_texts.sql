@@ -1,0 +1,1 @@
+select ref, body from openbell.digest_text where ref = any ($1::text[])
