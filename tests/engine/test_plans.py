@@ -30,7 +30,7 @@ HOT: dict[str, tuple[str, tuple[Any, ...], dict[str, str]]] = {
     "finish a bundle": ("finish_tasks", (list(range(1, 1_001)), 1), {"job": "job_pkey"}),
     "wake parked": ("wake_parked", (100,), {"job": "job_parked"}),
     "begin a sweep": ("begin_sweep", (timedelta(seconds=1),), {"job": "job_parked"}),
-    "heartbeat": ("beat_worker", (1, timedelta(seconds=10), False, {}, [1, 2, 3]), {"job": "job_pkey"}),
+    "heartbeat": ("beat_worker", (1, timedelta(seconds=10), False, {}, [1, 2, 3], True), {"job": "job_claim"}),
     "sweep one key": ("sweep_demand", (["number"], ["k7"]), {"demand": "demand_pkey", "artifact": "artifact_pkey"}),
     "read": (
         "read_artifacts",

@@ -380,6 +380,17 @@ async def test_ten_viewers_cause_one_call(
     await hints.stop()
 
 
+async def test_a_lost_hint_costs_a_heartbeat(
+    pool: asyncpg.Pool, employ: Employ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PF-8: a listening worker does not poll; work that no hint told it of is found by its heartbeat all the same."""
+    monkeypatch.setattr("openbell.engine.worker.LISTENING_POLL_S", 3_600)
+    worker = await employ(declare(make=giving(Number(n=1))))
+    await eventually(lambda: worker.is_look_due, message="it still polls")
+    await want(pool, [("number", "a")], source="viewer", seconds=60)
+    await until(pool, lambda r: r.version == 1)
+
+
 async def test_a_viewer_whose_process_died_is_forgotten(
     pool: asyncpg.Pool, dsn: str, employ: Employ, clock: Clock
 ) -> None:

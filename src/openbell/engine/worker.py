@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 BEAT = timedelta(seconds=3)
 LEASE = timedelta(seconds=10)
 POLL_S = 2.5
+"""How often a worker looks for work that no hint has told it of. While it listens, its heartbeat does so."""
+LISTENING_POLL_S = 60.0
+"""It also looks by itself then, should the heartbeat fail."""
 DOUBT_S = 15.0
 
 
@@ -71,11 +74,14 @@ class Heart(Duty):
             w.draining,
             dict(w.runner.counters),
             [job_id for job_id, _ in w.running],
+            w.is_look_due,
         )
         if row is None or not row["registered"]:
             await w.register()
             return 0.0
         w.limited = row["limited"]
+        if row["waiting"]:
+            w.look()
         for job_id in row["cancelled"]:
             w.interrupt(job_id)
         if row["lost"]:
@@ -127,6 +133,7 @@ class Worker:
         self.draining = False
         self.limited = bool(seats)
         self._doubt_until = 0.0
+        self._looked_at = 0.0
         self.id = 0
         self.running: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._limits, self._seats = limits, seats
@@ -177,6 +184,16 @@ class Worker:
         """Look for work now."""
         self._wake.set()
 
+    @property
+    def is_look_due(self) -> bool:
+        """Whether the next heartbeat should look for work, as this worker has not for a while."""
+        return asyncio.get_running_loop().time() - self._looked_at >= POLL_S / 2
+
+    def look(self) -> None:
+        """Look for work of every kind now."""
+        self._bundles_due = True
+        self.wake()
+
     def interrupt(self, job_id: int) -> None:
         """Cancel the attempt at ``job_id`` that runs here, if any."""
         for (running_id, _), task in self.running.items():
@@ -205,7 +222,8 @@ class Worker:
     async def _claim_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self._wake.clear()
-            pause_s = POLL_S
+            pause_s = max(POLL_S, LISTENING_POLL_S) if self.hints.listening.is_set() else POLL_S
+            self._looked_at = asyncio.get_running_loop().time()
             try:
                 await self._claim()
             except DATABASE_ERRORS as error:

@@ -77,7 +77,7 @@ class Openbell(Engine):
             raise Fenced("the token is outdated")
 
     async def beat(self, claim: tuple[str, Claim]) -> None:
-        beat = (self.workers[claim[0]], LEASE, False, {}, [claim[1].id])
+        beat = (self.workers[claim[0]], LEASE, False, {}, [claim[1].id], False)
         await self.pool.fetchrow(SQL.get("beat_worker"), *beat)
 
     async def is_lapsed(self, claim: tuple[str, Claim]) -> bool:
