@@ -63,6 +63,7 @@ class House:
 async def running_house(*arguments: str) -> AsyncIterator[House]:
     """Up until the block ends; then everything is removed."""
     folder = Path(tempfile.mkdtemp(prefix="openbell-bench-"))
+    folder.chmod(0o711)  # the database may run as another user, who must get through
     environ = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-P", "-m", "openbell", "up", "--port", "0", "--data", str(folder / "data"), *arguments],

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 ACTOR = "openbell up, for the replay"
 
-DAYS = {"quote": 1 / 12, "eod-prices": 1.0}
+DAYS = {"quote": 1 / 12, "intraday-prices": 1 / 6, "eod-prices": 1.0}
 """How many replayed days a value of each product stays fresh."""
 
 

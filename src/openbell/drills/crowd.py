@@ -22,6 +22,21 @@ PAGES = 0.3
 """How many visits go to the page of one symbol, with all its figures; the others watch a list."""
 POPULAR = 0.9
 """The smaller, the more do all look at the same symbols."""
+MARKET = 0.1
+"""How many visits begin on the page of the whole market."""
+SEARCH = 0.1
+"""How many visits begin with a search."""
+NEWCOMER = 0.25
+"""How many looks are at a symbol like any other; the rest follow what is popular."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What there is to look at: the symbols, the data types of one, and the keys of the whole market."""
+
+    symbols: Sequence[str]
+    types: Sequence[str]
+    market: Sequence[Watch] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +48,7 @@ class Visit:
     watches: tuple[Watch, ...]
 
 
-def visits(viewers: int, symbols: Sequence[str], types: Sequence[str], days: Sequence[date], seed: int) -> list[Visit]:
+def visits(viewers: int, stock: Stock, days: Sequence[date], seed: int) -> list[Visit]:
     """All visits of the days, in the order in which they begin."""
     random = Random(seed)  # noqa: S311 -- a crowd, no secret
     found = []
@@ -41,7 +56,7 @@ def visits(viewers: int, symbols: Sequence[str], types: Sequence[str], days: Seq
         for _ in range(viewers * VISITS_A_DAY):
             begins = _moment(day, random)
             ends = begins + timedelta(minutes=random.uniform(*STAY_MIN))
-            found.append(Visit(begins, ends, _watches(symbols, types, random)))
+            found.append(Visit(begins, ends, _watches(stock, random)))
     return sorted(found, key=lambda visit: visit.begins)
 
 
@@ -74,14 +89,30 @@ def _moment(day: date, random: Random) -> datetime:
     return midnight + OPENS + random.random() * (CLOSES - OPENS)
 
 
-def _watches(symbols: Sequence[str], types: Sequence[str], random: Random) -> tuple[Watch, ...]:
+def session_of(at: datetime) -> tuple[datetime | None, datetime]:
+    """When the last session that has begun by then closes, and when the next one opens."""
+    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [midnight + timedelta(days=n) for n in range(-4, 5)]
+    opens = [day + OPENS for day in days if day.weekday() <= FRIDAY]
+    begun = [one for one in opens if one <= at]
+    return begun[-1] - OPENS + CLOSES if begun else None, next(one for one in opens if one > at)
+
+
+def _watches(stock: Stock, random: Random) -> tuple[Watch, ...]:
+    found: list[Watch] = []
+    if stock.market and random.random() < MARKET:
+        found += stock.market
     if random.random() < PAGES:
-        symbol = _popular(symbols, random)
-        return tuple((product, symbol) for product in types)
-    chosen = {_popular(symbols, random) for _ in range(random.randint(*LIST_LENGTH))}
-    return tuple((product, symbol) for symbol in sorted(chosen) for product in ON_LISTS)
+        symbol = _popular(stock.symbols, random)
+        if random.random() < SEARCH:
+            found.append(("symbol-search", symbol[:-1].lower() or symbol.lower()))
+        return (*found, *((product, symbol) for product in stock.types))
+    chosen = {_popular(stock.symbols, random) for _ in range(random.randint(*LIST_LENGTH))}
+    return (*found, *((product, symbol) for symbol in sorted(chosen) for product in ON_LISTS))
 
 
 def _popular(symbols: Sequence[str], random: Random) -> str:
     """Some are looked at far more often than others."""
+    if random.random() < NEWCOMER:
+        return random.choice(symbols)
     return symbols[int(random.paretovariate(POPULAR) - 1) % len(symbols)]

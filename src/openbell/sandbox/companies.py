@@ -1,4 +1,4 @@
-"""Who the symbols are: five real companies as they were in 2012, and 200 invented ones for load.
+"""Who the symbols are: five real companies as they were in 2012, and 500 invented ones for load.
 
 The facts about the real ones are public; the descriptions are our own. Unknown facts are left empty, as the provider
 does. Every description says that it is sandbox data.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from openbell.sandbox.replay import Invented
 
-INVENTED_COUNT = 200
+INVENTED_COUNT = 500
 _EXCHANGES = {"NASDAQ": "NASDAQ Global Select", "NYSE": "New York Stock Exchange", "SYNX": "Synthetic Exchange"}
 _NOTE = "Sandbox data: not for investment use."
 

@@ -1,4 +1,5 @@
--- What is at work or could be; and until when nobody may be asked.
+-- What is at work or could be; until when nobody may be asked; and how many jobs have ended, which tells a slow machine from one that stands.
 select count(*) filter (where j.parked_until is null) as ready, count(*) filter (where j.token is not null) as running,
-    (select max(a.blocked_until) from openbell.account a where a.blocked_until > openbell.now()) as blocked_until, openbell.now() as now
+    (select max(a.blocked_until) from openbell.account a where a.blocked_until > openbell.now()) as blocked_until, openbell.now() as now,
+    coalesce((select max(h.id) from openbell.job_history h), 0) as ended
 from openbell.job j
