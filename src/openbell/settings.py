@@ -125,6 +125,14 @@ class Settings(BaseModel):
         ),
         pattern=r"^(auto|none|[\w.:/>;=,\s-]+:[\w.:/>;=,\s-]+)$",
     )
+    digest_usd_max: Decimal = Field(
+        Decimal(2),
+        ge=0,
+        le=1_000,
+        max_digits=10,
+        decimal_places=6,
+        description="dollars that one digest may cost at most",
+    )
     scrapfly_api_key: SecretStr | None = Field(None, description="the key of ScrapFly; only workers read it")
     scrapfly_base_url: str = _base_url("scrapfly", "ScrapFly")
     scrapfly_plan: Literal["free", "discovery", "pro", "startup", "enterprise"] = Field(

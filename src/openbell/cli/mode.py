@@ -73,7 +73,13 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
     sources = {one: source_of(settings, one) for one in usable if mode != SANDBOX or one not in at_home}
     pretended = settings.smtp_host in LOOPBACK and settings.smtp_port not in MAIL_PORTS
     relay = relay_of(settings, signs=mode != SANDBOX) if mode != SANDBOX or pretended else None
-    return Connections(sources, contact=settings.admin_email, relay=relay, digest_models=settings.digest_models)
+    return Connections(
+        sources,
+        contact=settings.admin_email,
+        relay=relay,
+        digest_models=settings.digest_models,
+        digest_cap_micro=int(settings.digest_usd_max * 1_000_000),
+    )
 
 
 def source_of(settings: Settings, provider: str) -> Source:

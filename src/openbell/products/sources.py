@@ -88,9 +88,10 @@ class Connections:
         contact: str | None = None,
         relay: mail.Relay | None = None,
         digest_models: str = "auto",
+        digest_cap_micro: int = 2_000_000,
     ) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
-        self.digest_models = digest_models
+        self.digest_models, self.digest_cap_micro = digest_models, digest_cap_micro
         self._pools: dict[str, Any] = {}
         self._fetcher: Fetcher | None = None
 
