@@ -120,8 +120,8 @@ class Settings(BaseModel):
     digest_models: str = Field(
         "auto",
         description=(
-            "who writes digests: auto (those with a key and a budget), none (sentences of the sources, no model), or such "
-            "as `anthropic:claude-haiku-5-5 > openai:gpt-6-luna; summary=openai:gpt-6-sol; known=none`"
+            "who writes digests: auto (those with a key and a budget), none (sentences of the sources, no model), or "
+            "such as `anthropic:claude-haiku-5-5 > openai:gpt-6-luna; summary=openai:gpt-6-sol; known=none`"
         ),
         pattern=r"^(auto|none|[\w.:/>;=,\s-]+:[\w.:/>;=,\s-]+)$",
     )
@@ -131,7 +131,7 @@ class Settings(BaseModel):
         le=1_000,
         max_digits=10,
         decimal_places=6,
-        description="dollars that one digest may cost at most",
+        description="dollars that a digest may cost at most",
     )
     scrapfly_api_key: SecretStr | None = Field(None, description="the key of ScrapFly; only workers read it")
     scrapfly_base_url: str = _base_url("scrapfly", "ScrapFly")

@@ -1,8 +1,8 @@
 """What a digest says, as it is stored. Pages and mails are drawn from it alone (DG-19).
 
-A bullet is written once, by phase 1; later phases put their findings beside it and replace nothing (DG-16): what is known
-already (phase 1.5), what the filings say (phase 2), what repeats another one (phase 3). What the articles say and what the
-filings say stay in different fields (DG-17). All merging is by ``bullet_id`` (DG-15).
+A bullet is written once, by phase 1; later phases put their findings beside it and replace nothing (DG-16): what is
+known already (phase 1.5), what the filings say (phase 2), what repeats another one (phase 3). What the articles say and
+what the filings say stay in different fields (DG-17). All merging is by ``bullet_id`` (DG-15).
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ WEEKLY_ONLY: frozenset[str] = frozenset(("catalysts", "variables"))
 """With upside and downside, what a daily edition does not show."""
 
 Way = Literal["model", "extractive", "rules", "skipped", "stopped", "failed"]
-"""Who did a phase: a model; code that takes sentences of the sources; rules; nobody, as it is switched off or had nothing
-to do; nobody, as the digest had reached its cap of cost; nobody, as no model gave a usable answer."""
+"""Who did a phase: a model; code that takes sentences of the sources; rules; nobody, as it is switched off or had
+nothing to do; nobody, as the digest had reached its cap of cost; nobody, as no model gave a usable answer."""
 Impact = Literal["high", "medium", "low"]
 Sentiment = Literal["positive", "negative", "mixed", "neutral"]
 Relevance = Literal["direct", "indirect", "none"]

@@ -4,8 +4,8 @@
                                               │ of no use: recorded, and asked once more
                                               ▼ again: the next model; after the last one, None and what went wrong
 
-Each paid call is a step of its own, so that no attempt pays for it twice, and its answer is kept by the hash of all that
-was asked, so that no later digest does either. A call whose answer was lost with its process is not repeated: the next
+Each paid call is a step of its own, so that no attempt pays for it twice, and its answer is kept by the hash of all
+that was asked, so that no later digest does either. A call whose answer was lost with its process is not repeated: the next
 model is asked. Where no model is left the caller goes its own way without one.
 """
 
@@ -43,9 +43,12 @@ WAIT_MOST_S = 30.0
 PATIENCE_S = 1_800.0
 """Where no other model is left, the job waits so long; after that it is done without a model."""
 AGAIN = frozenset(
-    ("invalid_output", "output_cut_off", "content_refused", "usage_limit", "empty_answer", "wrong_answer")
-)
-"""Answers that another try may mend. Everything else would fail again."""
+    (
+        "invalid_output", "output_cut_off", "content_refused", "usage_limit", "empty_answer", "wrong_answer",
+        "invalid_request",
+    )
+)  # fmt: skip
+"""What another try may mend: it has more room, and the model's own temperature. Everything else would fail again."""
 MOST_PHASES = 40
 LONGEST_MATERIAL = 400_000
 """Characters; callers cut their material long before."""
@@ -228,7 +231,7 @@ class _Question(Generic[T]):
                 max_tokens=tokens,
                 effect="lookup",
                 key=f"digest:{self.ctx.attempt.claim.id}:{input_hash[:32]}:{name}"[:500],
-                temperature=0.0,
+                temperature=0.0 if attempt == 1 else None,
                 timeout_s=ANSWER_S,
             )
         except Permanent as error:
