@@ -1,0 +1,1 @@
+delete from openbell.suppression where hash = $1 returning domain

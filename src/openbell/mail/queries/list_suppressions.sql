@@ -1,0 +1,1 @@
+select domain, reason, detail, at from openbell.suppression order by at desc limit $1

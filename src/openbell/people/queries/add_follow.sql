@@ -1,0 +1,1 @@
+select openbell.follow_ticker($1, $2, $3)
