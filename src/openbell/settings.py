@@ -34,6 +34,11 @@ HOMES: Mapping[str, str] = {
 KEYED = ("fmp", "perplexity", "anthropic", "openai", "gemini", "scrapfly")
 """Providers that want a key."""
 
+SEVERAL = ("fmp",)
+"""Providers that may be given several keys, separated by commas."""
+
+MOST_KEYS = 20
+
 PREFIXES: Mapping[str, str] = {"perplexity": "pplx"}
 """What the settings of a provider begin with, where that is not its name."""
 
@@ -92,7 +97,9 @@ class Settings(BaseModel):
     direct_database_url: SecretStr | None = Field(
         None, description="the same database past a transaction pooler; carries LISTEN only"
     )
-    fmp_api_key: SecretStr | None = Field(None, description="the key of Financial Modeling Prep; only workers read it")
+    fmp_api_key: SecretStr | None = Field(
+        None, description="the key of Financial Modeling Prep, or several, separated by commas; only workers read it"
+    )
     fmp_base_url: str = _base_url("fmp", "FMP")
     fmp_plan: Plan = Field("basic", description="the FMP plan that is paid for; decides calls and bytes allowed")
     fmp_calls_per_minute: int | None = _calls_per_minute("those of the plan")
@@ -164,7 +171,28 @@ class Settings(BaseModel):
     dkim_key: SecretStr | None = Field(
         None, description="an RSA private key in PEM, or the path of a file with one; only workers read it"
     )
-    dry_run: bool = Field(default=False, description="every mail goes to ADMIN_EMAIL instead")
+    dry_run: bool | None = Field(
+        None, description="every mail goes to ADMIN_EMAIL instead; in staging that is so unless this is set to false"
+    )
+    mail_from: str | None = Field(
+        None,
+        description="whom mails are from: Openbell <mail@example.com>",
+        pattern=r"^([^<>@\r\n]+ <[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+>|[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+)$",
+    )
+    mail_allowed: list[str] = Field(
+        [], description="the only addresses, separated by commas, that staging writes to when DRY_RUN is false"
+    )
+    mails_per_minute: int = Field(30, ge=1, le=10_000, description="mails a minute, all together")
+    mails_per_day: int | None = Field(None, ge=1, le=10_000_000, description="mails in any 24 hours, all together")
+    mails_per_domain: int = Field(10, ge=1, le=10_000, description="mails a minute to the addresses of one domain")
+    public_url: str | None = Field(
+        None,
+        description="where those who get mail find the pages, such as https://bell.example.com",
+        pattern=r"^https?://[^\s/]+/?$",
+    )
+    schedules: bool | None = Field(
+        None, description="whether schedules run; in staging they do not unless this is set to true"
+    )
     max_concurrent_jobs: int | None = Field(None, ge=1, le=500, description="jobs at once of all workers together")
     max_concurrent_scheduled: int | None = Field(
         None, ge=1, le=500, description="how many of them scheduled work takes, and is sure of while it has any waiting"
@@ -177,7 +205,7 @@ class Settings(BaseModel):
     openbell_port: int = Field(8000, ge=0, le=65_535, description="port the web process listens on; 0 picks a free one")
     log_level: LogLevel = Field("INFO", description="least level that is logged")
 
-    @field_validator("allowed_origins", "reading_origins", mode="before")
+    @field_validator("allowed_origins", "reading_origins", "mail_allowed", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
         return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
@@ -190,9 +218,17 @@ class Settings(BaseModel):
                 raise ValueError(f"origins such as https://example.com, without a path, and {origin!r} is none")
         return given
 
+    @field_validator("fmp_api_key")
+    @classmethod
+    def _check_keys(cls, given: SecretStr | None) -> SecretStr | None:
+        keys = [key.strip() for key in given.get_secret_value().split(",")] if given is not None else []
+        if len(keys) > 1 and (not all(keys) or len(set(keys)) < len(keys) or len(keys) > MOST_KEYS):
+            raise ValueError(f"one key, or 2 to {MOST_KEYS} different ones, separated by commas, none of them empty")
+        return given
+
     @field_validator("dry_run")
     @classmethod
-    def _check_dry_run(cls, given: bool, info: ValidationInfo) -> bool:
+    def _check_dry_run(cls, given: bool | None, info: ValidationInfo) -> bool | None:
         if given and not info.data.get("admin_email"):
             raise ValueError("off, or ADMIN_EMAIL must be set, to which the mails of a dry run go")
         return given
@@ -242,6 +278,12 @@ class Settings(BaseModel):
         secret: SecretStr | None = getattr(self, field_of(provider, "api_key"), None)
         return secret.get_secret_value().strip() if secret else ""
 
+    def keys_of(self, provider: str) -> dict[str, str]:
+        """The keys of a provider by name, k1, k2, … in the order in which they are given; empty where there is none."""
+        given = self.key_of(provider)
+        keys = given.split(",") if provider in SEVERAL else [given]
+        return {f"k{n}": key.strip() for n, key in enumerate(keys, 1) if key.strip()}
+
     def base_url_of(self, provider: str) -> str:
         """Where a provider answers."""
         return str(getattr(self, field_of(provider, "base_url")))
@@ -251,6 +293,21 @@ class Settings(BaseModel):
         theirs = {name: value for name, value in run.items() if name in type(self).model_fields}
         keys = {field_of(provider, "api_key"): key for provider in KEYED} | {"smtp_password": key}
         return Settings(**(self.model_dump() | theirs | keys))
+
+    @property
+    def is_staging(self) -> bool:
+        """Whether this is the place where things are tried."""
+        return self.environment == "staging"
+
+    @property
+    def runs_dry(self) -> bool:
+        """Whether mails go to the operator instead: as set, and in staging unless set."""
+        return self.is_staging if self.dry_run is None else self.dry_run
+
+    @property
+    def runs_schedules(self) -> bool:
+        """Whether schedules run: as set, and elsewhere than in staging unless set."""
+        return not self.is_staging if self.schedules is None else self.schedules
 
     @property
     def dkim_gaps(self) -> list[str]:
@@ -295,7 +352,7 @@ def require_live_secrets(settings: Settings) -> None:
     wrong = []
     for provider in KEYED:
         key, name = settings.key_of(provider), field_of(provider, "api_key").upper()
-        if key and is_placeholder(key):
+        if any(is_placeholder(one) for one in settings.keys_of(provider).values()):
             wrong.append(f"{name} holds a placeholder")
         elif not key and provider == "fmp":
             wrong.append(f"{name} is not set")

@@ -116,13 +116,13 @@ QUESTIONS: dict[str, tuple[int, Question]] = {
     "news/general-latest": (20, lambda c: c.intelligence.get_general_news()),
     "news/press-releases": (5, lambda c: c.intelligence.get_press_releases_by_symbol("AAPL", limit=5)),
     "news/press-releases-latest": (20, lambda c: c.intelligence.get_press_releases()),
-    "eod-bulk": (205, lambda c: c.batch.get_eod_bulk(LAST)),
+    "eod-bulk": (505, lambda c: c.batch.get_eod_bulk(LAST)),
     "profile-bulk": (5, lambda c: c.batch.get_profile_bulk("2")),
-    "ratios-ttm-bulk": (205, lambda c: c.batch.get_ratios_ttm_bulk()),
-    "key-metrics-ttm-bulk": (205, lambda c: c.batch.get_key_metrics_ttm_bulk()),
-    "income-statement-bulk": (205, lambda c: c.batch.get_income_statement_bulk(2011, "FY")),
-    "balance-sheet-statement-bulk": (205, lambda c: c.batch.get_balance_sheet_bulk(2011, "Q3")),
-    "cash-flow-statement-bulk": (205, lambda c: c.batch.get_cash_flow_bulk(2011, "FY")),
+    "ratios-ttm-bulk": (505, lambda c: c.batch.get_ratios_ttm_bulk()),
+    "key-metrics-ttm-bulk": (505, lambda c: c.batch.get_key_metrics_ttm_bulk()),
+    "income-statement-bulk": (505, lambda c: c.batch.get_income_statement_bulk(2011, "FY")),
+    "balance-sheet-statement-bulk": (505, lambda c: c.batch.get_balance_sheet_bulk(2011, "Q3")),
+    "cash-flow-statement-bulk": (505, lambda c: c.batch.get_cash_flow_bulk(2011, "FY")),
 }
 
 

@@ -19,7 +19,7 @@ MARKET = Market(BOOK, INVENTED)
 CALENDAR = MARKET.calendar
 START = CALENDAR.dates.index(START_DAY)
 
-symbols = st.sampled_from(["AAPL", "FB", "GOOG", "IBM", "MSFT", "SYN001", "SYN002", "SYN117", "SYN200"])
+symbols = st.sampled_from(["AAPL", "FB", "GOOG", "IBM", "MSFT", "SYN001", "SYN002", "SYN117", "SYN500"])
 sessions = st.integers(START, START + 2_000)
 positions = st.floats(START, START + 5_000, allow_nan=False)
 

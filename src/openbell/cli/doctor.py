@@ -267,7 +267,8 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
     running = str(run.get("fmp_base_url", "")) if not settings.is_set("fmp_base_url") else ""
     address = running or settings.fmp_base_url
     needed = mode is not None
-    key = settings.fmp_api_key.get_secret_value() if settings.fmp_api_key else ""
+    keys = settings.keys_of("fmp")
+    key = next(iter(keys.values()), "")
     if not needed and not key:
         return [Finding("key", "info", "FMP_API_KEY is not set", "Needed for real data (--live): put it into .env.")]
     trouble = await _touch(address)
@@ -280,8 +281,9 @@ async def _provider(settings: Settings, mode: str | None, run: dict[str, object]
     )
     if mode == "sandbox":
         return [reachable]
-    if key and not is_placeholder(key):
-        return [reachable, Finding("key", "ok", f"FMP_API_KEY is set, plan {settings.fmp_plan}")]
+    if key and not any(is_placeholder(one) for one in keys.values()):
+        several = f" with {len(keys)} keys ({', '.join(keys)})" if len(keys) > 1 else ""
+        return [reachable, Finding("key", "ok", f"FMP_API_KEY is set{several}, plan {settings.fmp_plan}")]
     detail = "FMP_API_KEY holds a placeholder" if key else "FMP_API_KEY is not set"
     return [
         reachable,

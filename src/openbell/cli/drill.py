@@ -20,7 +20,7 @@ def drill() -> None:
 @click.option("--viewers", type=click.IntRange(1, 10_000), default=200, show_default=True, help="People a day.")
 @click.option("--symbols", type=click.IntRange(1, 505), default=500, show_default=True, help="Symbols they look at.")
 @click.option("--days", type=click.IntRange(1, 7), default=5, show_default=True, help="From a Monday on.")
-@click.option("--every-min", type=click.IntRange(1, 60), default=5, show_default=True, help="Minutes between looks.")
+@click.option("--every-min", type=click.IntRange(1, 60), default=2, show_default=True, help="Minutes between looks.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another crowd.")
 @click.option("--play-lists", is_flag=True, help="Play the fixed lists too, instead of computing what they take.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")

@@ -10,6 +10,7 @@ from openbell.cli.exits import BAD_INPUT, CliError
 if TYPE_CHECKING:
     import asyncpg
 
+    from openbell.mail.rules import Rules
     from openbell.products.sources import Connections, Source
     from openbell.providers.mail import Dkim, Relay
     from openbell.settings import Settings
@@ -77,6 +78,7 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
         sources,
         contact=settings.admin_email,
         relay=relay,
+        mail_rules=mail_rules_of(settings),
         digest_models=settings.digest_models,
         digest_cap_micro=int(settings.digest_usd_max * 1_000_000),
     )
@@ -89,16 +91,41 @@ def source_of(settings: Settings, provider: str) -> Source:
 
     plan = {"fmp": settings.fmp_plan, "perplexity": settings.pplx_tier, "scrapfly": settings.scrapfly_plan}
     dollars = getattr(settings, field_of(provider, "usd_per_month"), None) or 0
-    base_url = settings.base_url_of(provider)
+    base_url, keys = settings.base_url_of(provider), settings.keys_of(provider)
     return Source(
         base_url,
-        settings.key_of(provider),
+        next(iter(keys.values()), ""),
+        keys if len(keys) > 1 else {},
         plan=plan.get(provider, ""),
         calls_per_minute=getattr(settings, field_of(provider, "calls_per_minute"), None),
         calls_at_once=getattr(settings, field_of(provider, "calls_at_once"), None),
         budget=int(dollars * 1_000_000),
         at_home=base_url == HOMES[provider],
     )
+
+
+def mail_rules_of(settings: Settings) -> Rules:
+    """Under which rules this process sends mail."""
+    from openbell.mail.rules import Rules
+
+    return Rules(
+        environment=settings.environment,
+        sender=settings.mail_from,
+        home=settings.public_url.rstrip("/") if settings.public_url else None,
+        dry_run=settings.runs_dry,
+        dry_run_to=settings.admin_email if settings.runs_dry else None,
+        allowed=allowed_of(settings),
+        per_minute=settings.mails_per_minute,
+        per_day=settings.mails_per_day,
+        per_domain=settings.mails_per_domain,
+    )
+
+
+def allowed_of(settings: Settings) -> frozenset[str] | None:
+    """The only addresses that this process may write to; None where it may write to all."""
+    if not settings.is_staging:
+        return None
+    return frozenset(one.lower() for one in [*settings.mail_allowed, settings.admin_email or ""] if one)
 
 
 def relay_of(settings: Settings, *, signs: bool) -> Relay | None:
@@ -119,7 +146,8 @@ def relay_of(settings: Settings, *, signs: bool) -> Relay | None:
             tls=settings.smtp_tls,
             username=settings.smtp_user,
             password=password,
-            dry_run_to=settings.admin_email if settings.dry_run else None,
+            dry_run_to=settings.admin_email if settings.runs_dry else None,
+            only=allowed_of(settings),
             dkim=_dkim_of(settings) if signs else None,
         )
     except ValueError as error:

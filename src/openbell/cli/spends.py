@@ -46,7 +46,7 @@ def spends_list(
             (
                 str(row.id),
                 when(row.intended_at.isoformat()),
-                f"{row.provider} {row.operation}",
+                f"{row.provider}{_with(row)} {row.operation}",
                 f"{row.product} {row.key}",
                 "–" if row.job_id is None else str(row.job_id),
                 row.state,
@@ -86,6 +86,7 @@ def _facts(spend: Receipt) -> list[tuple[str, Any]]:
     facts = [
         ("spend", str(spend.id)),
         ("call", f"{spend.provider} {spend.operation}"),
+        ("made with", spend.credential and f"the key {spend.credential}"),
         ("made for", f"{spend.product} {spend.key}"),
         ("job", spend.job_id and f"{spend.job_id} (openbell jobs show {spend.job_id})"),
         ("on behalf of", spend.on_behalf),
@@ -147,6 +148,11 @@ def spends_resolve(
     else:
         again = f" What it was made for can be made again, now with: {retry}" if retry else ""
         click.echo(f"Spend {spend.id} never happened: what was held for it is free again.{again}")
+
+
+def _with(row: Receipt) -> str:
+    """Which of several keys, by its name."""
+    return f" ({row.credential})" if row.credential else ""
 
 
 def _amounts(amounts: Mapping[str, int] | None) -> str:

@@ -1,8 +1,8 @@
 """What fixed lists take: every type of every symbol refreshed as often as it is due, whoever looks. Pure.
 
 The old way of the document, one cron for each data type. It is counted low: a list looks only at the moments at which
-the week is looked at anyway, leaves a closed market alone, and keeps what the provider has nothing for as long as the
-longer of both times.
+the week is looked at anyway, leaves a closed market alone, and where the provider has nothing for some symbols, a type
+is refreshed as seldom as the longer of both times allows.
 """
 
 from __future__ import annotations
@@ -49,11 +49,6 @@ def until(checked: datetime, listed: Listed) -> datetime:
     if checked < final - LEAD:
         return max(usual, min(final, opens + LEAD))
     return max(usual, min(opens + LEAD, checked + timedelta(hours=24)))
-
-
-def scaled(refreshed: int, made: int, took: int) -> int:
-    """What so many refreshes take, where ``made`` of them have taken ``took``; nothing where none was made."""
-    return round(refreshed * took / made) if made else 0
 
 
 def all_refreshes(lists: Mapping[str, Listed], moments: Sequence[datetime]) -> dict[str, int]:

@@ -63,7 +63,7 @@ class Size:
     viewers: int = 200
     symbols: int = 500
     days: int = 5
-    every_min: int = 5
+    every_min: int = 2
     seed: int = 1
 
 
@@ -147,13 +147,16 @@ def days_of(size: Size, today: date) -> list[date]:
     return [monday + timedelta(days=n) for n in range(size.days)]
 
 
-def lists(registry: Registry, size: Size) -> dict[str, Listed]:
-    """Every type as it would stand on a fixed list; the longer of both times, so that its calls are counted low."""
+def lists(registry: Registry, size: Size, demand: Played) -> dict[str, Listed]:
+    """Every type as it would stand on a fixed list. Where the provider has nothing for some keys, the longer of both
+    times holds for all, so that its calls are counted low.
+    """
     found = {}
     for one in registry:
         if is_listed(one) and one.policy is not None:
-            keys = size.symbols if one.key is Symbol else 1
-            ttl = max(one.policy.ttl, one.policy.empty_ttl) if one.calendar is None else one.policy.ttl
+            keys, seen = size.symbols if one.key is Symbol else 1, demand.types.get(one.name)
+            some_empty = seen is None or seen.empty > 0
+            ttl = max(one.policy.ttl, one.policy.empty_ttl) if some_empty else one.policy.ttl
             found[one.name] = Listed(keys, ttl, one.calendar is not None)
     return found
 
@@ -163,7 +166,7 @@ def compute(size: Size, registry: Registry, demand: Played) -> Played:
     days = days_of(size, datetime.now(UTC).date())
     moments = crowd.ticks(days, timedelta(minutes=size.every_min))
     found = Played(moments=len(moments), computed=True)
-    for product, count in all_refreshes(lists(registry, size), moments).items():
+    for product, count in all_refreshes(lists(registry, size, demand), moments).items():
         one, seen = registry.get(product), demand.types.get(product)
         calls, transferred = float(one.estimate.calls), float(one.estimate.bytes)
         if seen is not None and seen.refreshes:
@@ -182,7 +185,8 @@ async def play(size: Size, registry: Registry, symbols: Sequence[str], *, on_dem
     async with running_house("--day-seconds", str(A_DAY)) as house, _opened(house) as (pool, sandbox):
         await _open_markets(pool, days)
         await _keep_time(pool, registry)
-        stage = Stage(pool, sandbox, Hints(pool, None), Interest(pool, "drill"), Poller(pool), Played())
+        hints = Hints(pool, None)
+        stage = Stage(pool, sandbox, hints, Interest(pool, "drill", hints), Poller(pool), Played())
         if on_demand:
             await stage.play_people(crowd.visits(size.viewers, stock, days, size.seed), moments, say)
         else:

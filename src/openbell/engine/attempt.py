@@ -17,9 +17,9 @@ from openbell.engine.database import SQL
 from openbell.engine.demand import want
 from openbell.engine.errors import Fenced, Transient, Waiting
 from openbell.engine.freshness import Policy
-from openbell.engine.ledger import Account
+from openbell.engine.ledger import Account, keys_of
 from openbell.engine.persist import persist
-from openbell.engine.registry import class_name
+from openbell.engine.registry import Product, class_name
 from openbell.engine.spends import STEP, Ledger, Settlement, Spends, as_rows
 
 
@@ -74,6 +74,8 @@ class Attempt:
     accounts: Mapping[str, list[Account]]
     on_behalf: str | None = None
     """For whom it is made, where it is made for one user: `user:42`. Its cost is theirs in the reports."""
+    maker: Product | None = None
+    """Whose producer makes it, once that is decided: the product's own, or a challenger's in its place."""
     sources: list[dict[str, Any]] = field(default_factory=list)
     _spends: dict[str, Spends] = field(default_factory=dict)
     _memo: dict[str, Any] | None = None
@@ -84,8 +86,9 @@ class Attempt:
         """The gate to ``provider`` for this attempt."""
         if provider not in self._spends:
             c = self.claim
+            own, *others = keys_of(provider, self.accounts)
             self._spends[provider] = Spends(
-                self.ledger, provider, self.accounts.get(provider, []), c.product, c.key, c.id, c.token, self.on_behalf
+                self.ledger, provider, own, c.product, c.key, c.id, c.token, self.on_behalf, others
             )
         return self._spends[provider]
 
@@ -183,6 +186,11 @@ class Attempt:
     def _now(self) -> datetime:
         """Database time: that of the claim, and what has passed since."""
         return self.claim.now + timedelta(seconds=monotonic() - self._begun)
+
+    @property
+    def took_s(self) -> float:
+        """Seconds since it began."""
+        return monotonic() - self._begun
 
     async def close(self) -> None:
         """End the steps that the producer has left running; what does not stop when asked to is not waited for."""

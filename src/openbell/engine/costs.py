@@ -74,6 +74,8 @@ class Receipt:
     took: Mapping[str, int] | None
     cost_micro: int
     provider_ref: str | None
+    credential: str | None
+    """The name of the key, where the provider has several: ``k2``; never the key."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs; amounts by resource, ``cost_micro`` in millionths of a dollar, times in ISO 8601 with zone."""

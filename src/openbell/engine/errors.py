@@ -98,11 +98,12 @@ class Fenced(EngineError):
 class ProducerError(EngineError):
     """What a producer or a provider client may raise. ``retry_after`` is how long to wait, where the source said so.
 
-    ``provider`` is who is meant, where a call has failed.
+    ``provider`` is who is meant, where a call has failed; ``subject`` whose accounts, where it has several keys.
     """
 
     code = "producer_error"
     provider: str | None = None
+    subject: str | None = None
 
     def __init__(self, message: str, *, code: str | None = None, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
@@ -131,14 +132,14 @@ class Waiting(ProducerError):
 class AccountBlocked(Waiting):
     """An account has no room for this call; it may have some in ``opens_in``.
 
-    ``gated`` when the claim knows of it and takes no such work until then.
+    ``gated`` when the claim knows of it and takes no such work until then; with ``keys`` it was so for all of several.
     """
 
     code = "account_full"
 
-    def __init__(self, message: str, *, opens_in: timedelta, gated: bool) -> None:
+    def __init__(self, message: str, *, opens_in: timedelta, gated: bool, keys: bool = False) -> None:
         super().__init__(message)
-        self.opens_in, self.gated = opens_in, gated
+        self.opens_in, self.gated, self.keys = opens_in, gated, keys
 
 
 class RateLimited(Waiting):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -44,6 +44,20 @@ async def inquire(db: Db, registry: Registry, product: str, key: str) -> Explana
     return explain(facts)
 
 
+def roomiest(accounts: list[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The accounts of the key with the least in the way, where a provider has several: any of them will do."""
+
+    def in_the_way(account: Mapping[str, Any]) -> int:
+        free = account["granted"] - account["held"] - account["spent"] - account["overrun"]
+        paused = account["blocked_until"] is not None and account["blocked_until"] > now
+        return int(paused) + int(free < account["need"])
+
+    keys: dict[str, list[dict[str, Any]]] = {}
+    for account in accounts:
+        keys.setdefault(account["subject"], []).append(account)
+    return min(keys.values(), key=lambda key: sum(map(in_the_way, key)), default=[])
+
+
 def _any_key(product: str, key: str) -> str:
     try:
         return Key.parse(key)
@@ -71,7 +85,11 @@ async def _look(db: Db, product: str, key: str) -> Facts:
         about=about,
         demand=demand,
         needs=await rows("list_needs", about["id"]) if about["id"] is not None else [],
-        accounts=await rows("inspect_accounts", about["provider"], call_bytes) if about["provider"] else [],
+        accounts=(
+            roomiest(await rows("inspect_accounts", about["provider"], call_bytes), about["now"])
+            if about["provider"]
+            else []
+        ),
         queue=queue,
         seats=await rows("inspect_seats", product, job_class),
         workers=await rows("list_workers"),

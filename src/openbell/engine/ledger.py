@@ -7,7 +7,7 @@ database functions ``reserve`` and ``settle``, under a constraint that no code c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -33,7 +33,7 @@ class Limit:
     that no stretch of that length ever holds more than ``granted``, wherever it begins. ``grain`` rounds the ends up,
     which keeps long windows small. With ``closes="charge"`` what was taken stays taken; ``calendar`` gives every day,
     week or month of ``zone`` an account of its own. ``floors`` says by job class what less urgent classes leave free
-    for it.
+    for it. Where a provider has several keys, ``credential`` names the key whose limit it is, ``key_of`` the provider.
     """
 
     subject: str
@@ -46,6 +46,8 @@ class Limit:
     calendar: Calendar | None = None
     zone: str = "UTC"
     floors: Mapping[str, int] = field(default_factory=dict)
+    credential: str | None = None
+    key_of: str | None = None
 
     def __post_init__(self) -> None:
         _whole(self.granted, f"the limit {self.name}")
@@ -109,17 +111,46 @@ async def ensure_account(db: Db, limit: Limit) -> Account:
         floors,
         limit.calendar,
         limit.zone,
+        limit.credential,
+        limit.key_of,
     )
     assert row is not None
     return Account(row["id"], limit, row["period"])
 
 
+def by_key(limits: Sequence[Limit], credentials: Sequence[str]) -> list[Limit]:
+    """The limits of a provider for each of its keys, which are told apart by name: ``k1``, ``k2``.
+
+    The first key keeps the accounts that the provider has had with one key, and their history with them.
+    """
+    return [
+        replace(
+            limit,
+            subject=limit.subject if n == 0 else f"{limit.subject}.{credential}",
+            credential=credential,
+            key_of=limit.subject,
+        )
+        for n, credential in enumerate(credentials)
+        for limit in limits
+    ]
+
+
 async def ensure_accounts(db: Db, limits: Sequence[Limit]) -> dict[str, list[Account]]:
-    """The accounts of all these limits, by subject."""
+    """The accounts of all these limits, by subject. Keys that these providers had before are theirs no longer."""
+    providers = sorted({limit.key_of or limit.subject for limit in limits})
+    await db.execute(SQL.get("forget_keys"), providers, sorted({limit.subject for limit in limits}))
     accounts: dict[str, list[Account]] = {}
     for limit in limits:
         accounts.setdefault(limit.subject, []).append(await ensure_account(db, limit))
     return accounts
+
+
+def keys_of(provider: str, accounts: Mapping[str, list[Account]]) -> list[list[Account]]:
+    """The accounts of a provider, one list for each of its keys; one list, empty where there are none, without keys."""
+    own = [accounts.get(provider, [])]
+    return own + [
+        theirs for subject, theirs in accounts.items() if subject != provider and theirs[0].limit.key_of == provider
+    ]
 
 
 def legs(provider: str, accounts: Sequence[Account], amounts: Mapping[str, int]) -> list[tuple[int, int]]:
@@ -128,7 +159,7 @@ def legs(provider: str, accounts: Sequence[Account], amounts: Mapping[str, int])
 
     Empty, which the ledger refuses, when a resource that is paid for has no account: a missing limit blocks.
     """
-    kept = {account.resource for account in accounts if account.limit.subject == provider}
+    kept = {account.resource for account in accounts if provider in (account.limit.subject, account.limit.key_of)}
     if any(resource in MONEY and amount > 0 and resource not in kept for resource, amount in amounts.items()):
         return []
     return [

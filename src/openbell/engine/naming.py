@@ -28,7 +28,10 @@ TYPED: Mapping[str, str] = {"usd_micro": "usd"}
 
 
 def subject_name(subject: str) -> str:
-    """Whose account it is; who has no name of their own is called as they are."""
+    """Whose account it is: ``FMP``, ``FMP key k2``; who has no name of their own is called as they are."""
+    provider, dot, key = subject.rpartition(".")
+    if dot and provider in SUBJECTS:
+        return f"{SUBJECTS[provider]} key {key}"
     return SUBJECTS.get(subject, subject)
 
 

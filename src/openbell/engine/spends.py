@@ -27,6 +27,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 
@@ -47,6 +48,9 @@ SpendEnd = Literal["settled", "unanswered", "released", "refused", "under_way", 
 
 MOST_TURNS = 5
 """How often one reservation follows its accounts into their next period."""
+
+NO_ROOM = ("full", "paused", "reserved")
+"""Verdicts that concern the accounts of one key; the next key may have room."""
 
 MOST_AT_ONCE = 200
 """Reservations of a batch at most. Where so many wait, they are sent while the database is still at the last batch."""
@@ -124,6 +128,7 @@ class Ledger:
     """Reserves spends for a whole process; requests that meet form batches, so that a hot account costs one lock.
 
     ``counters`` counts, as ``unreleased``, holds that could not be given back at once; recovery gives them back later.
+    ``turn`` tells which of a provider's keys is asked first, so that they are used evenly.
     """
 
     def __init__(self, pool: asyncpg.Pool, counters: Counter[str] | None = None) -> None:
@@ -131,6 +136,7 @@ class Ledger:
         self._counters = Counter[str]() if counters is None else counters
         self._combiner: Combiner[Intent, Verdict] = Combiner(self._reserve, most=MOST_AT_ONCE, at_once=2)
         self._abandoned: set[asyncio.Task[None]] = set()
+        self.turn = count()
 
     async def reserve(self, intent: Intent) -> Verdict:
         """Commit the intent and hold all its accounts, or say why not."""
@@ -215,6 +221,8 @@ class Call:
     operation: str
     effect: Effect
     idempotency_key: str | None
+    credential: str | None = None
+    """The name of the key that it is held on, where the provider has several; it must be made with that one."""
     resumed: bool = False
     """Whether this call may have been made before, by a lost attempt: `lookup` asks first, `resend` sends again."""
     provider_ref: str | None = None
@@ -319,6 +327,8 @@ class Spends:
     job_id: int | None
     token: int | None
     on_behalf: str | None = None
+    other_keys: list[list[Account]] = field(default_factory=list)
+    """The accounts of the provider's other keys. A call is held on those of one key."""
     ended: list[Settlement] = field(default_factory=list)
     _under_way: dict[int, Call] = field(default_factory=dict)
 
@@ -356,11 +366,13 @@ class Spends:
         if effect in ("resend", "lookup") and idempotency_key is None:
             raise ValueError(f"{self.provider} {operation}: a call with the effect {effect!r} needs an idempotency key")
         asked_at = monotonic()
-        verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
+        accounts, verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
         assert verdict.spend_id is not None
+        limit = accounts[0].limit
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
         call = Call(
-            verdict.spend_id, operation, effect, idempotency_key, verdict.resumed, verdict.provider_ref, mark,
+            verdict.spend_id, operation, effect, idempotency_key, limit.credential, verdict.resumed,
+            verdict.provider_ref, mark,
             asked_at + timeout.total_seconds() / 2, asked_at + timeout.total_seconds(), self.token, STEP.get(),
         )  # fmt: skip
         self._under_way[call.spend_id] = call
@@ -375,11 +387,12 @@ class Spends:
             call.failed(error)
             if isinstance(error, ProducerError):
                 error.provider = error.provider or self.provider
+                error.subject = error.subject or (limit.subject if limit.key_of else None)
             raise
         finally:
             if self._under_way.pop(call.spend_id, None) is not None:
                 self.ended.append(call.settlement())
-            if any(account.limit.closes == "release" for account in self.accounts):
+            if any(account.limit.closes == "release" for account in accounts):
                 await self.ledger.release_places(call.spend_id)
 
     async def _reserve(
@@ -390,20 +403,53 @@ class Spends:
         window: timedelta | None,
         timeout: timedelta,
         held: Mapping[str, int],
-    ) -> Verdict:
+    ) -> tuple[list[Account], Verdict]:
+        """Held on the accounts of one key: the first in turn that has room. Raises as :meth:`call`."""
+        full: list[tuple[Intent, Verdict]] = []
+        for accounts in self._in_turn(effect):
+            intent, verdict = await self._ask(accounts, operation, effect, idempotency_key, window, timeout, held)
+            if verdict.spend_id is not None:
+                return accounts, verdict
+            if verdict.word not in NO_ROOM:
+                await self._refused(intent, verdict)
+            full.append((intent, verdict))
+        for _, verdict in full:
+            await self._tell_full(verdict)
+        await self._refused(*min(full, key=lambda one: one[1].opens_in))
+        raise AssertionError("a refusal raises")
+
+    def _in_turn(self, effect: Effect) -> list[list[Account]]:
+        """The keys in the order in which they are asked. What may come back as the same call stays with the first: only
+        the key that has made a call can be asked about it.
+        """
+        keys = [self.accounts, *self.other_keys]
+        if len(keys) == 1 or effect != "repeat":
+            return keys[:1]
+        first = next(self.ledger.turn) % len(keys)
+        return keys[first:] + keys[:first]
+
+    async def _ask(
+        self,
+        accounts: list[Account],
+        operation: str,
+        effect: Effect,
+        idempotency_key: str | None,
+        window: timedelta | None,
+        timeout: timedelta,
+        held: Mapping[str, int],
+    ) -> tuple[Intent, Verdict]:
+        """What the ledger says to a hold on these accounts, of the periods that run now."""
         for _ in range(MOST_TURNS):
             intent = Intent(
                 self.job_id, self.token, self.product, self.key, self.provider, operation, self.on_behalf, effect,
-                idempotency_key, window, timeout, held, legs(self.provider, self.accounts, held),
+                idempotency_key, window, timeout, held, legs(self.provider, accounts, held),
             )  # fmt: skip
             verdict = await self.ledger.reserve_or_abandon(intent)
-            if verdict.spend_id is not None:
-                return verdict
             if verdict.word != "turned":
-                await self._refused(intent, verdict)
-            for place, account in enumerate(self.accounts):
+                return intent, verdict
+            for place, account in enumerate(accounts):
                 if account.id == verdict.account_id:
-                    self.accounts[place] = await self.ledger.next_period(account)
+                    accounts[place] = await self.ledger.next_period(account)
         raise Permanent(
             f"{self.provider} {operation}: the period of its accounts ends again and again; are two zones set for one?",
             code="limit_missing",
@@ -459,21 +505,40 @@ class Spends:
 
         A budget that has no room for this call may have some for a cheaper one, so that nobody else waits for it.
         """
-        account = next((a for a in self.accounts if a.id == verdict.account_id), None)
-        ours = account is not None and account.limit.subject == self.provider and account.limit.closes == "age"
         reason = f"the limit of {self._name(verdict)} is used up"
         if verdict.word == "reserved":
             reason = f"what is left of {self._name(verdict)} is kept for more urgent work"
-        gated = ours and verdict.frees_at is not None and verdict.word in ("full", "paused")
-        if gated and verdict.word == "full" and verdict.account_id is not None and verdict.frees_at is not None:
+        raise AccountBlocked(
+            f"Waiting: {reason}.",
+            opens_in=verdict.opens_in,
+            gated=self._is_gated(verdict),
+            keys=bool(self.other_keys),
+        )
+
+    async def _tell_full(self, verdict: Verdict) -> None:
+        """Let the claim know of a window of the provider that is full."""
+        if self._is_gated(verdict) and verdict.word == "full":
+            assert verdict.account_id is not None
+            assert verdict.frees_at is not None
+            reason = f"the limit of {self._name(verdict)} is used up"
             await self.ledger.block(verdict.account_id, verdict.frees_at, reason)
-        raise AccountBlocked(f"Waiting: {reason}.", opens_in=verdict.opens_in, gated=gated)
+
+    def _is_gated(self, verdict: Verdict) -> bool:
+        account = self._account(verdict)
+        ours = account is not None and self.provider in (account.limit.subject, account.limit.key_of)
+        ages = account is not None and account.limit.closes == "age"
+        return ours and ages and verdict.frees_at is not None and verdict.word in ("full", "paused")
+
+    def _account(self, verdict: Verdict) -> Account | None:
+        every = (account for accounts in (self.accounts, *self.other_keys) for account in accounts)
+        return next((account for account in every if account.id == verdict.account_id), None)
 
     def _granted(self, verdict: Verdict) -> int | None:
-        return next((a.limit.granted for a in self.accounts if a.id == verdict.account_id), None)
+        account = self._account(verdict)
+        return account.limit.granted if account else None
 
     def _name(self, verdict: Verdict) -> str:
-        account = next((a for a in self.accounts if a.id == verdict.account_id), None)
+        account = self._account(verdict)
         return account.name if account else self.provider
 
 

@@ -16,6 +16,7 @@ from openbell.providers.llm import Kind, open_models
 from openbell.providers.mail import Mailer
 from openbell.providers.news import GOOGLE, YAHOO, Feed, News, google_search, yahoo_headlines
 from openbell.providers.outbound import Fetcher
+from openbell.providers.pages import Pages, Reader
 from openbell.providers.pageviews import Pageviews
 from openbell.providers.perplexity import Perplexity
 from openbell.providers.scrapfly import Scrapfly
@@ -40,7 +41,8 @@ class Context:
     def fmp(self) -> Fmp:
         """Financial Modeling Prep."""
         pool = self.connections.pool("fmp", lambda s: fmp.open_http(s.base_url, s.key))
-        return Fmp(pool, self.attempt, plan=self.connections.source("fmp").plan or "basic")
+        source = self.connections.source("fmp")
+        return Fmp(pool, self.attempt, plan=source.plan or "basic", keys=source.keys)
 
     @property
     def perplexity(self) -> Perplexity:
@@ -88,6 +90,16 @@ class Context:
     def fetcher(self) -> Fetcher:
         """Addresses from outside, through the one guarded door."""
         return self.connections.fetcher
+
+    @property
+    def pages(self) -> Pages:
+        """Pages of publishers, for nothing."""
+        return Pages(self.fetcher, self.reader, self.attempt)
+
+    @property
+    def reader(self) -> Reader:
+        """What finds the article in a page."""
+        return self.connections.pool("news", lambda _: Reader(), "reader")
 
     @property
     def edgar(self) -> Edgar:

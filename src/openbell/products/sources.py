@@ -10,8 +10,9 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from openbell.engine.errors import Permanent
-from openbell.engine.ledger import Limit
-from openbell.providers import edgar, fmp, google_links, llm, mail, news, pageviews, perplexity, scrapfly
+from openbell.engine.ledger import Limit, by_key
+from openbell.mail.rules import Rules
+from openbell.providers import edgar, fmp, google_links, llm, mail, news, pages, pageviews, perplexity, scrapfly
 from openbell.providers.outbound import Fetcher
 
 
@@ -21,6 +22,8 @@ class Source:
 
     base_url: str
     key: str = field(default="", repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By name, k1, k2, …, where the operator has several; each keeps limits of its own."""
     plan: str = ""
     calls_per_minute: int | None = None
     calls_at_once: int | None = None
@@ -56,7 +59,7 @@ _LIMITS: Mapping[str, Callable[[Source], list[Limit]]] = {
     "scrapfly": lambda source: scrapfly.limits(
         source.plan or "free", calls_per_minute=source.calls_per_minute, at_once=source.calls_at_once
     ),
-    "news": lambda _: [*news.limits(), *google_links.limits()],
+    "news": lambda source: _of_news(source.calls_per_minute),
     "edgar": lambda _: edgar.limits(),
     "wikimedia": lambda _: pageviews.limits(),
 }
@@ -66,9 +69,19 @@ def _of_models(provider: str, source: Source) -> list[Limit]:
     return llm.limits(provider, usd_micro_per_month=source.budget, calls_per_minute=source.calls_per_minute)
 
 
+def _of_news(calls_per_minute: int | None) -> list[Limit]:
+    feeds = news.limits(calls_per_minute) if calls_per_minute else news.limits()
+    return [*feeds, *google_links.limits(), *pages.limits()]
+
+
 def limits_of(sources: Sources) -> list[Limit]:
     """Every limit that a worker with these sources keeps. Without a budget no money may be spent: the limit is 0."""
-    return [limit for name, source in sources.items() if name in _LIMITS for limit in _LIMITS[name](source)]
+    found: list[Limit] = []
+    for name, source in sources.items():
+        if name in _LIMITS:
+            limits = _LIMITS[name](source)
+            found += by_key(limits, list(source.keys)) if source.keys else limits
+    return found
 
 
 class _Pool(Protocol):
@@ -87,10 +100,12 @@ class Connections:
         *,
         contact: str | None = None,
         relay: mail.Relay | None = None,
+        mail_rules: Rules | None = None,
         digest_models: str = "auto",
         digest_cap_micro: int = 2_000_000,
     ) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
+        self.mail = mail_rules or Rules()
         self.digest_models, self.digest_cap_micro = digest_models, digest_cap_micro
         self._pools: dict[str, Any] = {}
         self._fetcher: Fetcher | None = None
@@ -112,6 +127,11 @@ class Connections:
         return self._fetcher
 
     @property
+    def has_relay(self) -> bool:
+        """Whether there is a mail server."""
+        return self._relay is not None
+
+    @property
     def relay(self) -> mail.Relay:
         """The mail server. Raises :class:`Permanent` `not_configured`."""
         if self._relay is None:
@@ -121,7 +141,8 @@ class Connections:
     @property
     def limits(self) -> list[Limit]:
         """Every limit that a worker with these sources keeps."""
-        return limits_of(self.sources) + (mail.limits() if self._relay else [])
+        pace = mail.limits(self.mail.per_minute, mails_per_day=self.mail.per_day) if self._relay else []
+        return limits_of(self.sources) + pace
 
     def pool(self, name: str, open_pool: Callable[[Source], Pool], part: str = "") -> Pool:
         """The pool to a source, opened by ``open_pool`` at first; ``part`` tells several of one source apart."""

@@ -97,7 +97,7 @@ def control_routes(
         Route("/faults", _guarded(faults), methods=["GET", "POST", "DELETE"]),
         Route("/clock", _guarded(clock), methods=["GET", "POST"]),
         Route("/ports", _guarded(ports)),
-        *(Mount(f"/{simulator.name}", app=_Guarded(Router(simulator.control()))) for simulator in simulators),
+        *(Mount(f"/{simulator.name}", app=_Guarded(Router(simulator.control()))) for simulator in (fmp, *simulators)),
     ]
 
 
@@ -115,8 +115,8 @@ def clock_json(house: House, fmp: Fmp) -> dict[str, Any]:
         "position": round(anchor.position_at(house.wall()), 6),
         "day_seconds": anchor.day_seconds,
         "frozen": anchor.frozen,
-        "plan": fmp.meter.plan.name,
-        "calls_per_minute": fmp.meter.plan.calls_per_minute,
+        "plan": fmp.plan.name,
+        "calls_per_minute": fmp.plan.calls_per_minute,
     }
 
 

@@ -9,7 +9,8 @@ with clock as materialized (
     select p.name, p.timeout, p.kind, p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl
     from openbell.product p, clock
     where p.name = any ($1::text[]) and p.enabled
-        and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > clock.t)
+        and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > clock.t
+            and not openbell.has_open_key(p.provider, clock.t))
         and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > clock.t)
 ), picked as (
     select j.id

@@ -11,7 +11,8 @@ from openbell.claim_seated(
     array(
         select p.name from openbell.product p
         where p.name = any ($1::text[]) and p.enabled
-            and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > openbell.now())
+            and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > openbell.now()
+                and not openbell.has_open_key(p.provider, openbell.now()))
             and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > openbell.now())
     ), $2, $3, $4) j
 join openbell.product p on p.name = j.product

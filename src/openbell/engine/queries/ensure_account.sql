@@ -10,9 +10,10 @@ with period as (
         (date_trunc($9, local.t) + ('1 ' || $9)::interval) at time zone $10 as ends_at
     from (select openbell.now() at time zone $10 as t) local
 )
-insert into openbell.account as a (subject, resource, period, closes, span, grain, granted, floors, ends_at)
-select $1, $2, period.name, $4::text::openbell.closing, $5, $6, $7, $8, period.ends_at from period
+insert into openbell.account as a (subject, resource, period, closes, span, grain, granted, floors, ends_at, credential, key_of)
+select $1, $2, period.name, $4::text::openbell.closing, $5, $6, $7, $8, period.ends_at, $11, $12 from period
 on conflict (subject, resource, period) do update
 set granted = greatest(excluded.granted + a.extra, a.held + a.spent), span = excluded.span, grain = excluded.grain, floors = excluded.floors,
+    credential = excluded.credential, key_of = excluded.key_of,
     lowered_to = case when excluded.granted + a.extra < a.held + a.spent then excluded.granted + a.extra end
 returning id, period

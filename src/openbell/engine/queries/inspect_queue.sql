@@ -3,7 +3,8 @@
 with open_product as materialized (
     select p.name from openbell.product p
     where p.enabled
-        and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > openbell.now())
+        and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > openbell.now()
+            and not openbell.has_open_key(p.provider, openbell.now()))
         and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > openbell.now())
 ), front as materialized (
     select j.id, j.product, j.job_class, -j.number as rank, j.worker

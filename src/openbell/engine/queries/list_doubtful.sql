@@ -1,7 +1,7 @@
 -- The latest calls whose outcome is unknown, of a provider ($1) and a job ($2), both optional. Free reads that were cut off need
 -- nobody and are left out, as where doubts are counted.
 select s.id, s.job_id, s.product, s.key, s.provider, s.operation, s.on_behalf, s.effect::text as effect, s.idempotency_key, s.state::text as state,
-    s.outcome, s.intended_at, s.sent_at, s.ended_at, s.resend_until, s.held, s.took, s.cost_micro, s.provider_ref
+    s.outcome, s.intended_at, s.sent_at, s.ended_at, s.resend_until, s.held, s.took, s.cost_micro, s.provider_ref, s.credential
 from openbell.spend s
 where s.state = 'unknown'
     and (s.effect <> 'repeat' or exists (select 1 from openbell.hold h where h.spend_id = s.id and h.amount > 0))

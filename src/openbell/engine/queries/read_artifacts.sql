@@ -18,6 +18,7 @@ left join openbell.cooldown c on c.product = u.product and c.key = u.key
 left join lateral (
     select x.until as blocked_until, x.reason as blocked_reason from (
         select t.blocked_until as until, t.blocked_reason as reason from openbell.account t where t.subject = p.provider
+            and not openbell.has_open_key(p.provider, openbell.now())
         union all
         select r.open_until, 'the breaker of ' || r.provider || ': ' || r.reason from openbell.breaker r where r.provider = p.provider and r.operation = ''
     ) x

@@ -1,7 +1,7 @@
--- End the pauses of all accounts of $1, and write that into the audit log for $2 with the reason $3; how many there were.
+-- End the pauses of all accounts of $1, those of all its keys, and write that into the audit log for $2 with the reason $3; how many there were.
 with paused as (
     select a.id, a.subject, a.resource, a.period, a.blocked_until, a.blocked_reason
-    from openbell.account a where a.subject = $1 and a.blocked_until > (select openbell.now())
+    from openbell.account a where (a.subject = $1 or a.key_of = $1) and a.blocked_until > (select openbell.now())
     for update
 ), resumed as (
     update openbell.account a set blocked_until = null, blocked_reason = null from paused p where a.id = p.id

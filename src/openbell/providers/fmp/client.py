@@ -39,11 +39,20 @@ class Client:
     """The service as one attempt may use it: each call is a spend, and its source is cited on the result.
 
     ``plan`` is what the operator pays for: a ``limit`` beyond it is lowered, and the rows say so (``cut``). Where no
-    plan is given nothing is lowered, and the service refuses with `parameter_not_in_plan`.
+    plan is given nothing is lowered, and the service refuses with `parameter_not_in_plan`. ``keys`` are those of an
+    operator who has several, by name; the ledger says with which of them a call is made.
     """
 
-    def __init__(self, http: httpx.AsyncClient, attempt: Attempt, *, plan: str | None = None) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        attempt: Attempt,
+        *,
+        plan: str | None = None,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
         self._http, self._attempt, self._plan = http, attempt, plan
+        self._keys = keys or {}
 
     async def get(self, path: str, params: Mapping[str, str], *, about: int) -> Rows:
         """The rows of one GET, at least one. ``about`` is how many bytes to hold for it.
@@ -63,8 +72,9 @@ class Client:
         self, path: str, params: Mapping[str, str], about: int, read: _Read, most_bytes: int, timeout: timedelta
     ) -> Rows:
         async with self._attempt.spends("fmp").call(path, bytes=about, timeout=timeout) as call:
+            headers = {"apikey": self._keys[call.credential]} if call.credential is not None else None
             answer = await wire.exchange(
-                self._http, call, "GET", path, name="FMP", params=params, most_bytes=most_bytes
+                self._http, call, "GET", path, name="FMP", params=params, headers=headers, most_bytes=most_bytes
             )
             if len(answer.body) > AT_ONCE:
                 rows = await asyncio.to_thread(read, answer.status, answer.body)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from openbell.sandbox.companies import COMPANIES
 from openbell.sandbox.fmp import refusals
@@ -21,6 +27,7 @@ from openbell.sandbox.simulator import LABEL, Answer, Call, Simulator
 
 BATCH_SYMBOLS_MAX = 1_000
 RANKS = {name: rank for rank, name in enumerate(PLANS)}  # each plan reaches what those before it reach
+_FURTHER = re.compile(r"-([2-9]|1\d|20)$")
 PERIODS_OF_ALL = frozenset(("", "annual", "FY"))
 
 REFUSALS: Mapping[str, Refusal] = {
@@ -39,7 +46,14 @@ ROW_KINDS = frozenset(("empty", "truncate", "nulls", "older"))
 
 
 class Fmp(Simulator):
-    """Everything below /stable/, and the 404 for what is nobody's."""
+    """Everything below /stable/, and the 404 for what is nobody's.
+
+    Beside the sandbox's key there are more: with `-2`, `-3` and so on behind it. The plan counts for each key by
+    itself, and a key can be revoked:
+
+        GET  /_control/fmp/keys                               the calls of each key that was used, and whether it holds
+        POST /_control/fmp/keys {"revoke": KEY}               or {"restore": KEY}
+    """
 
     name = "fmp"
     mount = "/stable"
@@ -48,7 +62,10 @@ class Fmp(Simulator):
     def __init__(self, house: House, plan: Plan) -> None:
         super().__init__(house)
         self.market = house.market
-        self.meter = Meter(plan)
+        self.plan = plan
+        self._meters: dict[str, Meter] = {}
+        self._used: dict[str, Counter[str]] = {}
+        self._revoked: set[str] = set()
         for path in TABLE:
             self.on("GET", path, self.ask)
 
@@ -58,7 +75,8 @@ class Fmp(Simulator):
             raise refused(refusals.LEGACY)
         if call.method != "GET" or not call.entry.path.startswith(f"{self.mount}/"):
             raise refused(refusals.NOT_FOUND)
-        if not self.house.knows(call.headers.get("apikey") or call.params.get("apikey", "")):
+        key = _key_of(call)
+        if not self.house.knows(_FURTHER.sub("", key)) or key in self._revoked:
             raise refused(refusals.UNAUTHORIZED)
 
     def subjects(self, call: Call) -> list[str]:
@@ -73,7 +91,25 @@ class Fmp(Simulator):
         """The plan counts the bytes of what it is charged for."""
         super().answered(call, answer)
         if call.entry.billed:
-            self.meter.add_bytes(self.house.wall(), answer.length)
+            self._meter(call).add_bytes(self.house.wall(), answer.length)
+
+    def control(self) -> Sequence[BaseRoute]:
+        """The keys."""
+        return [Route("/keys", self._keys, methods=["GET", "POST"])]
+
+    async def _keys(self, request: Request) -> Response:
+        if request.method == "POST":
+            said = await request.json()
+            self._revoked |= {said["revoke"]} if "revoke" in said else set()
+            self._revoked -= {said["restore"]} if "restore" in said else set()
+        keys = {
+            key: {"calls": used["calls"], "refused": used["refused"], "revoked": key in self._revoked}
+            for key, used in self._used.items()
+        }
+        return JSONResponse({"keys": keys})
+
+    def _meter(self, call: Call) -> Meter:
+        return self._meters.setdefault(_key_of(call), Meter(self.plan))
 
     async def ask(self, call: Call) -> Answer:
         """Rows, or a refusal."""
@@ -86,13 +122,15 @@ class Fmp(Simulator):
         return self._data(call)
 
     def _charge(self, call: Call) -> None:
-        refusal = self.meter.admit(self.house.wall())
+        used = self._used.setdefault(_key_of(call), Counter())
+        refusal = self._meter(call).admit(self.house.wall())
+        used["calls" if refusal is None else "refused"] += 1
         if refusal is not None:
             raise refused(refusal)
         call.bill(calls=1)
 
     def _check_plan(self, call: Call) -> None:
-        plan, params = self.meter.plan, call.params
+        plan, params = self.plan, call.params
         rank = RANKS[plan.name]
         if rank < RANKS[TABLE[call.path].plan]:
             raise refused(refusals.RESTRICTED_ENDPOINT)
@@ -141,7 +179,7 @@ class Fmp(Simulator):
             path=call.path,
             symbol=symbol,
             params=call.params,
-            years=self.meter.plan.history_years,
+            years=self.plan.history_years,
         )
 
     def _touched(self, call: Call, ask: Ask) -> Iterable[Row]:
@@ -158,6 +196,10 @@ class Fmp(Simulator):
         if fault.kind == "empty":
             return [row for row, hit in marked if not hit]
         return [_blank(row) if hit else row for row, hit in marked]
+
+
+def _key_of(call: Call) -> str:
+    return call.headers.get("apikey") or call.params.get("apikey", "")
 
 
 def _blank(row: Row) -> Row:

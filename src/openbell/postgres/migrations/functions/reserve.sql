@@ -31,6 +31,7 @@ declare
     v_now timestamptz;
     v_plain boolean := not exists (select 1 from unnest(p_idempotency_key) as u (key) where u.key is not null);
     v_ids bigint[];
+    v_named boolean;
 begin
     -- A rescue must not take a job while a spend is being made for it: it would see none and let the call be made twice.
     perform 1 from openbell.job j where j.id = any (p_job) order by j.id for key share;
@@ -56,12 +57,17 @@ begin
             where a.id is null or a.ends_at <= v_now or a.blocked_until > v_now or a.floors <> '{}'
                 or s.amount > least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun)
     then
+        v_named := exists (select 1 from openbell.account a where a.id = any (p_leg_account) and a.credential is not null);
         v_ids := array(select nextval('openbell.spend_id_seq') from generate_series(1, cardinality(p_provider)));
         insert into openbell.spend (
-            id, job_id, token, product, key, provider, operation, on_behalf, effect, resend_until, timeout, intended_at, tried_at, held)
+            id, job_id, token, product, key, provider, operation, on_behalf, effect, resend_until, timeout, intended_at, tried_at, held,
+            credential)
         overriding system value
         select v_ids[u.n], u.job, u.token, u.product, u.key, u.provider, u.operation, u.on_behalf,
-            u.effect::openbell.effect, v_now + u.resend_for, u.timeout, v_now, v_now, u.held
+            u.effect::openbell.effect, v_now + u.resend_for, u.timeout, v_now, v_now, u.held,
+            case when v_named then (
+                select max(a.credential) from unnest(p_leg_request, p_leg_account) as l (request, account)
+                join openbell.account a on a.id = l.account where l.request = u.n) end
         from unnest(p_job, p_token, p_product, p_key, p_provider, p_operation, p_on_behalf, p_effect, p_window, p_timeout, p_held)
             with ordinality as u (job, token, product, key, provider, operation, on_behalf, effect, resend_for, timeout, held, n);
         insert into openbell.hold (spend_id, account_id, amount)
@@ -143,10 +149,12 @@ begin
         from judged join asked on asked.n = judged.n
     ), intent as (
         insert into openbell.spend (
-            id, job_id, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_until, timeout, intended_at, tried_at, held)
+            id, job_id, token, product, key, provider, operation, on_behalf, effect, idempotency_key, resend_until, timeout, intended_at, tried_at, held,
+            credential)
         overriding system value
         select numbered.sid, asked.job, asked.token, asked.product, asked.key, asked.provider, asked.operation, asked.on_behalf,
-            asked.effect::openbell.effect, asked.idempotency_key, v_now + asked.resend_for, asked.timeout, v_now, v_now, asked.held
+            asked.effect::openbell.effect, asked.idempotency_key, v_now + asked.resend_for, asked.timeout, v_now, v_now, asked.held,
+            (select max(a.credential) from leg join openbell.account a on a.id = leg.account where leg.n = asked.n)
         from numbered join asked on asked.n = numbered.n where numbered.sid is not null and numbered.earlier is null
     ), again as (
         update openbell.spend s
