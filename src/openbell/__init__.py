@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openbell.engine.errors import NothingKnown, Permanent, RateLimited, Transient
     from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
     from openbell.engine.schedules import schedule
+    from openbell.forecasting import forecast
     from openbell.products.context import Context
     from openbell.products.keys import Symbol
 
@@ -22,6 +23,7 @@ _HOMES = {
     "openbell.engine.errors": ("NothingKnown", "Permanent", "RateLimited", "Transient"),
     "openbell.engine.registry": ("Calls", "days", "hours", "minutes", "product", "seconds"),
     "openbell.engine.schedules": ("schedule",),
+    "openbell.forecasting": ("forecast",),
     "openbell.products.context": ("Context",),
     "openbell.products.keys": ("Symbol",),
 }
@@ -37,6 +39,7 @@ __all__ = [
     "Symbol",
     "Transient",
     "days",
+    "forecast",
     "hours",
     "minutes",
     "product",
