@@ -19,10 +19,12 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelMessage, NativeOutput, RunUsage, ToolOutput, UsageLimits, capture_run_messages
+from pydantic_ai.capabilities import NativeTool
 from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel, OpenAIResponsesModelSettings
+from pydantic_ai.native_tools import WebSearchTool
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
@@ -163,6 +165,7 @@ class Llm:
         temperature: float | None = None,
         hold_micro: int | None = None,
         timeout_s: float = 120.0,
+        search: bool = False,
     ) -> Reply[T]:
         """The answer of ``model``, in the form of ``output``.
 
@@ -171,6 +174,8 @@ class Llm:
         ``hold_micro`` says it where no price is known. With the effect `never` a question whose answer was lost is not
         asked again; keep the answer by making this a step. ``key`` makes that hold across jobs. With `lookup` and a
         ``key`` it is not asked again either, but the job goes on: `answer_lost`, and what it may have cost stays held.
+
+        With ``search`` the model may look things up on the web, where the provider has that; hold enough for it.
 
         Raises :class:`Permanent` with `invalid_output`, `output_cut_off`, `prompt_too_long`, `unknown_model`,
         `price_unknown`, …, :class:`ProviderStopped` with `bad_key` or `account_exhausted`, :class:`RateLimited`,
@@ -202,6 +207,7 @@ class Llm:
                 output_type=ToolOutput(output) if way == "tool" else NativeOutput(output),
                 instructions=instructions,
                 retries=tries - 1,
+                capabilities=[NativeTool(WebSearchTool(optional=True))] if search else None,
             )
             settings = ModelSettings(max_tokens=max_tokens, request_timeout=timeout_s)
             if temperature is not None:
