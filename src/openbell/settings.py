@@ -74,8 +74,8 @@ def _base_url(provider: str, name: str) -> Any:
     return Field(HOMES[provider], description=f"where {name} answers", pattern=r"^https?://[^\s/]+")
 
 
-def _dollars(name: str) -> Any:
-    about = f"dollars that may be spent with {name} in a calendar month; without it nothing is"
+def _dollars(name: str, period: str = "month") -> Any:
+    about = f"dollars that may be spent with {name} in a calendar {period}; without it nothing is"
     return Field(None, ge=0, le=1_000_000, max_digits=12, decimal_places=6, description=about)
 
 
@@ -124,6 +124,26 @@ class Settings(BaseModel):
     gemini_base_url: str = _base_url("gemini", "Gemini, in the form of OpenAI's chat")
     gemini_calls_per_minute: int | None = _calls_per_minute("50")
     gemini_usd_per_month: Decimal | None = _dollars("Gemini")
+    enable_weekly_picks_generation: bool = Field(
+        default=False, description="the switch of all paid generation of weekly picks"
+    )
+    picks_usd_per_week: Decimal | None = _dollars("weekly picks", "week")
+    picks_usd_per_edition: Decimal = Field(
+        Decimal(5), gt=0, le=1_000, decimal_places=6, description="dollars that are held for one edition of picks"
+    )
+    picks_provider: Literal["perplexity", "anthropic", "openai"] = Field(
+        "perplexity", description="who writes weekly picks"
+    )
+    picks_model: str | None = Field(None, description="a model of theirs, instead of the effort", max_length=100)
+    picks_effort: str = Field(
+        "medium@2026-10-16.0",
+        description="a pinned effort of Perplexity's such as medium@2026-10-16.0",
+        pattern=r"^(fast|low|medium|high|xhigh)@\d{4}-\d{2}-\d{2}\.\d+$",
+    )
+    picks_per_batch: int = Field(100, ge=1, le=1_000, description="editions in one batch of the weekly run")
+    cron_secret: SecretStr | None = Field(
+        None, description="at least 16 letters, the bearer token of outside schedulers", min_length=16
+    )
     digest_models: str = Field(
         "auto",
         description=(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from openbell.mail.rules import Rules
+    from openbell.products.picks.config import PicksConfig
     from openbell.products.sources import Connections, Source
     from openbell.providers.mail import Dkim, Relay
     from openbell.settings import Settings
@@ -80,7 +81,23 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
         relay=relay,
         mail_rules=mail_rules_of(settings),
         digest_models=settings.digest_models,
+        picks=picks_of(settings),
         digest_cap_micro=int(settings.digest_usd_max * 1_000_000),
+    )
+
+
+def picks_of(settings: Settings) -> PicksConfig:
+    """What the operator decides about weekly picks."""
+    from openbell.products.picks.config import PicksConfig
+
+    return PicksConfig(
+        enabled=settings.enable_weekly_picks_generation,
+        budget=int((settings.picks_usd_per_week or 0) * 1_000_000),
+        provider=settings.picks_provider,
+        model=settings.picks_model,
+        effort=settings.picks_effort,
+        hold=int(settings.picks_usd_per_edition * 1_000_000),
+        members=settings.picks_per_batch,
     )
 
 

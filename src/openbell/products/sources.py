@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from openbell.engine.errors import Permanent
 from openbell.engine.ledger import Limit, by_key
 from openbell.mail.rules import Rules
+from openbell.products.picks.config import PicksConfig
 from openbell.providers import edgar, fmp, google_links, llm, mail, news, pages, pageviews, perplexity, scrapfly
 from openbell.providers.outbound import Fetcher
 
@@ -101,12 +102,14 @@ class Connections:
         contact: str | None = None,
         relay: mail.Relay | None = None,
         mail_rules: Rules | None = None,
+        picks: PicksConfig | None = None,
         digest_models: str = "auto",
         digest_cap_micro: int = 2_000_000,
     ) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
         self.mail = mail_rules or Rules()
         self.digest_models, self.digest_cap_micro = digest_models, digest_cap_micro
+        self.picks = picks or PicksConfig()
         self._pools: dict[str, Any] = {}
         self._fetcher: Fetcher | None = None
 
