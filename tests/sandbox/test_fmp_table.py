@@ -117,7 +117,7 @@ QUESTIONS: dict[str, tuple[int, Question]] = {
     "news/press-releases": (5, lambda c: c.intelligence.get_press_releases_by_symbol("AAPL", limit=5)),
     "news/press-releases-latest": (20, lambda c: c.intelligence.get_press_releases()),
     "eod-bulk": (505, lambda c: c.batch.get_eod_bulk(LAST)),
-    "profile-bulk": (5, lambda c: c.batch.get_profile_bulk("2")),
+    "profile-bulk": (5, lambda c: c.batch.get_profile_bulk("5")),
     "ratios-ttm-bulk": (505, lambda c: c.batch.get_ratios_ttm_bulk()),
     "key-metrics-ttm-bulk": (505, lambda c: c.batch.get_key_metrics_ttm_bulk()),
     "income-statement-bulk": (505, lambda c: c.batch.get_income_statement_bulk(2011, "FY")),
