@@ -27,7 +27,7 @@ ACTS: Mapping[Act, tuple[tuple[str, ...], str]] = {
     "release": (("held",), "ready"),
     "cancel": (("ready", "held"), "cancelled"),
     "undo": (("cancelled",), "was"),
-    "send-now": (("ready", "held"), "ready"),
+    "send-now": (("ready", "held", "failed", "unknown"), "ready"),
 }
 """By act: the states in which it may be done, and the one that follows; `was` is the one before it was cancelled."""
 
@@ -35,7 +35,9 @@ ACTS: Mapping[Act, tuple[tuple[str, ...], str]] = {
 async def act(db: asyncpg.Pool, name: Act, ids: Sequence[int], *, actor: str) -> list[int]:
     """Do this to deliveries; the ids of those that it was done to, the others have moved on. Raises :class:`MailError`.
 
-    `undo` brings back what was cancelled and has not expired; `send-now` does not wait for its time, nor for approval.
+    `undo` brings back what was cancelled and has not expired; `send-now` does not wait for its time, nor for approval,
+    and tries once more what has failed. What may have left already is sent again only after its spend has been resolved
+    as never happened: the ledger refuses it before.
     """
     if name not in ACTS:
         raise MailError(f"There is no {name!r}; what can be done is {', '.join(ACTS)}.")
@@ -50,8 +52,7 @@ async def act(db: asyncpg.Pool, name: Act, ids: Sequence[int], *, actor: str) ->
 
 async def stop_kind(db: Db, kind: str, artifact: str, note: str, *, actor: str) -> int:
     """Hold everything of one kind that waits and tells the same artifact; how many there were. Audited."""
-    count = int(await db.fetchval(SQL.get("hold_campaign"), kind, artifact, note, actor))
-    return count
+    return int(await db.fetchval(SQL.get("hold_campaign"), kind, artifact, note, actor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ async def read_switch(db: Db) -> Switch:
     found: dict[str, Any] | None = await db.fetchval(SQL.get("read_switch"))
     if not found:
         return Switch(stopped=False)
-    return Switch(True, datetime.fromisoformat(found["at"]), found["actor"], found["reason"])
+    return Switch(stopped=True, at=datetime.fromisoformat(found["at"]), actor=found["actor"], reason=found["reason"])
 
 
 async def stop_all(db: Db, *, reason: str, actor: str) -> None:

@@ -129,6 +129,8 @@ async def queue_all(
     people, addresses = [one for one, _ in to], [one for _, one in to]
     if 0 in people:
         raise MailError("The local operator has no address; sign in as an admin to get mail.")
+    if None in people and (found.list or found.link or found.to == "admins"):
+        raise MailError(f"A mail of the kind {kind} goes to a person who is here, not to a bare address.")
     if isinstance(db, asyncpg.Pool):
         async with db.acquire() as conn:
             return await _queue(
@@ -137,7 +139,7 @@ async def queue_all(
     return await _queue(db, found, letter, named, version, people, addresses, send_at, expires_at, ticker, held)
 
 
-async def _queue(  # noqa: PLR0913 - the columns of a row
+async def _queue(
     db: asyncpg.Connection | PoolConnectionProxy,
     kind: Kind,
     letter: Letter,

@@ -87,7 +87,7 @@ def environment(package: str = "openbell.mail") -> jinja2.Environment:
     folders = dict.fromkeys((package, "openbell.mail"))
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader([str(files(one).joinpath("templates")) for one in folders]),
-        autoescape=lambda name: name is None or not name.endswith(".txt"),
+        autoescape=jinja2.select_autoescape(("html",), default_for_string=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,8 +1,8 @@
-"""The people we serve: who they are, what they agreed to, what they follow, what they may ask for, and how they sign in."""
+"""The people we serve: who they are, what they agreed to and follow, what they may ask for, how they sign in."""
 
-from openbell.people.addresses import InvalidAddress, normalise
+from openbell.people.addresses import normalise
 from openbell.people.consents import consent, consents_of, wants
-from openbell.people.errors import FollowRefused, PeopleError, UnknownPerson
+from openbell.people.errors import FollowRefused, InvalidAddress, PeopleError, UnknownPerson
 from openbell.people.follows import follow, followers, tickers_of, unfollow
 from openbell.people.person import (
     LOCAL_OPERATOR,

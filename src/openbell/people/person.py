@@ -21,6 +21,7 @@ Role = Literal["subscriber", "admin"]
 Plan = Literal["free", "premium", "professional"]
 
 MOST_LISTED = 500
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 SIGN_UPS = ("open", "approve")
 """Whether who has confirmed an address is in, or waits until an operator approves."""
 
@@ -36,8 +37,8 @@ class Person:
     state: State
     zone: str
     plan: Plan
-    created_at: datetime = datetime.min.replace(tzinfo=UTC)
-    state_at: datetime = datetime.min.replace(tzinfo=UTC)
+    created_at: datetime = LONG_AGO
+    state_at: datetime = LONG_AGO
     confirmed_at: datetime | None = None
     approved_at: datetime | None = None
     erased_at: datetime | None = None
@@ -69,6 +70,7 @@ LOCAL_OPERATOR = Person(0, "", "local operator", "admin", "active", "UTC", "prof
 
 
 def made(row: asyncpg.Record | None) -> Person | None:
+    """The person of a row with all columns."""
     if row is None:
         return None
     told = dict(row)
@@ -159,7 +161,7 @@ def check_zone(zone: str) -> None:
         raise PeopleError(f"There is no time zone {zone[:60]!r}; one is America/New_York.") from None
 
 
-async def move(db: asyncpg.Pool | asyncpg.Connection, person_id: int, event: Event, *, actor: str) -> Person:
+async def move(db: Db, person_id: int, event: Event, *, actor: str) -> Person:
     """One step of the state table, under the person's lock; audited. A step that changes nothing is none.
 
     Raises :class:`UnknownPerson`, and :class:`StateRefused` where the table has no such step.

@@ -8,10 +8,11 @@ from typing import Literal
 State = Literal["pending", "active", "paused", "blocked", "left"]
 Event = Literal["confirm", "approve", "pause", "resume", "block", "unblock", "leave"]
 
-ENTER = "enter"
+Enter = Literal["enter"]
+ENTER: Enter = "enter"
 """Stands for `active` where all that is asked for has been given, else for `pending`."""
 
-TABLE: Mapping[tuple[State, Event], State | Literal["enter"]] = {
+TABLE: Mapping[tuple[State, Event], State | Enter] = {
     ("pending", "confirm"): ENTER,
     ("pending", "approve"): ENTER,
     ("pending", "block"): "blocked",
@@ -32,7 +33,7 @@ TABLE: Mapping[tuple[State, Event], State | Literal["enter"]] = {
     ("left", "block"): "blocked",
     ("left", "leave"): "left",
 }
-"""What is not here is refused. Only the person leaves and comes back: an operator can neither keep nor fetch anybody."""
+"""What is not here is refused. Only the person leaves and comes back: an operator can neither keep nor fetch them."""
 
 BY_OPERATOR: frozenset[Event] = frozenset({"approve", "pause", "resume", "block", "unblock"})
 BY_PERSON: frozenset[Event] = frozenset({"confirm", "pause", "resume", "leave"})
@@ -44,6 +45,6 @@ def step(state: State, event: Event, *, confirmed: bool, approved: bool, asks_ap
     ``confirmed`` and ``approved`` tell what holds after the event. Nobody is active whose address is not confirmed.
     """
     found = TABLE.get((state, event))
-    if found != ENTER:
-        return found  # type: ignore[return-value]
+    if found != "enter":
+        return found
     return "active" if confirmed and (approved or not asks_approval) else "pending"

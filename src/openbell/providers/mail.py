@@ -15,7 +15,7 @@ import copy
 import logging
 import re
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -29,7 +29,7 @@ from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPS
 
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import Permanent, ProducerError, ProviderStopped, Transient
-from openbell.engine.ledger import Limit
+from openbell.engine.ledger import Account, Limit
 from openbell.engine.spends import Call
 from openbell.providers.mail_answers import STOP_PAUSE, AddressRefused, Stage, judge
 
@@ -54,16 +54,25 @@ _SIGNED = frozenset(
 )  # fmt: skip
 
 
-def limits(mails_per_minute: int = 30, at_once: int = 4) -> list[Limit]:
+def limits(mails_per_minute: int = 30, at_once: int = 4, mails_per_day: int | None = None) -> list[Limit]:
     """How fast mail leaves, all of it together, and how many conversations there are at a time.
 
     Every receiver has its own figures and tells none; these are modest. A pause that a server asks for is kept by the
     second account.
     """
-    return [
+    kept = [
         Limit("smtp", "mails", "minute", mails_per_minute, span=timedelta(minutes=1)),
         Limit("smtp", "calls", "at once", at_once, closes="release"),
     ]
+    if mails_per_day is not None:
+        grain = timedelta(minutes=15)
+        kept.append(Limit("smtp", "mails", "day", mails_per_day, span=timedelta(days=1), grain=grain))
+    return kept
+
+
+def domain_limit(domain: str, mails_per_minute: int) -> Limit:
+    """How fast mail leaves for the addresses of one domain. It blocks no other mail, so it has a subject of its own."""
+    return Limit(f"smtp {domain}"[:100], "mails", "minute", mails_per_minute, span=timedelta(minutes=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +94,8 @@ class Dkim:
 class Relay:
     """The server that mail is handed to, and how. No connection is kept.
 
-    With ``dry_run_to`` every mail goes to that address instead. Raises ``ValueError`` for a password that would travel
-    unencrypted to another machine.
+    With ``dry_run_to`` every mail goes to that address instead; with ``only`` no other addresses (in lower case) are
+    ever named to the server. Raises ``ValueError`` for a password that would travel unencrypted to another machine.
     """
 
     host: str
@@ -96,6 +105,7 @@ class Relay:
     password: str | None = field(default=None, repr=False)
     hello: str | None = None
     dry_run_to: str | None = None
+    only: frozenset[str] | None = field(default=None, repr=False)
     dkim: Dkim | None = None
     trust: ssl.SSLContext | None = field(default=None, repr=False)
 
@@ -122,14 +132,25 @@ class Mailer:
     def __init__(self, relay: Relay, attempt: Attempt) -> None:
         self._relay, self._attempt = relay, attempt
 
-    async def send(self, message: EmailMessage, *, to: str, sender: str) -> Accepted:
+    async def send(
+        self,
+        message: EmailMessage,
+        *,
+        to: str,
+        sender: str,
+        last_look: Callable[[], Awaitable[None]] | None = None,
+        accounts: Sequence[Account] = (),
+    ) -> Accepted:
         """Hand over one message to one recipient. ``sender`` is the envelope's, where bounces go.
+
+        ``last_look`` is awaited right before the content leaves; when it raises, nothing has left. ``accounts`` are
+        kept besides those of all mail.
 
         The message has its Message-ID, the same whenever it is sent to this recipient and different for others: a mail
         whose Message-ID has left once is never sent again. Raises what :func:`judge` makes of a refusal,
-        :class:`AddressRefused` `address_invalid`, :class:`Transient` `unreachable` and `broken` (nothing has left),
-        :class:`ProviderStopped` `bad_certificate`, `no_encryption`, `no_login`, and :class:`Permanent`
-        `outcome_unknown` when it may have been sent.
+        :class:`AddressRefused` `address_invalid` and `not_allowed`, :class:`Transient` `unreachable` and `broken`
+        (nothing has left), :class:`ProviderStopped` `bad_certificate`, `no_encryption`, `no_login`, and
+        :class:`Permanent` `outcome_unknown` when it may have been sent.
         """
         recipient = self._relay.dry_run_to or to
         for address in (to, sender):
@@ -137,13 +158,17 @@ class Mailer:
                 raise AddressRefused(
                     f"{address[:100]!r} is no address that mail can be sent to.", code="address_invalid"
                 )
+        if self._relay.only is not None and recipient.lower() not in {*self._relay.only, self._relay.dry_run_to}:
+            raise AddressRefused("Mail may leave for listed addresses only, and this is none.", code="not_allowed")
         message_id, content = await asyncio.to_thread(compose, message, self._relay, to)
         key = f"dry run {message_id}" if self._relay.dry_run_to else message_id
         spends = self._attempt.spends("smtp")
+        known = {account.id for account in spends.accounts}
+        spends.accounts = [*spends.accounts, *(account for account in accounts if account.id not in known)]
         async with spends.call(
             "send", effect="never", idempotency_key=key, timeout=TIMEOUT, slow=TIMEOUT, mails=1
         ) as call:
-            answer = await _Conversation(self._relay, call, sender, recipient).send(content)
+            answer = await _Conversation(self._relay, call, sender, recipient).send(content, last_look)
         self._attempt.cite(provider="smtp", operation="send", host=f"{self._relay.host}:{self._relay.port}")
         return Accepted(message_id, recipient, queue_id(answer), answer)
 
@@ -206,10 +231,12 @@ class _Conversation:
             tls_context=relay.trust,
         )
 
-    async def send(self, content: bytes) -> str:
+    async def send(self, content: bytes, last_look: Callable[[], Awaitable[None]] | None = None) -> str:
         """The server's words when it has accepted the content."""
         try:
             await self._judged(self._prepare())
+            if last_look is not None:
+                await last_look()
             await self._call.sending()
             answer = await self._judged(self._hand_over(content))
         finally:
