@@ -122,8 +122,11 @@ class Scrapfly:
         render_js: bool = False,
         pool: Pool = "public_datacenter_pool",
         budget: int | None = None,
+        key: str | None = None,
     ) -> Page:
         """The page at ``url``, for at most ``budget`` credits (by default what it may cost at most).
+
+        With a ``key`` a page whose answer was lost is not paid for again: `answer_lost`. Without one it is.
 
         Raises :class:`Permanent` with `page_gone`, `page_forbidden` or `page_unavailable` for what the page's own
         server refuses, with `cost_budget` when it cannot be had for that much, and what :func:`refusal` tells apart.
@@ -143,7 +146,14 @@ class Scrapfly:
             **({"render_js": "true"} if render_js else {}),
         }
         timeout = wire.call_time(TIMEOUT_S)
-        async with self._attempt.spends("scrapfly").call("scrape", timeout=timeout, slow=SLOW, credits=held) as call:
+        spends = self._attempt.spends("scrapfly")
+        effect: Literal["repeat", "lookup"] = "repeat" if key is None else "lookup"
+        async with spends.call(
+            "scrape", effect=effect, idempotency_key=key, timeout=timeout, slow=SLOW, credits=held
+        ) as call:
+            if call.resumed:
+                call.unclear("answer lost")
+                raise Permanent("the page was asked for by an attempt that ended before it came", code="answer_lost")
             params["correlation_id"] = f"openbell-{call.spend_id}"
             answer = await wire.exchange(
                 self._http, call, "GET", "scrape", name=NAME, params=params, most_bytes=MOST_BYTES

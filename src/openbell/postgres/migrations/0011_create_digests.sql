@@ -111,6 +111,12 @@ create table openbell.digest_link (
     check ((target is null) = (reason is not null))
 );
 
+-- How many pages were paid for on a day of the zone: the row is what keeps the cap of the day.
+create table openbell.digest_paid (
+    day  date    primary key,
+    used integer not null check (used >= 0)
+);
+
 -- A domain's pages: how often they could be read, free and paid.
 create table openbell.digest_domain (
     domain    text   primary key,
@@ -175,7 +181,6 @@ create index digest_verdict_article on openbell.digest_verdict (article_id);
 create table openbell.digest_policy (
     single        boolean primary key default true check (single),
     zone          text    not null default 'America/New_York',
-    cap_micro     bigint  not null default 2000000 check (cap_micro >= 0),
     pages_per_job integer not null default 10 check (pages_per_job >= 0),
     pages_per_day integer not null default 200 check (pages_per_day >= 0),
     quiet         text    not null default 'short' check (quiet in ('short', 'none')),

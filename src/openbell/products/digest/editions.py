@@ -31,7 +31,7 @@ class DigestKey(Key):
     def canonical(cls, text: str) -> str:
         """The ticker in its one spelling, the edition in lower case, a day that exists."""
         parts = text.split("|")
-        if len(parts) != 3:  # noqa: PLR2004 (the three parts of the key)
+        if len(parts) != 3:
             return text.strip()
         ticker, edition, day = (part.strip() for part in parts)
         try:

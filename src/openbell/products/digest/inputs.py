@@ -1,7 +1,7 @@
 """What a digest is made of, pinned: the same inputs give the same digest, today and when it is made again (DG-2).
 
-Texts stand apart, by the hash of what they say (:mod:`openbell.products.digest.texts`), so that the inputs stay small and
-an article that serves five digests is stored once.
+Texts stand apart, by the hash of what they say (:mod:`openbell.products.digest.texts`), so that the inputs stay small
+and an article that serves five digests is stored once.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ class DigestInputs(_Pinned):
     @property
     def synthetic(self) -> str | None:
         """What its sources are, where any of them is not real."""
-        return next((one.synthetic for one in [*self.articles, *self.filings] if one.synthetic), None)
+        of_articles = (one.synthetic for one in self.articles if one.synthetic)
+        return next(of_articles, None) or next((one.synthetic for one in self.filings if one.synthetic), None)
 
     @property
     def digest(self) -> str:

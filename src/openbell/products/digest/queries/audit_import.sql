@@ -1,0 +1,1 @@
+insert into openbell.audit (actor, action, target, after) values ($1, 'reference.import', $2, $3)

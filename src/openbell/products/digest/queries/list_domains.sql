@@ -1,0 +1,1 @@
+select domain, free_ok + paid_ok as good, free_bad as bad from openbell.digest_domain

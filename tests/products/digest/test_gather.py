@@ -1,0 +1,37 @@
+"""From feeds to pinned inputs, against the sandbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.products.digest.newsroom import Newsroom
+
+
+async def test_a_ticker_without_any_model_or_key_gets_inputs(newsroom: Newsroom) -> None:
+    """DG-3, DG-11: feeds are read, articles chosen, found, read and summed up; each ends with exactly one outcome."""
+    inputs = await newsroom.gather(edition="weekly")
+    assert (inputs.feeds, inputs.feeds_failed, inputs.scorers) == (8, 0, ["titles"])
+    assert len(inputs.articles) > 15
+    assert len(inputs.candidates) == len({one.id for one in inputs.candidates}) > 200
+    assert inputs.outcomes == dict(Counter(one.outcome for one in inputs.candidates))
+    assert {one.id for one in inputs.articles} == {one.id for one in inputs.candidates if one.outcome == "used"}
+    assert all(one.summary and one.summary_by == "extractive" and one.synthetic for one in inputs.articles)
+    assert not any("/rss/articles/" in one.url for one in inputs.articles), "links of the aggregator were resolved"
+    rows = await newsroom.pool.fetch("select outcome, count(*) as n from openbell.digest_verdict group by 1")
+    assert {row["outcome"]: row["n"] for row in rows} == inputs.outcomes
+
+
+async def test_an_apple_is_not_apple(newsroom: Newsroom) -> None:
+    """DG-12: what merely shares the company's name is not taken for its news, with no model to say so."""
+    inputs = await newsroom.gather(edition="weekly")
+    assert not [one.title for one in inputs.articles if "pie" in one.title.lower() or "orchard" in one.title.lower()]
+
+
+async def test_inputs_are_pinned(newsroom: Newsroom) -> None:
+    """DG-2: made again, a digest is made of the same, whatever has been published since; nothing is asked for."""
+    first = await newsroom.gather()
+    await newsroom.pool.execute("update openbell.digest_article set title = 'changed', summary = 'changed'")
+    spends = await newsroom.pool.fetchval("select count(*) from openbell.spend")
+    again = await newsroom.gather()
+    assert again == first
+    assert await newsroom.pool.fetchval("select count(*) from openbell.spend") == spends
