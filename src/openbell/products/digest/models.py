@@ -5,8 +5,8 @@
                                               ▼ again: the next model; after the last one, None and what went wrong
 
 Each paid call is a step of its own, so that no attempt pays for it twice, and its answer is kept by the hash of all
-that was asked, so that no later digest does either. A call whose answer was lost with its process is not repeated: the next
-model is asked. Where no model is left the caller goes its own way without one.
+that was asked, so that no later digest does either. A call whose answer was lost with its process is not repeated: the
+next model is asked. Where no model is left the caller goes its own way without one.
 """
 
 from __future__ import annotations
@@ -138,11 +138,13 @@ async def ask(
     prompt: str | None = None,
     check: Check[T] | None = None,
     part: str = "",
+    cap_micro: int | None = None,
 ) -> Answer[T]:
     """The answer of the phase's models to ``material``, in the form of ``output``.
 
     ``models`` and ``prompt`` are as they were pinned, by default those in force; ``check`` returns what is wrong with
-    an answer of the right form, as a code; ``part`` tells several questions of one phase apart.
+    an answer of the right form, as a code; ``part`` tells several questions of one phase apart. With ``cap_micro``
+    spent for the job nothing more is asked (DG-36); by default that is the operator's setting.
 
     Never raises for what a model answers. Raises :class:`Waiting` and :class:`Transient` where nothing but time is
     wanting and no other model is left.
@@ -153,7 +155,7 @@ async def ask(
     failures: list[Failure] = []
     for turn, choice in enumerate(choices):
         for attempt in (1, 2):
-            if await _over_cap(ctx):
+            if await _over_cap(ctx, cap_micro):
                 return Answer(None, question.failed("stopped", failures))
             try:
                 done = await question.step(choice, attempt)
@@ -181,10 +183,10 @@ def _wait_if_worth_it(error: ProducerError, ctx: Context, *, last: bool) -> None
         raise error
 
 
-async def _over_cap(ctx: Context) -> bool:
-    """Whether the job has spent what a digest may cost (DG-36)."""
+async def _over_cap(ctx: Context, cap_micro: int | None) -> bool:
+    """Whether the job has spent what a digest may cost."""
     spent: int = await ctx.attempt.pool.fetchval(SQL.get("sum_spent"), ctx.attempt.claim.id)
-    return spent >= ctx.connections.digest_cap_micro
+    return spent >= (ctx.connections.digest_cap_micro if cap_micro is None else cap_micro)
 
 
 @dataclass(frozen=True, slots=True)
