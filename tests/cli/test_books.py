@@ -80,7 +80,7 @@ async def test_accounts_are_shown_and_granted(dsn: str, pool: asyncpg.Pool) -> N
 async def test_a_pause_is_ended_by_hand(dsn: str, pool: asyncpg.Pool) -> None:
     """PF-49: an operator ends a provider's pause whose cause is gone; it is audited, and calls go out at once."""
     spends = await shop(pool, PACE)
-    await pool.execute(SQL.get("pause_provider"), "shop", timedelta(hours=9), "Limit Reach", None)
+    await pool.execute(SQL.get("pause_provider"), "shop", timedelta(hours=9), "Limit Reach", None, "rate_limited")
     with pytest.raises(AccountBlocked):
         async with spends.call("v1/agent", effect="repeat"):
             pass

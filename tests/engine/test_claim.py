@@ -113,7 +113,7 @@ async def test_a_full_or_paused_provider_stops_only_its_products(pool: asyncpg.P
     hand = await Hand.hire(pool, busy, free, limits=[per_minute(5, "mall"), per_minute(5)])
     await queue(pool, "a", name="busy")
     await queue(pool, "b", name="free")
-    await pool.execute(SQL.get("pause_provider"), "mall", timedelta(seconds=60), "asked to pause", None)
+    await pool.execute(SQL.get("pause_provider"), "mall", timedelta(seconds=60), "asked to pause", None, "rate_limited")
     assert [claim.product for claim in await hand.claim(5)] == ["free"]
     await clock.advance(seconds=61)
     assert [claim.product for claim in await hand.claim(5)] == ["busy"]

@@ -1,7 +1,10 @@
 """Flags: switches that hold for every process at once, without a restart, for all keys or for a stable share of them.
 
 A flag that is missing is off. Whatever asks for one asks the table, in the statement that does the work, so that there
-is no copy that could be old; :func:`is_on` is the same rule in Python, for those who explain it.
+is no copy that could be old; :func:`judge` is the same rule in Python, for those who explain it.
+
+In ``shadow`` a flag is on for nobody: what it would switch is tried beside what there is, for a stable share of the
+keys, and compared. A flag with a rule (:mod:`openbell.engine.rollout`) is widened only when enough has been seen.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import asyncpg
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
 
-Mode = Literal["off", "percent", "on"]
+Mode = Literal["off", "shadow", "percent", "on"]
 ALL = 10_000
 """A share of everything, in hundredths of a percent."""
 
@@ -41,7 +44,7 @@ class InvalidFlag(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag as it is in force. ``share`` is in hundredths of a percent and counts in the mode ``percent``."""
+    """A flag as it is in force. ``share`` is in hundredths of a percent and counts in ``shadow`` and ``percent``."""
 
     name: str
     mode: Mode
@@ -57,7 +60,15 @@ class Flag:
     @property
     def words(self) -> str:
         """How far it is on."""
-        return f"{self.share / 100:g} %" if self.mode == "percent" else self.mode
+        return extent(self.mode, self.share)
+
+    def takes_in(self, key: str) -> bool:
+        """Whether the key is in its share, or taken in by name, and not left out by name."""
+        return key not in self.deny and (key in self.allow or bucket(self.salt, key) < self.share)
+
+    def shadows(self, key: str) -> bool:
+        """Whether the key is tried in shadow; ``openbell.is_shadowed`` in SQL is the same."""
+        return self.mode == "shadow" and self.takes_in(key)
 
     def as_json(self) -> dict[str, Any]:
         """For programs; the share in percent."""
@@ -93,6 +104,13 @@ class FlagChange:
     after: Mapping[str, Any] | None
 
 
+def extent(mode: str, share: int) -> str:
+    """How far a flag is on, in words; ``share`` in hundredths of a percent."""
+    if mode == "percent" or (mode == "shadow" and share < ALL):
+        return f"{'shadow ' if mode == 'shadow' else ''}{share / 100:g} %"
+    return mode
+
+
 def bucket(salt: str, key: str) -> int:
     """0 to 9999: the place of a key, from the first four bytes of SHA-256; ``openbell.bucket`` in SQL is the same."""
     return int.from_bytes(hashlib.sha256(f"{salt}:{key}".encode()).digest()[:4]) % ALL
@@ -104,6 +122,9 @@ def judge(flag: Flag | None, key: str) -> Verdict:
         return Verdict(on=False, why="there is no such flag, and what is missing is off")
     if flag.mode == "off":
         return Verdict(on=False, why=f"{flag.name} is off for all")
+    if flag.mode == "shadow":
+        tried = "tried and compared" if flag.shadows(key) else "not tried"
+        return Verdict(on=False, why=f"{flag.name} is in shadow: {key} is {tried}, and readers see the old way")
     if key in flag.deny:
         return Verdict(on=False, why=f"{flag.name} leaves {key} out by name")
     if flag.mode == "on":
@@ -144,10 +165,16 @@ async def set_flag(
     allow: Sequence[str] | None = None,
     deny: Sequence[str] | None = None,
     actor: str,
+    forced: Sequence[str] = (),
 ) -> Flag:
-    """Change what is given; audited. Raises :class:`UnknownFlag` and :class:`InvalidFlag`."""
+    """Change what is given; audited, with what its rule asks for and was ``forced``.
+
+    It does what it is told: :func:`openbell.engine.rollout.move` asks the rule first. Without a share, ``shadow``
+    begins with all keys, and ``percent`` after another mode with none. Raises :class:`UnknownFlag` and
+    :class:`InvalidFlag`.
+    """
     try:
-        found = await db.fetchval(SQL.get("set_flag"), name, mode, share, allow, deny, actor)
+        found = await db.fetchval(SQL.get("set_flag"), name, mode, share, allow, deny, actor, list(forced) or None)
     except asyncpg.CheckViolationError as error:
         raise InvalidFlag(f"{name} cannot be set so: 0 to 100 percent, and at most 1,000 names a list.") from error
     if found is None:

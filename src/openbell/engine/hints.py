@@ -26,7 +26,8 @@ BURST_S = 0.01
 MOST_BYTES = 7_500
 """PostgreSQL refuses payloads of 8,000 bytes; more keys than fit become "look at everything"."""
 
-Kind = Literal["artifact", "work"]
+Kind = Literal["artifact", "work", "flag"]
+"""The database itself tells of flags."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from openbell.engine.keys import Key
 from openbell.engine.shapes import shape
 
 if TYPE_CHECKING:
+    from openbell.engine.challenger import Challenge
     from openbell.engine.schedules import Schedule
 
 CLASSES: Mapping[str, int] = {"interactive": 0, "scheduled": 10, "research": 30, "ad-hoc": 50, "background": 90}
@@ -105,11 +106,17 @@ class Product:
     series: Series | None
     model: type[BaseModel] | None
     producer: Producer = field(repr=False)
+    challenge: Challenge | None = field(default=None, kw_only=True)
 
     @property
     def is_task(self) -> bool:
         """Whether it leaves no artifact."""
         return self.policy is None
+
+    @property
+    def makes(self) -> type[BaseModel] | None:
+        """What its producer returns: a challenger makes what the product makes that it challenges."""
+        return self.model if self.challenge is None else self.challenge.of.model
 
     def parse_key(self, text: str) -> str:
         """The canonical key that ``text`` stands for. Raises :class:`InvalidKey`."""
@@ -200,6 +207,7 @@ class Registry:
     def __init__(self, products: Sequence[Product] = (), schedules: Sequence[Schedule] = ()) -> None:
         self.products: dict[str, Product] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.challengers: dict[str, list[Product]] = {}
         for one in products:
             self.add(one)
         for due in schedules:
@@ -210,6 +218,8 @@ class Registry:
         if one.name in self.products:
             raise InvalidDeclaration(f"Two products are called {one.name!r}; a result has one registered producer.")
         self.products[one.name] = one
+        if one.challenge is not None:
+            self.challengers.setdefault(one.challenge.of.name, []).append(one)
 
     def add_schedule(self, one: Schedule) -> None:
         """Register ``one``. Raises :class:`InvalidDeclaration` when the name is taken."""
@@ -242,6 +252,9 @@ class Registry:
         """
         for one in self:
             await db.execute(SQL.get("seed_product"), one.name, *one.seed().values(), _plain(one.seed()))
+        for one in self:
+            if one.challenge is not None:
+                await db.execute(SQL.get("seed_challenge"), one.name, *one.challenge.seed())
         await shape(db, self)
 
 

@@ -37,6 +37,7 @@ from openbell.engine.leaks import end_leaked, noted
 from openbell.engine.ledger import Account
 from openbell.engine.persist import is_passing, persist
 from openbell.engine.registry import Producer, Product, Registry
+from openbell.engine.shadow import begin_trials, choose, gives_way, judge_trial, purse
 from openbell.engine.spends import Ledger, as_rows
 from openbell.engine.watchdog import Watchdog
 
@@ -117,6 +118,8 @@ class Runner:
         try:
             if isinstance(result, Ending):
                 await self._end(attempt, result)
+            elif product.challenge is not None:
+                await self._keep_trial(product, attempt, result)
             elif product.is_task:
                 await self._complete(attempt)
             else:
@@ -129,15 +132,17 @@ class Runner:
         """The producer's result, None for "nothing known" and for tasks, or how the attempt ends instead."""
         claim = attempt.claim
         answers.watch()
+        maker = product
         with noted() as tasks:
             try:
-                value = await _within(claim.timeout, self.call(product, attempt), product.producer)
-                return None if product.is_task else _checked(product, value)
+                maker = attempt.maker = await self._maker(product, attempt)
+                value = await _within(claim.timeout, self.call(maker, attempt), maker.producer)
+                return None if maker.makes is None else _checked(maker, value)
             except Exception as error:  # noqa: BLE001 (every error has its ending)
-                return _judged(await self.ending_of(product, claim, error), error)
+                return _judged(await self.ending_of(maker, claim, error), error)
             finally:
                 await attempt.close()
-                for place in end_leaked(tasks, product.producer):
+                for place in end_leaked(tasks, maker.producer):
                     self.counters["leaked"] += 1
                     log.warning("job.leaked id=%d product=%s key=%s at=%s", claim.id, claim.product, claim.key, place)
 
@@ -145,13 +150,22 @@ class Runner:
         """The producer at work."""
         return product.producer(product.key(attempt.claim.key), self._context(attempt))
 
+    async def _maker(self, product: Product, attempt: Attempt) -> Product:
+        """Who makes it: the product's own producer, or a challenger whose flag is on for this key."""
+        if product.challenge is not None:
+            attempt.accounts = await purse(self.pool, product, self.accounts)
+        elif challengers := self.registry.challengers.get(product.name):
+            return await choose(self.pool, product, challengers, attempt.claim.key)
+        return product
+
     async def ending_of(self, product: Product, claim: Claim, error: Exception) -> Ending | None:
         """What an error of a producer means for its attempt; None for "the source has nothing"."""
         match error:
             case NothingKnown():
                 return None
             case ProducerError():
-                return await self._ending(product, claim, error)
+                ending = await self._ending(product, claim, error)
+                return gives_way(ending, error) if claim.policy is None and product.challenge is not None else ending
             case Fenced():
                 self.counters["fenced"] += 1
                 return Ending("release", error.code, str(error))
@@ -173,14 +187,19 @@ class Runner:
         provider, said = error.provider or product.provider, answers.plain(str(error))
         if isinstance(error, RateLimited | ProviderStopped):
             pause = error.retry_after or (RATE_PAUSE if isinstance(error, RateLimited) else STOPPED_PAUSE)
-            columns = (provider, pause, said.rstrip("."), getattr(error, "day_zone", None))
+            zone = getattr(error, "day_zone", None)
+            columns = (error.subject or provider, pause, said.rstrip("."), zone, error.code)
             paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), *columns))
+            if error.subject is not None:
+                log.warning("provider.key_set_aside subject=%s code=%s", error.subject, error.code)
             gated = paused and provider == product.provider
             return Ending("wait", error.code, said, timedelta(0) if gated else pause)
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
             pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
-            return Ending("wait", error.code, said, timedelta(0) if error.gated else pause)
+            if error.gated:  # what is left of a moment in which the keys of another worker seem open is no hurry
+                pause = CONFLICT_PAUSE if error.keys else timedelta(0)
+            return Ending("wait", error.code, said, pause)
         if isinstance(error, Waiting):
             return Ending("wait", error.code, said, error.retry_after or timedelta(0))
         if isinstance(error, NotInPlan) and error.operation is not None:
@@ -199,6 +218,7 @@ class Runner:
         claim, policy = attempt.claim, attempt.claim.policy
         if policy is None:
             raise ValueError(f"{product.name} has no freshness policy to publish under")
+        maker = attempt.maker or product
         arguments = (
             claim.id,
             claim.token,
@@ -208,8 +228,8 @@ class Runner:
             policy.fresh_for(empty=value is None),
             policy.stale_ttl,
             policy.retry_ttl,
-            attempt.provenance,
-            product.version,
+            attempt.provenance if maker is product else attempt.provenance | {"producer": maker.name},
+            maker.version,
             product.licence,
         )
         calendar = getattr(value, product.calendar) if value is not None and product.calendar else None
@@ -219,6 +239,19 @@ class Runner:
 
         row = await _written(attempt, write)
         self._note(claim, "done", None if row is None else row["outcome"])
+        if row is not None and maker is product and (challengers := self.registry.challengers.get(product.name)):
+            for name in await begin_trials(self.pool, challengers, attempt):
+                self.hints.tell("work", name, claim.key)
+
+    async def _keep_trial(self, product: Product, attempt: Attempt, value: BaseModel | None) -> None:
+        took_s, trial = attempt.took_s, await judge_trial(self.pool, product, attempt.claim.key, value)
+        made = (trial.version, trial.live_version, trial.verdict, trial.fields, trial.differences, trial.value)
+        times = (took_s, trial.age_s, trial.live_age_s)
+
+        async def write(ended: Rows) -> Any:
+            return await self.pool.fetchval(SQL.get("keep_trial"), *_ids(attempt), ended, *made, *times)
+
+        self._note(attempt.claim, "done", await _written(attempt, write))
 
     async def _complete(self, attempt: Attempt) -> None:
         claim = attempt.claim
@@ -263,6 +296,10 @@ class Runner:
         )
         if claim.policy is not None:
             self.hints.tell("artifact", claim.product, claim.key)
+
+
+def _ids(attempt: Attempt) -> tuple[int, int]:
+    return attempt.claim.id, attempt.claim.token
 
 
 async def _written(attempt: Attempt, write: Callable[[Rows], Awaitable[T]]) -> T:
@@ -342,9 +379,9 @@ def _first_fault(product: Product, error: ValidationError) -> str:
 def _checked(product: Product, value: Any) -> BaseModel:
     """The value, if it is what the product declares. Raises :class:`Permanent`."""
     place = place_of_producer(product.producer)
-    if product.model is None or not isinstance(value, product.model):
+    if product.makes is None or not isinstance(value, product.makes):
         raise Permanent(
-            f"the producer returned {type(value).__name__}, not {product.model and product.model.__name__}: {place}",
+            f"the producer returned {type(value).__name__}, not {product.makes and product.makes.__name__}: {place}",
             code="invalid_result",
         )
     size = len(to_json(value))

@@ -1,0 +1,1 @@
+select budget from openbell.challenge where name = $1
