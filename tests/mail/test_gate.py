@@ -227,11 +227,15 @@ async def test_a_crash_between_send_and_note_parks(post: Post, clock: Clock) -> 
     one = await post.mail(await post.person())
     await eventually(lambda: post.pool.fetchval("select count(*) = 1 from openbell.spend where state = 'sent'"))
     await eventually(post.boxes)
-    statement = "update openbell.worker set expires_at = openbell.now() - interval '1 second', gone = true"
+    statement = "update openbell.worker set expires_at = openbell.now() - interval '1 second'"
     await post.pool.execute(statement)
     await post.pool.fetch(SQL.get("rescue_jobs"), 10)
     await post.open()
-    await clock.advance(minutes=6)
+    await eventually(
+        lambda: post.pool.fetchval("select count(*) = 0 from openbell.job where product = 'mail-delivery'")
+    )
+    assert await post.state(one) == "ready", "the engine has ended the job, and knows nothing of mails"
+    assert await control.sweep(post.pool) == 1
     await post.ends(one, "unknown")
     assert await post.boxes() == {"jane@example.com": 1}
     await post.sandbox.release()

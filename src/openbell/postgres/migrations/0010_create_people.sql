@@ -161,3 +161,15 @@ create index delivery_person on openbell.delivery (person_id);
 create index delivery_kind on openbell.delivery (kind, state, send_at);
 -- squawk-ignore require-concurrent-index-creation
 create index delivery_letter on openbell.delivery (letter);
+
+-- The credit that an ad-hoc request holds, until its job has ended: posted when it brought something, given back when not.
+create table openbell.credit (
+    spend_id  bigint      primary key,
+    person_id bigint      not null references openbell.person (id),
+    product   text        not null,
+    key       text        not null,
+    job_id    bigint      not null,
+    at        timestamptz not null default openbell.now()
+);
+-- squawk-ignore require-concurrent-index-creation
+create index credit_person on openbell.credit (person_id, at);
