@@ -24,7 +24,8 @@ from openbell.engine.duty import Duty
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.persist import DATABASE_ERRORS, persist
-from openbell.engine.polls import Poller
+from openbell.engine.polls import Poller, Rehearsal
+from openbell.engine.prefetch import Prefetcher
 from openbell.engine.registry import CLASSES, Registry
 from openbell.engine.runner import Runner
 from openbell.engine.schedules import Scheduler, seed_schedules
@@ -142,8 +143,11 @@ class Worker:
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._sweeper = Sweeper(pool, self.hints)
-        duties = (Heart(self), self._sweeper, Pruner(pool), Poller(pool), Scheduler(pool, self.hints), Upkeep(pool))
-        self._duties: list[Duty] = list(duties)
+        listens = self.hints.listening.is_set
+        poller = Poller(pool, is_listening=listens, renewed=self._sweeper.wake)
+        self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens))
+        duties = (Heart(self), self._sweeper, Pruner(pool), *self._on_flags, Scheduler(pool, self.hints), Upkeep(pool))
+        self._duties: list[Duty] = [*duties, Prefetcher(pool, registry, self.hints)]
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
@@ -213,6 +217,9 @@ class Worker:
         if hint.kind == "work":
             self._bundles_due |= hint.keys is None or any(self.bundles.may_be(name) for name, _ in hint.keys)
             self.wake()
+        elif hint.kind == "flag":
+            for duty in self._on_flags:
+                duty.wake()
 
     async def _watch(self, stop: asyncio.Event) -> None:
         await stop.wait()
