@@ -23,6 +23,7 @@ from openbell.cli import (
     mcp,
     migrate,
     polls,
+    reference,
     schedules,
     services,
     spends,
@@ -52,7 +53,7 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
-    polls.polls, flags.flags, calendars.calendars, export.export, doctor.doctor, bench.bench,
+    polls.polls, flags.flags, reference.reference, calendars.calendars, export.export, doctor.doctor, bench.bench,
     drill.drill, mcp.mcp,
 ):  # fmt: skip
     openbell.add_command(command)

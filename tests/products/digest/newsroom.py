@@ -96,6 +96,6 @@ class Newsroom:
 
 def roomy(limit: Limit) -> Limit:
     """The limit with room for a test that does in seconds what takes minutes."""
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     return replace(limit, granted=limit.granted * 100) if limit.span == timedelta(minutes=1) else limit

@@ -74,9 +74,8 @@ _UPDATE = re.compile(
     r"^(?:(?:update|correct(?:ed|ion)|refile|recast|wrapup|breaking|exclusive)\s*\d*\s*[-:]\s*)+", re.I
 )
 
-NEARLY = 92.0
-"""From how alike two titles are one story, of 100. Measured on the invented papers: rewritten stories lie below 85,
-copies with a prefix or an appendix above 95."""
+NEARLY = 88.0
+"""From how alike two titles are one story, of 100: a short title and the same with one more word have about 90."""
 
 
 def nearly(one: str, other: str) -> bool:
