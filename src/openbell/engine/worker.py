@@ -145,9 +145,10 @@ class Worker:
         self._sweeper = Sweeper(pool, self.hints)
         listens = self.hints.listening.is_set
         poller = Poller(pool, is_listening=listens, renewed=self._sweeper.wake)
-        self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens))
+        prefetcher = Prefetcher(pool, registry, self.hints)
+        self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens), prefetcher)
         duties = (Heart(self), self._sweeper, Pruner(pool), *self._on_flags, Scheduler(pool, self.hints), Upkeep(pool))
-        self._duties: list[Duty] = [*duties, Prefetcher(pool, registry, self.hints)]
+        self._duties: list[Duty] = list(duties)
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
