@@ -5,8 +5,11 @@
     WebError                status, a stable code, a sentence, what to do next
     ├── Malformed           400  the request cannot be understood; carries a code of its own
     ├── NotHere             404  nothing is at this address
+    ├── SignInNeeded        401  nobody has signed in; people are led to the page for that
+    ├── AdminNeeded         403  it is for those who run this instance
     ├── OriginRefused       403  a foreign page tried to change something
     ├── TooLarge            413  the body is above the limit
+    ├── TooMany             429  asked for too often, or nothing left of an allowance
     └── DatabaseUnavailable 503  the database does not answer; it is tried again by itself
 """
 
@@ -17,7 +20,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from openbell.engine.errors import EngineError, InvalidKey, KeepsNoResult, UnknownJob, UnknownProduct
@@ -25,13 +28,14 @@ from openbell.web.fragments import environment
 
 API_PATHS = ("/api/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
 RETRY_S = 5
-CODES = {400: "malformed", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+CODES = {400: "malformed", 401: "sign_in_needed", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 TITLES = {
     400: "This address cannot be understood",
     403: "Refused",
     404: "Nothing is at this address",
     405: "This address does not take that",
     413: "Too large",
+    429: "Too many",
     500: "Something failed on our side",
     503: "The database does not answer",
 }
@@ -60,6 +64,31 @@ class NotHere(WebError):
     """Nothing is at this address."""
 
     status, code = 404, "not_found"
+
+
+class SignInNeeded(WebError):
+    """Nobody has signed in; ``where`` is the page that leads back here."""
+
+    status, code = 401, "sign_in_needed"
+
+    def __init__(self, where: str = "/sign-in") -> None:
+        super().__init__("This needs somebody who has signed in.", todo="Send a token as Authorization: Bearer ob_….")
+        self.where = where
+
+
+class AdminNeeded(WebError):
+    """It is for those who run this instance."""
+
+    status, code = 403, "admin_needed"
+
+    def __init__(self) -> None:
+        super().__init__("This is for those who run this instance.", todo="Sign in with the address of an admin.")
+
+
+class TooMany(WebError):
+    """Asked for too often, or nothing left of an allowance."""
+
+    status, code = 429, "too_many_requests"
 
 
 class OriginRefused(WebError):
@@ -143,6 +172,8 @@ def respond(request: Request, error: Exception) -> Response:
     kept = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if wants_json(request.url.path):
         return error_json(found, kept)
+    if isinstance(found, SignInNeeded):
+        return RedirectResponse(found.where, 303, {"Cache-Control": "no-store"})
     return error_page(request, found, kept)
 
 
