@@ -168,6 +168,8 @@ class Writer:
             return ticker
         if name.replace("_", "") in _COMPANY_NAMES or name == "name":
             return COMPANIES[ticker].name
+        if name == "exchange":
+            return COMPANIES[ticker].exchange
         if name in ("url", "link", "source_url"):
             return by_format["uri"]
         if name.endswith("date") or name in ("as_of", "day"):

@@ -1,0 +1,1 @@
+select name, given, words, at from openbell.picks_attestation order by id desc limit 1

@@ -1,0 +1,1 @@
+select fact from openbell.picks_fact where week = $1 order by ticker

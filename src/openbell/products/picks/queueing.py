@@ -1,0 +1,83 @@
+"""How work on editions is queued: a place and its job are one transaction, and there is one place a person and week."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import asyncpg
+
+from openbell.engine.database import Db
+from openbell.engine.enqueue import enqueue
+from openbell.engine.registry import Product
+from openbell.products.picks.database import SQL
+from openbell.products.picks.editions import EditionKey
+from openbell.products.picks.store import read_slot
+from openbell.products.picks.words import Answered, Reason, Status
+
+EDITION_TASK, BATCH_TASK = "picks-edition", "picks-batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What a wish for an edition has come to; ``job_id`` is None for what is there already."""
+
+    answered: Answered
+    job_id: int | None
+    reason: Reason
+
+
+async def queue_one(
+    pool: asyncpg.Pool,
+    edition_task: Product,
+    key: EditionKey,
+    reason: Reason,
+    *,
+    job_class: str = "interactive",
+    batch_task: Product | None = None,
+) -> Queued:
+    """Have one edition made, unless it is there or under way. What has failed goes on where it was, at no new cost."""
+    async with pool.acquire() as conn, conn.transaction():
+        if await conn.fetchval(SQL.get("claim_slot"), key, key.person_id, key.week, reason.value, None) is not None:
+            return await _job(conn, edition_task, key, key, reason, job_class)
+        slot = await read_slot(conn, key)
+        assert slot is not None
+        if slot.status is Status.COMPLETE:
+            return Queued(Answered.COMPLETED, None, slot.reason)
+        if slot.status is not Status.ERROR:
+            return Queued(Answered.IN_PROGRESS, slot.job_id, slot.reason)
+        again = Reason.ERROR_RECOVERY if reason in (Reason.NEW_USER, Reason.NEW_WEEK) else reason
+        batch = await conn.fetchval(SQL.get("reopen_slot"), key, again.value)
+        answered = await conn.fetchval(SQL.get("has_answer"), key)
+        if batch is not None and batch_task is not None and not answered:
+            return await _job(conn, batch_task, f"{key.week}|{batch}", key, again, job_class)
+        return await _job(conn, edition_task, key, key, again, job_class)
+
+
+async def _job(db: Db, product: Product, key: str, edition: str, reason: Reason, job_class: str) -> Queued:
+    (job,) = await enqueue(db, product, [(key, None)], job_class=job_class)
+    await db.execute(SQL.get("set_job"), [edition], job.id)
+    return Queued(Answered.QUEUED, job.id, reason)
+
+
+async def plan_batches(pool: asyncpg.Pool, task: Product, week: date, *, size: int, together: bool) -> int:
+    """Take a place for everybody who may have one, a batch a transaction; how many were taken.
+
+    ``together`` queues one job a batch, otherwise one an edition. Who has a place is passed over, so that it may be
+    killed and begun again at any moment, and run by several at once.
+    """
+    taken = 0
+    while True:
+        async with pool.acquire() as conn, conn.transaction():
+            await conn.execute(SQL.get("lock_week"), week)
+            rows = await conn.fetch(SQL.get("claim_members"), week, size, together)
+            if not rows:
+                return taken
+            editions = [row["edition"] for row in rows]
+            keys = [f"{week}|{rows[0]['batch']}"] if together else editions
+            jobs = {job.key: job.id for job in await enqueue(conn, task, [(key, None) for key in keys])}
+            if together:
+                await conn.execute(SQL.get("set_job"), editions, jobs[keys[0]])
+            else:
+                await conn.execute(SQL.get("set_jobs"), list(jobs), list(jobs.values()))
+        taken += len(rows)
