@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from starlette.types import Message
 
 from openbell.products import registry
 from openbell.web.stream import Hub, Subscriber
@@ -108,15 +109,30 @@ async def test_a_fragment_is_what_the_page_draws(site: Site) -> None:
 
 async def test_a_slow_reader_misses_states_but_never_the_last(site: Site) -> None:
     """Only the newest state of each key waits for a reader; memory does not grow with events."""
-    subscriber = Subscriber([("quote", "AAPL")], "json")
+    subscriber, got, ready = Subscriber([("quote", "AAPL")], "json"), list[bytes](), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        got.append(message["body"])
+        await ready.wait()
+
+    subscriber.open(send)
+    subscriber.offer(("quote", "AAPL"), b"first;")
+    await eventually(lambda: got)
     for n in range(1_000):
         subscriber.offer(("quote", "AAPL"), b"%d;" % n)
-    assert await subscriber.take(1) == b"999;"
+    assert len(subscriber.pending) == 1
+    ready.set()
+    await eventually(lambda: len(got) == 2)
+    assert got == [b"first;", b"999;"]
 
 
-async def test_silence_is_a_ping(site: Site) -> None:
+async def test_silence_is_a_ping(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment keeps the connection through proxies and finds readers that are gone."""
-    assert await Subscriber([], "json").take(0.01) == b": ping\n\n"
+    monkeypatch.setattr("openbell.web.stream.PING_S", 0.05)
+    monkeypatch.setattr("openbell.web.stream.PING_BEAT_S", 0.05)
+    async with site.watch("quote:AAPL") as stream:
+        await eventually(lambda: stream.lines.count(": ping") > 1)
+        assert stream.lines[0] == ": watching"
 
 
 async def test_open_streams_end_at_once_when_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

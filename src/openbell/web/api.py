@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic_core import to_json
 
 from openbell.engine import jobs
 from openbell.engine.artifacts import Reading, read_many
@@ -17,6 +15,7 @@ from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Product, Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
+from openbell.web.reads import tags
 from openbell.web.schemas import (
     Artifact,
     Cancelled,
@@ -79,38 +78,19 @@ async def why(request: Request, product: str, key: str) -> dict[str, Any]:
 )
 async def artifact(request: Request, product: str, key: str) -> Response:
     """What is known of one key, from the database alone. Ask for more with POST /api/v1/demand."""
+    # Hits have been answered before they came here, by openbell.web.reads; this says what they are, and what is wrong.
     canonical = registry(request).artifact(product).parse_key(key)
-    reading = await database(request).read(product, canonical)
+    answer = await database(request).answer(product, canonical)
+    reading = answer.reading
     if reading.state == "missing":
         raise NotHere(
             f"There is no {product} of {canonical} yet. {reading.reason}",
             code="artifact_missing",
             todo="POST /api/v1/demand with this product and key, or watch it on /api/v1/stream.",
         )
-    headers = {"ETag": f'W/"{reading.etag}"', "Cache-Control": cache_control(reading)}
-    if headers["ETag"] in tags(request.headers.get("if-none-match", "")):
-        return Response(status_code=304, headers=headers)
-    return Response(to_json(reading.as_json()), media_type="application/json", headers=headers)
-
-
-def tags(header: str) -> list[str]:
-    """The tags of If-None-Match, all as weak ones: on a read the comparison is weak."""
-    found = [tag.strip() for tag in header.split(",")]
-    return [tag if tag.startswith("W/") else f"W/{tag}" for tag in found if tag]
-
-
-def cache_control(reading: Reading) -> str:
-    """The same two times as everywhere: fresh until, and after that how long the old value may stand in.
-
-    Private: a licence to show data to one reader is no licence for a shared cache.
-    """
-    if reading.fresh_until is None or reading.stale_until is None:
-        return "private, no-cache"
-    fresh = max(0, math.floor((reading.fresh_until - reading.now).total_seconds()))
-    late = max(0, math.floor((reading.stale_until - max(reading.fresh_until, reading.now)).total_seconds()))
-    if not fresh:
-        return f"private, no-cache, stale-if-error={late}"
-    return f"private, max-age={fresh}, stale-while-revalidate={late}, stale-if-error={late}"
+    if answer.etag in tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=answer.headers)
+    return Response(answer.body, media_type="application/json", headers=answer.headers)
 
 
 @router.post("/demand", status_code=202, response_model=DemandTaken, responses={413: {"model": Problem}})
@@ -148,7 +128,7 @@ async def stream(
     request: Request,
     watch: Annotated[list[str], Query(description="product:key, once for each key", max_length=KEYS_MAX)],
     form: Annotated[str, Query(alias="as", pattern="^(json|row|card)$", description="json, or our HTML")] = "json",
-) -> StreamingResponse:
+) -> EventStream:
     """Server-sent events. The open stream is the demand for its keys: it ends, the demand ends.
 
     An `artifact` event carries the JSON of a read; a `fragment` event carries `{key, version, html}`. Only the newest

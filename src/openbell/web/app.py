@@ -35,6 +35,7 @@ from openbell.web.assets import FOLDER, Assets, asset
 from openbell.web.backend import Database
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
+from openbell.web.reads import Reads
 from openbell.web.stream import POLL_S, Hub
 
 VERSION = "0.1.0"
@@ -68,6 +69,7 @@ def create_app(config: WebConfig) -> FastAPI:
     app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
     environment().globals["asset"] = asset
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(Reads, database=app.state.database, registry=config.registry)
     if readers := [*config.allowed_origins, *config.reading_origins]:
         app.add_middleware(
             CORSMiddleware,

@@ -20,6 +20,7 @@ from openbell.postgres.migrate import pending
 from openbell.postgres.pool import open_pool
 from openbell.postgres.queries import Queries
 from openbell.web.errors import DatabaseUnavailable
+from openbell.web.reads import Answer
 
 SQL = Queries("openbell.web")
 
@@ -115,17 +116,21 @@ class Database:
             ) from error
 
     async def read(self, product: str, key: str) -> Reading:
-        """What is known of one key now. All who ask at the same time are answered by one statement."""
+        """What is known of one key now."""
+        return (await self.answer(product, key)).reading
+
+    async def answer(self, product: str, key: str) -> Answer:
+        """The same, ready to be sent. All who ask at the same time share a statement, and an answer a key."""
         try:
             async with asyncio.timeout(ANSWER_S):  # of this reader: the statement before its own may hang, too
                 return await self._reads.ask((product, key))
         except TimeoutError as error:
             raise DatabaseUnavailable from error
 
-    async def _read(self, wanted: list[Watch]) -> list[Reading]:
+    async def _read(self, wanted: list[Watch]) -> list[Answer]:
         keys = list(dict.fromkeys(wanted))
         async with self.use() as db:
-            known = dict(zip(keys, await read_many(db, keys), strict=True))
+            known = dict(zip(keys, map(Answer, await read_many(db, keys)), strict=True))
         return [known[key] for key in wanted]
 
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:

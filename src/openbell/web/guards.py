@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openbell.web.errors import OriginRefused, TooLarge, WebError, respond
+from openbell.web.stream import stay
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class Guard:
             return
         try:
             await self.app(scope, Limited(receive), dress)
+            await stay(scope, receive, send)
         except Exception as error:
             log.exception("request.failed id=%s path=%s", request_id, scope["path"])
             if started:

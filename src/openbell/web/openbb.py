@@ -19,9 +19,10 @@ from openbell.engine.keys import Global, Key
 from openbell.engine.registry import Product
 from openbell.products.keys import Symbol, Week
 from openbell.web import words
-from openbell.web.api import cache_control, database, registry
+from openbell.web.api import database, registry
 from openbell.web.errors import NotHere
 from openbell.web.marks import shown_state, source
+from openbell.web.reads import cache_control
 from openbell.web.tables import Column, Table, columns_of, flat, table_of
 
 router = APIRouter(prefix="/openbb", include_in_schema=False)

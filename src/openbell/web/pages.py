@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Message
 
 from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.errors import InvalidKey
@@ -234,12 +235,18 @@ async def suggest(request: Request) -> HTMLResponse:
 async def settled(request: Request, keys: Sequence[Watch], limit_s: float) -> None:
     """Wait until nothing is left to wait for, by the same hints as the streams; at most `limit_s`."""
     hub: Hub = request.app.state.hub
-    subscriber = Subscriber(keys, "json")
+    subscriber, changed = Subscriber(keys, "json"), asyncio.Event()
+
+    async def hear(_: Message) -> None:
+        changed.set()
+
+    subscriber.open(hear)
     hub.join(subscriber)
     try:
         async with asyncio.timeout(limit_s):
             while True:
-                await subscriber.take(limit_s)
+                await changed.wait()
+                changed.clear()
                 async with database(request).use() as db:
                     if all(reading.settled for reading in await read_many(db, keys)):
                         return
@@ -247,3 +254,4 @@ async def settled(request: Request, keys: Sequence[Watch], limit_s: float) -> No
         return
     finally:
         hub.leave(subscriber)
+        subscriber.close()

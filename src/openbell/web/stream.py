@@ -8,17 +8,18 @@ and process; its encoded frame is shared by all who watch it. Memory is bounded 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from fastapi.responses import StreamingResponse
+from fastapi import Response
 from pydantic_core import to_json
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
@@ -38,6 +39,8 @@ KEYS_MAX = 200
 STREAMS_MAX = 20_000
 POLL_S = 3.0
 PING_S = 15.0
+PING_BEAT_S = 1.0
+PINGS_AT_ONCE = STREAMS_MAX // 10
 REUSE_S = 0.5
 READ_MAX = 200  # keys in one statement
 GOODBYE_S = (1.0, 5.0)
@@ -46,7 +49,10 @@ ASIDE_OF = {  # who is drawn with figures of whom
     "eod-prices": ("quote", "analyst-price-targets"),
     "profile": ("quote", "eod-prices", "intraday-prices", *PER_SHARE),
 }
+HELLO = b": watching\n\n"
 PING = b": ping\n\n"
+LEFT_OPEN = "left_open"
+"""Where an answer leaves a stream for :func:`stay`, in the state of its scope."""
 STATE: Watch = ("", "")  # beside the keys: whether the database can be read
 AWAY = b'event: state\ndata: {"away":true}\n\n'
 BACK = b'event: state\ndata: {"away":false}\n\n'
@@ -66,36 +72,71 @@ class Topic:
 
 
 class Subscriber:
-    """One open stream. Only the newest frame of each key waits for it."""
+    """One open stream. Only the newest frame of each key waits for it, and it has a task only while it is sending."""
 
-    __slots__ = ("_wake", "ended", "form", "keys", "pending")
+    __slots__ = ("_send", "_sending", "ended", "form", "keys", "pending", "spoke_at")
 
     def __init__(self, keys: Iterable[Watch], form: str) -> None:
         self.keys = tuple(keys)
         self.form = form
         self.pending: dict[Watch, bytes] = {}
         self.ended = False
-        self._wake = asyncio.Event()
+        self.spoke_at = time.monotonic()
+        self._send: Send | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     def offer(self, key: Watch, frame: bytes) -> None:
-        """Replace what has not been taken yet."""
+        """Replace what has not been sent yet."""
         self.pending[key] = frame
-        self._wake.set()
+        self._flush()
+
+    def ping(self) -> None:
+        """Say something, if nothing else is to be said."""
+        if not self.pending:
+            self.offer(STATE, PING)
 
     def end(self) -> None:
         """Let the stream finish."""
         self.ended = True
-        self._wake.set()
+        self._flush()
 
-    async def take(self, limit_s: float) -> bytes:
-        """All that waits, or a ping after `limit_s` of silence."""
+    def open(self, send: Send) -> None:
+        """From now on what is offered goes out."""
+        self._send = send
+        if self.pending or self.ended:
+            self._flush()
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._send, self.pending = None, {}
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def _flush(self) -> None:
+        if self._send is not None and self._sending is None:
+            self._sending = asyncio.get_running_loop().create_task(self._deliver(self._send))
+
+    async def _deliver(self, send: Send) -> None:
+        """Send what waits, as fast as this reader takes it; at the end when to come back."""
         try:
-            await asyncio.wait_for(self._wake.wait(), limit_s)
-        except TimeoutError:
-            return PING
-        self._wake.clear()
-        frames, self.pending = self.pending, {}
-        return b"".join(frames.values())
+            while self.pending:
+                frames, self.pending = self.pending, {}
+                self.spoke_at = time.monotonic()
+                await send(body(b"".join(frames.values())))
+            if self.ended:
+                self._send = None
+                low, high = GOODBYE_S
+                again = f"retry: {random.uniform(low, high) * 1000:.0f}\n\n"  # noqa: S311 -- spreads reconnects, no secret
+                await send(body(again.encode(), more=False))
+        except OSError:
+            self._send = None  # the reader has gone, which the stream itself is told too
+        finally:
+            self._sending = None
+
+
+def body(said: bytes, *, more: bool = True) -> Message:
+    """The next part of an answer."""
+    return {"type": "http.response.body", "body": said, "more_body": more}
 
 
 class Hub(Duty):
@@ -111,9 +152,20 @@ class Hub(Duty):
         self.subscribers: set[Subscriber] = set()
         self.asides: dict[str, views.Aside] = {}  # what the quotes on pages are drawn with, by symbol
         self.reads = 0
+        self.pinger = Pinger(self.subscribers)
         self._dirty: set[Watch] = set()
         self._poll_at = 0.0
         self._away = False
+
+    def start(self) -> None:
+        """Begin to look, and to break silences."""
+        super().start()
+        self.pinger.start()
+
+    async def stop(self) -> None:
+        """End both."""
+        await self.pinger.stop()
+        await super().stop()
 
     def on_hint(self, hint: Hint) -> None:
         """Called by the listener; only remembers what to look at."""
@@ -129,6 +181,8 @@ class Hub(Duty):
 
     def join(self, subscriber: Subscriber) -> None:
         """Watch: what was read a moment ago goes out at once, the rest after one read for all who join meanwhile."""
+        if not self.subscribers:
+            self.pinger.wake()
         self.subscribers.add(subscriber)
         if self._away:
             subscriber.offer(STATE, AWAY)
@@ -292,34 +346,69 @@ def next_turn_s(reading: Reading) -> float:
     return (min(ahead) - reading.now).total_seconds() + 0.05 if ahead else float("inf")
 
 
-class EventStream(StreamingResponse):
-    """One open stream. Whatever ends it, also before its first byte, ends its interest."""
+class Pinger(Duty):
+    """One for all streams of a process: says something where nothing was said for PING_S, so many at a time."""
+
+    name = "ping"
+
+    def __init__(self, subscribers: Collection[Subscriber]) -> None:
+        super().__init__()
+        self._subscribers = subscribers
+
+    async def beat(self) -> float:
+        """Ping whoever has heard nothing for long."""
+        before = time.monotonic() - PING_S
+        quiet = (one for one in list(self._subscribers) if one.spoke_at < before)
+        for one in itertools.islice(quiet, PINGS_AT_ONCE):
+            one.ping()
+        return PING_BEAT_S if self._subscribers else 60.0  # a new stream wakes us
+
+
+class EventStream(Response):
+    """One open stream. Whatever ends it, also before its first byte, ends its interest.
+
+    Called, it only begins the answer, and leaves the rest to the outermost layer (:func:`stay`): the layers between,
+    which stand in memory as long as they are waited for, are gone by then. 10,000 streams are 10,000 times that.
+    """
 
     def __init__(self, hub: Hub, subscriber: Subscriber, stopping: asyncio.Event) -> None:
         super().__init__(
-            follow(subscriber, stopping),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
-        self.hub, self.subscriber = hub, subscriber
+        del self.headers["content-length"]
+        self.hub, self.subscriber, self.stopping = hub, subscriber, stopping
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the reader goes or the process stops."""
-        self.hub.join(self.subscriber)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- the interface
+        """Begin the answer."""
         try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.hub.leave(self.subscriber)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        except BaseException:
             await self.hub.unwatch(self.subscriber.keys)
+            raise
+        scope["state"][LEFT_OPEN] = self.follow
+
+    async def follow(self, receive: Receive, send: Send) -> None:
+        """Send until the reader goes or the process stops."""
+        hub, subscriber = self.hub, self.subscriber
+        try:
+            await send(body(HELLO))
+            subscriber.open(send)
+            hub.join(subscriber)
+            if self.stopping.is_set():
+                subscriber.end()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            hub.leave(subscriber)
+            subscriber.close()
+            await hub.unwatch(subscriber.keys)
 
 
-async def follow(subscriber: Subscriber, stopping: asyncio.Event) -> AsyncIterator[bytes]:
-    """The bytes of one stream, until the reader goes or the process stops."""
-    yield b": watching\n\n"
-    while not subscriber.ended and not stopping.is_set():
-        yield await subscriber.take(PING_S)
-    low, high = GOODBYE_S
-    yield f"retry: {random.uniform(low, high) * 1000:.0f}\n\n".encode()  # noqa: S311 -- spreads reconnects, no secret
+async def stay(scope: Scope, receive: Receive, send: Send) -> None:
+    """Follow the stream that an answer has left open, if it has."""
+    follow = scope["state"].pop(LEFT_OPEN, None)
+    if follow is not None:
+        await follow(receive, send)
 
 
 def check_room(hub: Hub) -> None:
