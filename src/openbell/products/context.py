@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from openbell.engine.attempt import Attempt
 from openbell.products.sources import Connections, Source
-from openbell.providers import edgar, fmp, google_links, pageviews, perplexity, scrapfly
+from openbell.providers import edgar, fmp, google_links, pageviews, perplexity, scrapfly, wikipedia
 from openbell.providers.edgar import Edgar
 from openbell.providers.fmp import Fmp
 from openbell.providers.google_links import GoogleLinks
@@ -20,6 +20,7 @@ from openbell.providers.pages import Pages, Reader
 from openbell.providers.pageviews import Pageviews
 from openbell.providers.perplexity import Perplexity
 from openbell.providers.scrapfly import Scrapfly
+from openbell.providers.wikipedia import Wikipedia
 
 if TYPE_CHECKING:
     from openbell.providers.llm.client import Llm
@@ -116,6 +117,14 @@ class Context:
         contact = self.connections.contact
         pool = self.connections.pool("wikimedia", lambda s: pageviews.open_http(contact, s.base_url))
         return Pageviews(pool, self.attempt)
+
+    @property
+    def wikipedia(self) -> Wikipedia:
+        """What a term names in the English Wikipedia."""
+        contact, source = self.connections.contact, self.connections.source("wikimedia")
+        base = "https://en.wikipedia.org" if source.at_home else f"{source.base_url.rstrip('/')}/en.wikipedia"
+        pool = self.connections.pool("wikimedia", lambda _: wikipedia.open_http(contact, base), "pages")
+        return Wikipedia(pool, self.attempt)
 
     def _news_base(self, home: str) -> str:
         source = self.connections.source("news")

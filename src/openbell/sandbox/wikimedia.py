@@ -1,6 +1,7 @@
 """Wikimedia's pageviews per article (spec domain.md B7), with invented numbers.
 
     GET /wikimedia/api/rest_v1/metrics/pageviews/per-article/PROJECT/ACCESS/AGENT/TITLE/daily or monthly/START/END
+    GET /wikimedia/PROJECT/w/api.php?action=query                      titles, redirects, pages of several meanings
 
 A series is a pure function of title and day: level, slow trend, a weekly and a yearly season, noise, some days with a
 peak. It begins in July 2015 or when the page was made, and ends yesterday. Titles are case-sensitive, have underscores
@@ -66,6 +67,10 @@ _KNOWN: Mapping[str, Page] = {
     "Tesla_Motors": Page(150, -0.2),
     "Python_(programming_language)": Page(7_400, 0.04, 0.6),
     "Rust_(programming_language)": Page(1_200, 0.2, 0.6),
+    "Costco": Page(2_600, 0.06, 0.9),
+    "Walmart": Page(4_100, 0.02, 0.85),
+    "Netflix": Page(9_900, 0.04, 1.1),
+    "Spotify": Page(3_300, 0.05, 0.9),
     "Coffee": Page(4_000, 0.0, 0.9),
     "Tea": Page(3_500, 0.0, 0.9),
     "AC/DC": Page(6_500, -0.01, 1.1),
@@ -76,6 +81,27 @@ PAGES: Mapping[str, Page] = {
     **_KNOWN,
     **{c.name.replace(" ", "_"): Page(90 + 7 * n, 0.01) for n, c in enumerate(COMPANIES.values()) if c.invented},
 }
+
+
+REDIRECTS: Mapping[str, str] = {
+    "Apple_Computer": "Apple_Inc.",
+    "Apple_inc": "Apple_Inc.",
+    "Amazon.com": "Amazon_(company)",
+    "Tesla_Motors": "Tesla,_Inc.",
+    "Alphabet": "Alphabet_Inc.",
+    "Costco_Wholesale": "Costco",
+}
+SEVERAL_MEANINGS = frozenset({"Amazon", "Apple"})
+
+
+def _page(title: str, index: int) -> dict[str, object]:
+    """One page as `formatversion=2` tells it."""
+    page: dict[str, object] = {"pageid": 1 + list(PAGES).index(title), "ns": 0, "title": title.replace("_", " ")}
+    if index:
+        page["index"] = index
+    if title in SEVERAL_MEANINGS:
+        return page | {"pageprops": {"disambiguation": ""}, "description": "Topics referred to by the same term"}
+    return page | {"description": "a page with invented views"}
 
 
 class Wikimedia(Simulator):
@@ -89,6 +115,7 @@ class Wikimedia(Simulator):
     def __init__(self, house: House) -> None:
         super().__init__(house)
         self.on("GET", _PATH, self.per_article)
+        self.on("GET", "{project}/w/api.php", self.query)
 
     def admit(self, call: Call) -> None:
         """Refuse who does not say who it is: no name at all, or only that of a library."""
@@ -98,11 +125,34 @@ class Wikimedia(Simulator):
 
     def subjects(self, call: Call) -> list[str]:
         """The title, in capitals as all subjects are."""
-        return [str(call.arguments["title"]).upper()] if "title" in call.arguments else []
+        if "title" in call.arguments:
+            return [str(call.arguments["title"]).upper()]
+        asked = call.params.get("titles") or call.params.get("gpssearch")
+        return [asked.replace(" ", "_").upper()] if asked else []
 
     def unknown(self, call: Call) -> Answer:
         """A path that does not exist is a problem too."""
         return _problem(call, 404, "Not found.", "There is no such path.")
+
+    async def query(self, call: Call) -> Answer:
+        """The action API as far as titles go: one title with its redirect, or titles that begin like a text."""
+        if call.meets("rate_limited"):
+            raise Refused(Answer(429, b"", "text/plain", {"retry-after": call.retry_after("5")}))
+        if call.meets("html503"):
+            raise Refused(Answer(503, b"<html><body><h1>Service Unavailable</h1></body></html>", "text/html"))
+        given = call.params
+        if given.get("generator") == "prefixsearch":
+            begun = given.get("gpssearch", "").casefold()
+            names = dict.fromkeys(
+                REDIRECTS.get(title, title) for title in PAGES if title.replace("_", " ").casefold().startswith(begun)
+            )
+            most = int(given.get("gpslimit", "10"))
+            return self.answer({"query": {"pages": [_page(name, n) for n, name in enumerate(list(names)[:most], 1)]}})
+        asked = given.get("titles", "").replace(" ", "_")
+        title = REDIRECTS.get(title := asked[:1].upper() + asked[1:], title)
+        if title not in PAGES or call.meets("not_found"):
+            return self.answer({"query": {"pages": [{"ns": 0, "title": title.replace("_", " "), "missing": True}]}})
+        return self.answer({"query": {"pages": [_page(title, 0)]}})
 
     async def per_article(self, call: Call) -> Answer:
         """The views of a page, by day or month."""

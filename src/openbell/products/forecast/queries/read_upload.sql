@@ -1,0 +1,1 @@
+select points from openbell.forecast_upload where name = $1
