@@ -144,6 +144,14 @@ class Settings(BaseModel):
     cron_secret: SecretStr | None = Field(
         None, description="at least 16 letters, the bearer token of outside schedulers", min_length=16
     )
+    warmup_secret: SecretStr | None = Field(
+        None,
+        description="at least 16 letters, what outside callers of POST /api/jobs/run-warmup show; without it none may",
+        min_length=16,
+    )
+    debug_api_headers: bool = Field(
+        default=False, description="whether comparisons tell their debug id, last error and keys to programs"
+    )
     digest_models: str = Field(
         "auto",
         description=(

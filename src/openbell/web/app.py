@@ -20,14 +20,19 @@ from fastapi.middleware.gzip import GZipMiddleware
 
 from openbell.engine.registry import Registry
 from openbell.web import (
+    account,
     api,
     budgets,
     errors,
     health,
     leaderboard,
+    mail_console,
     market_page,
     openbb,
     pages,
+    people_console,
+    sign_in,
+    sign_up,
     symbol_page,
     types_page,
 )
@@ -55,7 +60,11 @@ class WebConfig:
     allowed_origins: Sequence[str] = ()
     reading_origins: Sequence[str] = ()
     instance: str = "Openbell"
+    environment: str = "development"
     poll_s: float = POLL_S
+    warmup_secret: str = field(default="", repr=False)
+    debug_api_headers: bool = False
+    premium_per_minute: int = 20
 
 
 def create_app(config: WebConfig) -> FastAPI:
@@ -81,7 +90,8 @@ def create_app(config: WebConfig) -> FastAPI:
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
     doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
-    for router in (door.router for door in doors):
+    people = (sign_in, sign_up, account, people_console, mail_console)
+    for router in (door.router for door in (*doors, *people)):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)
