@@ -1,0 +1,1 @@
+delete from openbell.follow where person_id = $1

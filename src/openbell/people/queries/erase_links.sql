@@ -1,0 +1,1 @@
+delete from openbell.link where person_id = $1

@@ -1,0 +1,1 @@
+delete from openbell.visit where person_id = $1

@@ -1,0 +1,1 @@
+delete from openbell.api_token where person_id = $1

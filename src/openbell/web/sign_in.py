@@ -1,0 +1,243 @@
+"""Who is asking: sign-in by a link that is mailed, sessions in a cookie, tokens of programs, and what each may do.
+
+Pages of the operator are open to whoever sits at this machine in development (the address is that of the loopback, and
+nothing was passed on by a proxy); everywhere else they need an admin who has signed in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from openbell.mail import letters, queue_all
+from openbell.mail.deliveries import recent
+from openbell.people import LOCAL_OPERATOR, InvalidAddress, Person, find_by_address
+from openbell.people.doors import (
+    LINK_TIMES,
+    SESSION_TIME,
+    end_session,
+    knock,
+    open_session,
+    person_of_session,
+    person_of_token,
+    use_link,
+)
+from openbell.people.errors import LinkRefused
+from openbell.web.api import database
+from openbell.web.errors import AdminNeeded, SignInNeeded, TooMany
+from openbell.web.pages import page
+
+router = APIRouter(include_in_schema=False)
+
+COOKIE = "openbell"
+LINKS_AT_ONCE, LINK_PAUSE_S = 3, 900.0
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+PRIVATE = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+"""Of pages whose address is a secret."""
+
+_PLACE = re.compile(r"/(?![/\\])[!-~]{0,300}")
+
+
+def cookie_name(request: Request) -> str:
+    """`__Host-` binds the cookie to this host and to https; plain http, on this machine only, cannot have it."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+
+
+async def person_of(request: Request) -> Person | None:
+    """Who is asking: by a token of theirs, else by the session in their cookie. Asked once a request."""
+    known: dict[str, Any] = request.scope.setdefault("state", {})
+    if "person" not in known:
+        known["person"], known["scope"] = await _person_of(request)
+    found: Person | None = known["person"]
+    return found
+
+
+async def _person_of(request: Request) -> tuple[Person | None, str]:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    secret = request.cookies.get(cookie_name(request), "")
+    if kind.lower() == "bearer" and token:
+        async with database(request).use() as db:
+            found = await person_of_token(db, token.strip())
+        return found or (None, "")
+    if not secret:
+        return None, ""
+    async with database(request).use() as db:
+        return await person_of_session(db, secret), "session"
+
+
+async def signed_in(request: Request) -> Person:
+    """Whoever has signed in. Raises :class:`SignInNeeded`: 401 to programs, the sign-in page to people."""
+    if (person := await person_of(request)) is None:
+        raise SignInNeeded(f"/sign-in?next={quote(_here(request), safe='')}")
+    return person
+
+
+async def admin(request: Request) -> Person:
+    """Whoever runs this instance. Raises :class:`SignInNeeded`, or :class:`AdminNeeded` (403) for everybody else."""
+    person = await person_of(request)
+    if person is None and is_local(request):
+        return LOCAL_OPERATOR
+    person = person or await signed_in(request)
+    if not person.is_admin or request.scope["state"]["scope"] == "person":
+        raise AdminNeeded
+    return person
+
+
+SignedIn = Annotated[Person, Depends(signed_in)]
+Admin = Annotated[Person, Depends(admin)]
+
+
+def is_local(request: Request) -> bool:
+    """Whether this is development and the request comes straight from this machine, under one of its own names."""
+    if request.app.state.config.environment != "development" or any(name in request.headers for name in PROXIED):
+        return False
+    try:
+        near = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        near = False
+    return near and (urlsplit(f"//{request.headers.get('host', '')}").hostname or "") in LOCAL_NAMES
+
+
+def actor(person: Person) -> str:
+    """How the audit log calls who did it."""
+    return person.subject if person.id else "local operator"
+
+
+def _here(request: Request) -> str:
+    return request.url.path if request.method in ("GET", "HEAD") else "/account"
+
+
+def _place(text: str) -> str:
+    """Where to go afterwards: a path of ours."""
+    return text if _PLACE.fullmatch(text) else "/account"
+
+
+async def may_knock(request: Request) -> None:
+    """Raises :class:`TooMany` when this client has asked for too many mails."""
+    client = request.client.host if request.client else "unknown"
+    async with database(request).use() as db:
+        if not await knock(db, client):
+            raise TooMany("Too many mails were asked for from here within the last hour. Try again later.")
+
+
+@router.get("/sign-in")
+async def sign_in_page(request: Request) -> Response:
+    """Ask for the address."""
+    return page(request, "sign_in.html", where=_place(request.query_params.get("next", "")), notice="", address="")
+
+
+@router.post("/sign-in")
+async def ask_for_link(request: Request) -> Response:
+    """Send a link, if the address is somebody's here; the answer is the same when it is not."""
+    form = await request.form()
+    address, where = str(form.get("address") or "")[:300], _place(str(form.get("next") or ""))
+    await may_knock(request)
+    try:
+        async with database(request).use() as db:
+            person = await find_by_address(db, address)
+            if person is not None:
+                await send_link(db, person, "sign-in")
+    except InvalidAddress as error:
+        return page(request, "sign_in.html", 400, where=where, notice=str(error), address=address)
+    return sent_page(request, "sign in", LINK_TIMES["sign-in"])
+
+
+def sent_page(request: Request, what: str, lasts: timedelta) -> HTMLResponse:
+    """What everybody is told, whoever they are."""
+    minutes = int(lasts.total_seconds() // 60)
+    span = f"{minutes} minutes" if minutes < 120 else f"{minutes // 1440} days"
+    return page(request, "sent.html", what=what, span=span, local=is_local(request))
+
+
+async def send_link(db: Any, person: Person, kind: str) -> None:
+    """Queue the mail with a link, unless this person was sent too many. The link is made when the mail leaves."""
+    if await recent(db, person.id, kind, LINK_PAUSE_S) >= LINKS_AT_ONCE:
+        return
+    await queue_all(db, kind=kind, recipients=[person], letter=LETTERS[kind]())
+
+
+def _sign_in_letter() -> letters.Letter:
+    return letters.render(
+        "link",
+        subject="Your link to sign in",
+        headline="Sign in",
+        lead="Somebody, most likely you, wants to sign in with this address. The link works once, for 15 minutes.",
+        action="Sign in",
+        after="If it was not you, do nothing: nobody can sign in without this mail.",
+    )
+
+
+def _confirm_letter() -> letters.Letter:
+    return letters.render(
+        "link",
+        subject="Confirm your address",
+        headline="Confirm your address",
+        lead="Somebody, most likely you, signed up with this address. Nothing more is sent here until you confirm it.",
+        action="Confirm",
+        after="If it was not you, do nothing: you will not hear from us again. The link works once, for three days.",
+    )
+
+
+LETTERS = {"sign-in": _sign_in_letter, "confirm": _confirm_letter}
+
+
+@router.get("/sign-in/{token}")
+async def link_page(request: Request, token: str) -> Response:
+    """A button, because programs that check mails follow every link, and this one works once."""
+    shown = page(
+        request, "link.html", title="Sign in", action=f"/sign-in/{quote(token, safe='')}", button="Sign in", words=""
+    )
+    shown.headers.update(PRIVATE)
+    return shown
+
+
+@router.post("/sign-in/{token}")
+async def use_sign_in_link(request: Request, token: str) -> Response:
+    """Sign in, once."""
+    try:
+        async with database(request).use() as db:
+            person = await use_link(db, token, "sign-in")
+            return await start_session(request, db, person, "/console/mail" if person.is_admin else "/account")
+    except LinkRefused as error:
+        return refused_page(request, error, "/sign-in")
+
+
+def refused_page(request: Request, error: LinkRefused, again: str) -> HTMLResponse:
+    """Why a link does not work, and where there is another."""
+    shown = page(request, "link_refused.html", 410, sentence=str(error), code=error.code, again=again)
+    shown.headers.update(PRIVATE)
+    return shown
+
+
+async def start_session(request: Request, db: Any, person: Person, where: str) -> Response:
+    """Go there, signed in."""
+    secret = await open_session(db, person.id)
+    response = RedirectResponse(where, 303, PRIVATE | {"Cache-Control": "no-store"})
+    response.set_cookie(
+        cookie_name(request),
+        secret,
+        max_age=int(SESSION_TIME.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> Response:
+    """End this session."""
+    if secret := request.cookies.get(cookie_name(request)):
+        async with database(request).use() as db:
+            await end_session(db, secret)
+    response = RedirectResponse("/", 303)
+    response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True)
+    return response

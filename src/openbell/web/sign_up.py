@@ -1,0 +1,196 @@
+"""Signing up, confirming, and unsubscribing: the doors for people who have not signed in.
+
+The answer never tells whether an address is known. What a stranger types about somebody who is here changes nothing;
+it counts once the address itself has answered.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from openbell.engine.errors import InvalidKey
+from openbell.mail import letters, queue_all
+from openbell.people import (
+    FollowRefused,
+    InvalidAddress,
+    Person,
+    add_person,
+    consent,
+    find_by_address,
+    follow,
+    move,
+    normalise,
+    tickers_of,
+)
+from openbell.people.consents import LISTS, NEEDED, TERMS
+from openbell.people.doors import LINK_TIMES, end_sessions, use_link
+from openbell.people.errors import LinkRefused, StateRefused
+from openbell.people.follows import MOST_FOLLOWED
+from openbell.people.person import find_by_mail_token
+from openbell.people.tickers import known_symbols, resolve
+from openbell.web.api import database, registry
+from openbell.web.pages import page
+from openbell.web.sign_in import PRIVATE, may_knock, refused_page, send_link, sent_page, start_session
+
+router = APIRouter(include_in_schema=False)
+
+LIST_NAMES = {"digest": "digests", "picks": "weekly picks"}
+EVERYTHING = "all"
+
+
+async def check_ticker(request: Request, db: Any, text: str) -> str:
+    """The known symbol that somebody means. Raises :class:`FollowRefused` with suggestions."""
+    try:
+        text = registry(request).get("quote").parse_key(text)
+    except InvalidKey:
+        pass  # perhaps the name of a company
+    return resolve(text, await known_symbols(db))
+
+
+@router.get("/sign-up")
+async def sign_up_page(request: Request) -> Response:
+    """The form."""
+    return form_page(request)
+
+
+def form_page(request: Request, status: int = 200, **values: Any) -> Response:
+    """The form with what was typed, and what is wrong with it."""
+    typed = {"address": "", "tickers": "", "notice": "", "candidates": [], "agreed": False, "most": MOST_FOLLOWED}
+    return page(request, "sign_up.html", status, version=TERMS, **typed | values)
+
+
+@router.post("/sign-up")
+async def sign_up(request: Request) -> Response:
+    """Note what was asked for and send the question whether it was them; to those who are here, a link to sign in."""
+    form = await request.form()
+    typed = {name: str(form.get(name) or "")[:300] for name in ("address", "tickers")}
+    agreed = form.get("agree") == TERMS
+    if not agreed:
+        sentence = "Please agree to the terms and the privacy note; we cannot send you mail otherwise."
+        return form_page(request, 400, **typed, notice=sentence)
+    await may_knock(request)
+    try:
+        address = normalise(typed["address"])
+        wanted = await _wanted(request, typed["tickers"])
+    except InvalidAddress as error:
+        return form_page(request, 400, **typed, agreed=True, notice=str(error))
+    except FollowRefused as error:
+        return form_page(request, 400, **typed, agreed=True, notice=str(error), candidates=error.candidates)
+    async with database(request).use() as db, db.acquire() as conn, conn.transaction():
+        person = await find_by_address(conn, address) or await add_person(conn, address)
+        if person.state == "pending" and person.confirmed_at is None:
+            await consent(conn, person.id, NEEDED, given=True, source="sign-up page")
+            await _follow(conn, person, wanted)
+        if person.state != "blocked":
+            await send_link(conn, person, "confirm" if person.state in ("pending", "left") else "sign-in")
+    return sent_page(request, "confirm your address", LINK_TIMES["confirm"])
+
+
+async def _wanted(request: Request, text: str) -> list[str]:
+    """The symbols in a text, each once. Raises :class:`FollowRefused`."""
+    parts = [part for part in re.split(r"[,;\n]+", text) if part.strip()]
+    if len(parts) > MOST_FOLLOWED:
+        raise FollowRefused(f"Choose up to {MOST_FOLLOWED} tickers; more is not possible.", "limit_reached")
+    if not parts:
+        return []
+    async with database(request).use() as db:
+        return list(dict.fromkeys([await check_ticker(request, db, part) for part in parts]))
+
+
+async def _follow(conn: Any, person: Person, wanted: list[str]) -> None:
+    """One list a person: what an earlier sign-up asked for stays, as far as there is room."""
+    there = await tickers_of(conn, person.id)
+    for ticker in [one for one in wanted if one not in there][: MOST_FOLLOWED - len(there)]:
+        await follow(conn, person, ticker)
+
+
+@router.get("/confirm/{token}")
+async def confirm_page(request: Request, token: str) -> Response:
+    """A button, because programs that check mails follow every link."""
+    words = (
+        f"With this you agree to the terms and the privacy note of {TERMS}, and to get mail from us. "
+        "You can end it at any time."
+    )
+    place, title = f"/confirm/{quote(token, safe='')}", "Confirm your address"
+    shown = page(request, "link.html", title=title, action=place, button="Confirm", words=words)
+    shown.headers.update(PRIVATE)
+    return shown
+
+
+@router.post("/confirm/{token}")
+async def confirm(request: Request, token: str) -> Response:
+    """The address has answered: let them in, or have them wait for an operator."""
+    try:
+        async with database(request).use() as db, db.acquire() as conn, conn.transaction():
+            person = await use_link(conn, token, "confirm")
+            before = person.state
+            person = await move(conn, person.id, "confirm", actor=person.subject)
+            await consent(conn, person.id, NEEDED, given=True, source="link to confirm")
+            if person.state == "active" and before != "active":
+                letter = letters.render("welcome", subject="Welcome", tickers=await tickers_of(conn, person.id))
+                await queue_all(conn, kind="welcome", recipients=[person], letter=letter)
+            if person.state == "active":
+                return await start_session(request, conn, person, "/account")
+    except LinkRefused as error:
+        return refused_page(request, error, "/sign-up")
+    except StateRefused:
+        return page(
+            request, "words.html", 403, title="This address is blocked", sentence="Ask whoever runs this instance."
+        )
+    sentence = "Your address is confirmed. Somebody who runs this instance has to let you in; you get a mail then."
+    return page(request, "words.html", title="Thank you", sentence=sentence)
+
+
+@router.get("/unsubscribe")
+async def unsubscribe_page(request: Request) -> Response:
+    """A page with a button: following the link changes nothing."""
+    token, name = request.query_params.get("token", ""), request.query_params.get("list", EVERYTHING)
+    async with database(request).use() as db:
+        person = await find_by_mail_token(db, token[:200])
+    return _unsubscribe_page(request, person, token, name)
+
+
+def _unsubscribe_page(request: Request, person: Person | None, token: str, name: str, done: str = "") -> Response:
+    status = 200 if person is not None else 404
+    name = name if name in LISTS else EVERYTHING
+    given = {"known": person is not None, "token": token, "list": name, "names": LIST_NAMES, "done": done}
+    shown = page(request, "unsubscribe.html", status, **given)
+    shown.headers.update(PRIVATE)
+    return shown
+
+
+@router.post("/unsubscribe")
+async def unsubscribe(request: Request) -> Response:
+    """End one list, or everything. Programs of mail providers post to the address in the mail (RFC 8058) and need no
+    more; doing it again changes nothing.
+    """
+    form = await request.form()
+    query = request.query_params
+    token = str(query.get("token") or form.get("token") or "")[:200]
+    name = str(form.get("list") or query.get("list") or EVERYTHING)
+    one_click = form.get("List-Unsubscribe") == "One-Click"
+    async with database(request).use() as db, db.acquire() as conn, conn.transaction():
+        person = await find_by_mail_token(conn, token)
+        if person is not None and name in LISTS:
+            await consent(conn, person.id, [f"mail:{name}"], given=False, source="unsubscribed")
+        elif person is not None:
+            await leave(conn, person)
+    if one_click:
+        said = "You are unsubscribed." if person is not None else "This link is not known here."
+        return PlainTextResponse(said, 200 if person is not None else 404, PRIVATE)
+    done = LIST_NAMES.get(name, "mail")
+    return _unsubscribe_page(request, person, token, name, done if person is not None else "")
+
+
+async def leave(conn: Any, person: Person, *, stay_signed_in: bool = False) -> None:
+    """No mail of any kind any more; they may come back."""
+    if person.state != "blocked":
+        await move(conn, person.id, "leave", actor=person.subject)
+    await consent(conn, person.id, ["mail"], given=False, source="left")
+    if not stay_signed_in:
+        await end_sessions(conn, person.id)
