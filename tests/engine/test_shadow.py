@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from openbell.engine.artifacts import history, read
-from openbell.engine.challenger import USUAL, Rule, challenger
+from openbell.engine.challenger import Rule, challenger
 from openbell.engine.compare import Compare
 from openbell.engine.errors import InvalidDeclaration, NothingKnown, Permanent, RateLimited
 from openbell.engine.flags import get_flag, set_flag
@@ -291,4 +291,3 @@ def test_a_challenger_must_be_able_to_take_the_place() -> None:
     declared = challenger(NEXT, of=number, version=2, timeout=seconds(1), spends={}, budget={"calls": 1})
     with pytest.raises(InvalidDeclaration, match="take its place"):
         declared(other)  # type: ignore[arg-type]
-    assert timedelta(0) < USUAL.over

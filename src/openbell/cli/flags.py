@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from openbell.cli import reach
+from openbell.cli import rollout
 from openbell.cli.amounts import actor_option
-from openbell.cli.exits import NOTHING_KNOWN, CliError
+from openbell.cli.exits import CliError
 from openbell.cli.options import data_option, json_option
 from openbell.cli.output import print_json, print_pairs, print_table, when
+from openbell.cli.rollout import ask
 
 if TYPE_CHECKING:
     import asyncpg
 
-T = TypeVar("T")
 LIFE = timedelta(days=180)
 """After so long a flag that nobody gave an end should be gone."""
 
 
 @click.group()
 def flags() -> None:
-    """Switches that take effect everywhere at once: off, on, or on for a stable share of the keys."""
+    """Switches that take effect everywhere at once: off, in shadow, on, or on for a stable share of the keys."""
+
+
+for command in (rollout.report, rollout.rule, rollout.budget):
+    flags.add_command(command)
 
 
 @flags.command("list")
@@ -36,7 +39,7 @@ def flags_list(data: Path | None, as_json: bool) -> None:
     """List the flags and how far each is on."""
     from openbell.engine.flags import list_flags
 
-    found = _ask(data, list_flags)
+    found = ask(data, list_flags)
     if as_json:
         print_json([flag.as_json() for flag in found])
         return
@@ -69,7 +72,7 @@ def flags_show(name: str, key: str | None, data: Path | None, as_json: bool) -> 
     async def read(connection: asyncpg.Connection) -> Any:
         return await get_flag(connection, name), await list_changes(connection, name)
 
-    flag, changes = _ask(data, read)
+    flag, changes = ask(data, read)
     verdict = None if key is None else judge(flag, key)
     if as_json:
         said = verdict and {"key": key, "on": verdict.on, "why": verdict.why}
@@ -99,7 +102,7 @@ def flags_add(name: str, about: str, owner: str, remove_by: datetime | None, act
     from openbell.engine.flags import add_flag
 
     end = (remove_by or datetime.now(UTC) + LIFE).date()
-    added = _ask(data, lambda db: add_flag(db, name, about=about, owner=owner, remove_by=end, actor=actor))
+    added = ask(data, lambda db: add_flag(db, name, about=about, owner=owner, remove_by=end, actor=actor))
     if not added:
         raise CliError(f"There is a flag {name} already: openbell flags show {name}")
     click.echo(f"{name} is there, and off. Set it with: openbell flags set {name} 10%")
@@ -107,10 +110,11 @@ def flags_add(name: str, about: str, owner: str, remove_by: datetime | None, act
 
 @flags.command("set")
 @click.argument("name")
-@click.argument("extent", metavar="off|on|N%", required=False)
+@click.argument("extent", metavar="off|shadow|shadow:N%|N%|on", required=False)
 @click.option("--allow", multiple=True, metavar="KEY", help="Take this key in whatever the share; may be repeated.")
 @click.option("--deny", multiple=True, metavar="KEY", help="Leave this key out whatever the rest; may be repeated.")
 @click.option("--clear", is_flag=True, help="Forget the keys that are taken in or left out by name first.")
+@click.option("--force", is_flag=True, help="Go further although the flag's rule asks for more; the audit log tells.")
 @actor_option
 @data_option
 def flags_set(
@@ -119,21 +123,29 @@ def flags_set(
     allow: tuple[str, ...],
     deny: tuple[str, ...],
     clear: bool,
+    force: bool,
     actor: str,
     data: Path | None,
 ) -> None:
-    """Switch a flag off, on, or on for a share of the keys. It holds everywhere within seconds, and is on record."""
-    from openbell.engine.flags import Flag, get_flag, set_flag
+    """Switch a flag off, on, or on for a share of the keys. It holds everywhere within seconds, and is on record.
+
+    In shadow it is on for nobody: what it would switch is tried beside what there is, for all keys or a share of them,
+    and compared (openbell flags report NAME). A flag with a rule goes further only when enough has been seen.
+    """
+    from openbell.engine.flags import Flag, get_flag
+    from openbell.engine.rollout import move
 
     mode, share = (None, None) if extent is None else _parse_extent(extent)
 
     async def change(connection: asyncpg.Connection) -> Flag:
         now = await get_flag(connection, name)
         kept = ((), ()) if clear else (now.allow, now.deny)
-        names = [sorted({*old, *new}) for old, new in zip(kept, (allow, deny), strict=True)]
-        return await set_flag(connection, name, mode=mode, share=share, allow=names[0], deny=names[1], actor=actor)
+        allowed, denied = ([*sorted({*old, *new})] for old, new in zip(kept, (allow, deny), strict=True))
+        return await move(
+            connection, name, mode=mode, share=share, allow=allowed, deny=denied, actor=actor, force=force
+        )
 
-    flag = _ask(data, change)
+    flag = ask(data, change)
     click.echo(f"{flag.name} is {flag.words}.")
 
 
@@ -145,21 +157,23 @@ def flags_drop(name: str, actor: str, data: Path | None) -> None:
     """Remove a flag; what is missing is off."""
     from openbell.engine.flags import drop_flag
 
-    _ask(data, lambda db: drop_flag(db, name, actor=actor))
+    ask(data, lambda db: drop_flag(db, name, actor=actor))
     click.echo(f"{name} is gone, and so off.")
 
 
 def _parse_extent(text: str) -> tuple[Any, int | None]:
-    """``on``, ``off`` or ``12.5%`` as mode and share in hundredths of a percent."""
-    if text in ("on", "off"):
+    """``on``, ``off``, ``shadow``, ``shadow:10%`` or ``12.5%`` as mode and share in hundredths of a percent."""
+    if text in ("on", "off", "shadow"):
         return text, None
+    if text.startswith("shadow:"):
+        return "shadow", _parse_extent(text.removeprefix("shadow:").rstrip("%") + "%")[1]
     try:
         share = Decimal(text.removesuffix("%").strip()) * 100
         whole = int(share)
     except (InvalidOperation, ValueError, OverflowError):
         share, whole = Decimal(-1), -1
     if not 0 <= whole <= 10_000 or share != whole:
-        raise click.BadParameter(f"{text!r} is neither on nor off nor 0 % to 100 % in steps of 0.01.")
+        raise click.BadParameter(f"{text!r} is neither on nor off nor shadow nor 0 % to 100 % in steps of 0.01.")
     return "percent", whole
 
 
@@ -167,17 +181,7 @@ def _extent(row: Any) -> str:
     """How far a flag was on, as the audit log keeps it."""
     if row is None:
         return ""
-    return f"{row['share'] / 100:g} %" if row["mode"] == "percent" else str(row["mode"])
+    from openbell.engine.flags import extent
 
-
-def _ask(data: Path | None, read: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    async def ask() -> T:
-        from openbell.engine.flags import UnknownFlag
-
-        async with reach.connected(data) as connection:
-            try:
-                return await read(connection)
-            except UnknownFlag as error:
-                raise CliError(str(error), NOTHING_KNOWN) from None
-
-    return reach.run_async(ask())
+    said = extent(row["mode"], row["share"])
+    return f"{said}, forced" if row.get("forced") else said

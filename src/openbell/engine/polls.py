@@ -4,11 +4,14 @@ A list is how a product was refreshed before demand was; the flag ``demand-PRODU
 a stable share, and gives them back. A key that was taken over is refreshed while somebody looks and no more. On either
 side it has one live job at most and its stored values stay where they are, so switching to and fro loses nothing and
 fetches nothing twice.
+
+In ``shadow`` the list goes on, and beside it is noted what demand would have fetched when, and who would have waited
+for it. Nothing is fetched for that: the producer is the same, and what differs is how often and for whom it runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +22,12 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.demand import BEAT_S, LEASE_S
 from openbell.engine.duty import Duty
 from openbell.engine.registry import CLASSES
+from openbell.engine.sweep import BEAT_S as SWEEP_S
 
 CLASS = CLASSES["scheduled"]
+DEAF_S = 4.5
+"""How soon a process that cannot listen looks whether a flag has changed."""
+IDLE_S = 60.0
 
 
 def flag_of(product: str) -> str:
@@ -86,19 +93,46 @@ async def compare_polls(db: Db, product: str, over: timedelta) -> list[Side]:
 
 
 class Poller(Duty):
-    """Wants what is on the lists and has not been taken over. One process does each beat, whichever is first."""
+    """Wants what is on the lists and has not been taken over. One process does each beat, whichever is first.
+
+    A change of a flag makes the next beat due at once; who hears of it beats then, who cannot listen within
+    :data:`DEAF_S`.
+    """
 
     name = "poll"
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        *,
+        is_listening: Callable[[], bool] = lambda: False,
+        renewed: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__()
-        self._pool = pool
+        self._pool, self._is_listening, self._renewed = pool, is_listening, renewed
 
     async def beat(self) -> float:
-        """Renew the leases of the lists."""
+        """Renew the leases of the lists; ``renewed`` is called when this process has done so."""
         turn, lease = timedelta(seconds=BEAT_S * 0.9), timedelta(seconds=LEASE_S)
-        await self._pool.execute(SQL.get("renew_polls"), turn, CLASS, lease)
-        return BEAT_S
+        if await self._pool.fetchval(SQL.get("renew_polls"), turn, CLASS, lease):
+            self._renewed()
+        return BEAT_S if self._is_listening() else DEAF_S
+
+
+class Rehearsal(Duty):
+    """Notes what demand would have fetched, for the lists whose flag is in shadow. One process does each beat."""
+
+    name = "rehearse"
+
+    def __init__(self, pool: asyncpg.Pool, *, is_listening: Callable[[], bool] = lambda: False) -> None:
+        super().__init__()
+        self._pool, self._is_listening = pool, is_listening
+
+    async def beat(self) -> float:
+        """Look once, as the sweep does; seldom while there is nothing to rehearse, until a flag's change is heard."""
+        if await self._pool.fetchval(SQL.get("rehearse_demand"), timedelta(seconds=SWEEP_S * 0.9)):
+            return SWEEP_S
+        return IDLE_S if self._is_listening() else DEAF_S
 
 
 def fewer(polled: Side, demanded: Side) -> float | None:

@@ -62,6 +62,7 @@ class Sweeper(Duty):
 
 PRUNING = (
     "prune_demand", "prune_workers", "prune_versions", "prune_cooldowns", "prune_spends", "prune_trouble",
+    "prune_trials",
 )  # fmt: skip
 
 

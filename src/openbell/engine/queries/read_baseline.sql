@@ -1,0 +1,1 @@
+select b.at, b.hours, b.figures from openbell.baseline b where b.flag = $1
