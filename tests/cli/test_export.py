@@ -122,6 +122,23 @@ async def test_csv_needs_nothing(dsn: str, known: asyncpg.Pool, tmp_path: Path) 
     assert not (tmp_path / "quotes.parquet").exists()
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+async def test_no_text_becomes_a_formula(openbell: Terminal, known: asyncpg.Pool, tmp_path: Path, name: str) -> None:
+    """A text from outside that a spreadsheet would run gets an apostrophe in CSV; figures below 0 stay, Parquet too."""
+    hand = await Hand.hire(known, *registry())
+    await queue(known, "IBM", name="quote")
+    (claim,) = await hand.claim()
+    assert await hand.publish(claim, QUOTE | {"name": name, "change": -2.5}, at=AT)
+    path = tmp_path / "quotes.csv"
+    assert (await openbell("export", "quote", "IBM", "--to", str(path)))[0] == 0
+    with path.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["name"], row["change"], row["key"]) == (f"'{name}", "-2.5", "IBM")
+    whole = tmp_path / "quotes.parquet"
+    assert (await openbell("export", "quote", "IBM", "--to", str(whole)))[0] == 0
+    assert parquet.read_table(whole).to_pylist()[0]["name"] == name
+
+
 async def test_large_tables_are_written_in_parts(openbell: Terminal, known: asyncpg.Pool, tmp_path: Path) -> None:
     """MD-27: rows pass through memory ten thousand at a time, in the order of their natural key."""
     await known.execute(

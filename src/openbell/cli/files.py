@@ -45,8 +45,16 @@ def opener(path: Path) -> Callable[[Path, Columns], Table]:
     raise CliError(f"{path.name} ends in neither .parquet nor .csv.", BAD_INPUT)
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet take a text for a formula, which it would then run."""
+
+
 class CsvFile:
-    """CSV with a head, UTF-8: times in ISO 8601, nothing for null, JSON for what is nested."""
+    """CSV with a head, UTF-8: times in ISO 8601, nothing for null, JSON for what is nested.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, which spreadsheets hide; figures
+    and times stay as they are.
+    """
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
@@ -57,7 +65,7 @@ class CsvFile:
     def write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add rows."""
         self._writer.writerows(
-            [_text(value, nested) for value, nested in zip(row, self._nested, strict=True)] for row in rows
+            [_harmless(value, nested) for value, nested in zip(row, self._nested, strict=True)] for row in rows
         )
 
     def close(self, marks: Mapping[str, Any]) -> None:  # noqa: ARG002 (every row has its own)
@@ -73,6 +81,12 @@ def _text(value: Any, nested: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return value.isoformat() if isinstance(value, datetime | date) else str(value)
+
+
+def _harmless(value: Any, nested: bool) -> str:
+    """The text for a spreadsheet: no formula, whoever wrote it."""
+    text = _text(value, nested)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
 class ParquetFile:

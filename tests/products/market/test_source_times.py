@@ -10,6 +10,7 @@ import pytest
 
 from openbell.engine.artifacts import read
 from openbell.products.context import contexts
+from openbell.products.keys import Symbol
 from openbell.products.sources import Connections, limits_of
 from tests.engine.conftest import Employ
 from tests.engine.hand import ended, queue
@@ -17,7 +18,7 @@ from tests.products.kitchen import PRODUCTS, Kitchen
 from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
 
-TYPES = ("quote", "financial-statements")
+TYPES = ("quote", "financial-statements", "valuations", "treasury-rates")
 
 
 @pytest.fixture
@@ -31,13 +32,17 @@ async def staff(employ: Employ, kitchen: Kitchen) -> AsyncIterator[None]:
 
 async def outcome(pool: asyncpg.Pool, product: str, times: int) -> str:
     """How the refresh of that number ends."""
-    await queue(pool, "IBM", name=product)
+    await queue(pool, key_of(product), name=product)
 
     async def over() -> bool:
-        return len(await ended(pool, "IBM", product)) == times
+        return len(await ended(pool, key_of(product), product)) == times
 
     await eventually(over)
-    return str((await ended(pool, "IBM", product))[-1]["word"])
+    return str((await ended(pool, key_of(product), product))[-1]["word"])
+
+
+def key_of(product: str) -> str:
+    return "IBM" if PRODUCTS.get(product).key is Symbol else "GLOBAL"
 
 
 @pytest.mark.parametrize("product", TYPES)
@@ -47,13 +52,13 @@ async def test_old_data_is_not_taken_for_new(
     """MD-4, MD-5: the same again is unchanged, older is discarded and asked again soon, newer is a new version."""
     assert PRODUCTS.get(product).source_time == "source_time"
     assert await outcome(pool, product, 1) == "done"
-    first = await read(pool, product, "IBM")
+    first = await read(pool, product, key_of(product))
     assert first.source_time is not None
     assert first.source_time <= datetime(2012, 6, 1, 13, 30, tzinfo=UTC)
 
     await clock.advance(days=31)
     assert await outcome(pool, product, 2) == "unchanged"
-    again = await read(pool, product, "IBM")
+    again = await read(pool, product, key_of(product))
     assert (again.version, again.changed_at) == (1, first.changed_at)
     assert again.checked_at is not None
     assert first.checked_at is not None
@@ -62,7 +67,7 @@ async def test_old_data_is_not_taken_for_new(
     await clock.advance(days=31)
     fault = await sandbox.fault("older", days=400)
     assert await outcome(pool, product, 3) == "outdated"
-    old = await read(pool, product, "IBM")
+    old = await read(pool, product, key_of(product))
     assert (old.version, old.source_time, old.checked_at) == (1, first.source_time, again.checked_at)
     assert old.fresh_until is not None
     policy = PRODUCTS.get(product).policy
@@ -73,7 +78,7 @@ async def test_old_data_is_not_taken_for_new(
     await sandbox.clock(advance_days=250)
     await clock.advance(days=31)
     assert await outcome(pool, product, 4) == "done"
-    newest = await read(pool, product, "IBM")
+    newest = await read(pool, product, key_of(product))
     assert newest.version == 2
     assert newest.source_time is not None
     assert newest.source_time > first.source_time

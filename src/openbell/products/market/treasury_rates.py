@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, Field
@@ -10,6 +11,7 @@ from openbell.engine.registry import Calls, Series, days, hours, minutes, produc
 from openbell.products.context import Context
 from openbell.products.keys import Global
 from openbell.products.market.fields import Day, Record, records
+from openbell.providers.fmp import local_time
 
 Yield = Annotated[float | None, Field(ge=-10, le=100, description="per cent a year: 4.5 is 4.5 %")]
 
@@ -36,12 +38,13 @@ class TreasuryRates(BaseModel):
     """The days of the last three months, oldest first; a day without a figure is left out."""
 
     rows: list[TreasuryDay] = Field(min_length=1)
+    source_time: datetime = Field(description="the beginning of the newest day in New York, in UTC")
 
 
 @product(
     "treasury-rates",
     key=Global,
-    version=1,
+    version=2,
     ttl=hours(24),
     stale=days(30),
     empty=hours(24),
@@ -50,8 +53,11 @@ class TreasuryRates(BaseModel):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=10_000)},
     licence="personal",
+    source_time="source_time",
     series=Series("rows", ("date",)),
 )
 async def treasury_rates(_: Global, ctx: Context) -> TreasuryRates:
     """Ask for the latest days."""
-    return TreasuryRates(rows=records(TreasuryDay, await ctx.fmp.treasury_rates(), "date"))
+    rows = records(TreasuryDay, await ctx.fmp.treasury_rates(), "date")
+    newest = local_time(f"{rows[-1].date} 00:00:00") if rows else None
+    return TreasuryRates.model_validate({"rows": rows, "source_time": newest})

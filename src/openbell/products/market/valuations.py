@@ -7,7 +7,7 @@ from pydantic import AliasChoices, Field
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
-from openbell.products.market.fields import Day, Price, Record
+from openbell.products.market.fields import Day, InNewYork, Price, Record
 
 
 class Valuation(Record):
@@ -17,12 +17,13 @@ class Valuation(Record):
     date: Day
     dcf: float = Field(description="currency of the listing per share")
     price: Price = Field(validation_alias=AliasChoices("Stock Price", "stockPrice"))
+    source_time: InNewYork = Field(validation_alias="date", description="the beginning of the estimate's day, in UTC")
 
 
 @product(
     "valuations",
     key=Symbol,
-    version=1,
+    version=2,
     ttl=hours(24),
     stale=days(14),
     empty=hours(24),
@@ -31,6 +32,7 @@ class Valuation(Record):
     timeout=seconds(20),
     spends={"fmp": Calls(1, bytes=500)},
     licence="personal",
+    source_time="source_time",
 )
 async def valuations(symbol: Symbol, ctx: Context) -> Valuation:
     """Ask for one symbol."""
