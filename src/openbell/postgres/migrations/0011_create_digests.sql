@@ -184,6 +184,24 @@ create table openbell.digest_policy (
     pages_per_job integer not null default 10 check (pages_per_job >= 0),
     pages_per_day integer not null default 200 check (pages_per_day >= 0),
     quiet         text    not null default 'short' check (quiet in ('short', 'none')),
+    topup         boolean not null default false,
+    approval      text    not null default 'auto' check (approval in ('auto', 'manual')),
     changed_at    timestamptz not null default openbell.now()
 );
 insert into openbell.digest_policy default values;
+
+-- A digest that is due: it is to be mailed at send_at, and told of when it will be late.
+--   mailed_version  of the digest, once its mails are queued; quiet: there is none to mail
+create table openbell.digest_edition (
+    ticker         text        not null,
+    edition        text        not null check (edition in ('daily', 'weekly')),
+    day            date        not null,
+    due_at         timestamptz not null,
+    send_at        timestamptz not null,
+    mailed_version integer,
+    mailed_at      timestamptz,
+    quiet          boolean     not null default false,
+    alerted_at     timestamptz,
+    primary key (ticker, edition, day)
+);
+create index digest_edition_day on openbell.digest_edition (day);

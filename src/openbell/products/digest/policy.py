@@ -16,13 +16,17 @@ MOST_PAGES = 10_000
 @dataclass(frozen=True, slots=True)
 class Policy:
     """``zone`` is that of all dates; ``pages_per_job`` and ``pages_per_day`` how many pages may be paid for; ``quiet``
-    whether a day without news makes a ``short`` digest or ``none``.
+    whether a day without news makes a ``short`` digest or ``none``; ``topup`` whether articles of the morning are added
+    before sending; ``approval`` whether mails to subscribers leave at their time (``auto``) or wait for an admin
+    (``manual``, DC-6).
     """
 
     zone: str
     pages_per_job: int
     pages_per_day: int
     quiet: str
+    topup: bool
+    approval: str
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -47,5 +51,7 @@ async def set_policy(db: Db, changes: Mapping[str, Any], *, actor: str) -> Polic
         raise ValueError(f"paid pages are from 0 to {MOST_PAGES:,}")
     if after.quiet not in ("short", "none"):
         raise ValueError("a quiet day makes a digest that is 'short', or 'none'")
-    await db.execute(SQL.get("set_policy"), after.zone, after.pages_per_job, after.pages_per_day, after.quiet, actor)
+    if after.approval not in ("auto", "manual"):
+        raise ValueError("mails to subscribers leave 'auto', or 'manual' after an admin has approved them")
+    await db.execute(SQL.get("set_policy"), *asdict(after).values(), actor)
     return after

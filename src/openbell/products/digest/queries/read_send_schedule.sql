@@ -1,0 +1,1 @@
+select cron, zone from openbell.schedule where name = $1 and enabled

@@ -1,0 +1,185 @@
+"""A morning: schedules that are due, digests that are made, mails that are queued, alerts about what is late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import asyncpg
+import pytest
+
+from openbell.engine.artifacts import read
+from openbell.engine.registry import Registry
+from openbell.engine.schedules import run_now, seed_schedules, set_schedule
+from openbell.people import Person, add_person, consent, follow
+from openbell.products import registry
+from openbell.products.context import contexts
+from openbell.products.digest.digest import Digest
+from openbell.products.digest.editions import digest_key, edition_of
+from openbell.products.digest.policy import read_policy, set_policy
+from openbell.products.digest.timetable import editions_due, send_time, topups_due
+from openbell.products.sources import limits_of
+from tests.engine.conftest import Employ
+from tests.products.digest.newsroom import ZONE, Newsroom, roomy
+from tests.support import Clock, eventually
+
+MADE = [one for one in registry() if one.name.startswith(("digest", "mail"))]
+
+
+@pytest.fixture
+async def seeded(pool: asyncpg.Pool) -> asyncpg.Pool:
+    """A database that knows the schedules."""
+    await Registry(MADE).seed(pool)
+    await seed_schedules(pool, [one for name, one in registry().schedules.items() if name.startswith("digest")])
+    return pool
+
+
+async def subscriber(pool: asyncpg.Pool, name: str, *tickers: str, role: str = "subscriber") -> Person:
+    """Somebody who gets digests of some tickers."""
+    person = await add_person(pool, f"{name}@example.com", name=name, role=role, state="active", actor="tests")
+    await consent(pool, person.id, ["terms", "privacy", "mail"], given=True, source="tests")
+    for ticker in tickers:
+        await follow(pool, person, ticker)
+    return person
+
+
+async def work(employ: Employ, newsroom: Newsroom) -> None:
+    """A worker that makes everything of digests and sends no mail."""
+    limits = [roomy(one) for one in limits_of(newsroom.connections.sources)]
+    products = [one for one in MADE if not one.name.startswith("mail")]
+    await employ(*products, limits=limits, context=contexts(newsroom.connections))
+
+
+async def run(pool: asyncpg.Pool, name: str) -> None:
+    """Let a schedule happen now."""
+    async with pool.acquire() as conn:
+        await run_now(conn, name, actor="tests")
+
+
+async def test_a_morning(seeded: asyncpg.Pool, employ: Employ, newsroom: Newsroom) -> None:
+    """DG-1, DG-20, DG-21: one digest for all followers; mails 1 and 2 for admins, mail 3 for each follower, once."""
+    pool = seeded
+    await subscriber(pool, "admin", role="admin")
+    for name, *tickers in (("ann", "AAPL"), ("bob", "AAPL", "MSFT"), ("cat", "MSFT")):
+        await subscriber(pool, name, *tickers)
+    await subscriber(pool, "eve")
+    await work(employ, newsroom)
+    await run(pool, "digest-process-mon")
+
+    async def mailed() -> bool:
+        rows = await pool.fetch("select mailed_version from openbell.digest_edition")
+        return len(rows) == 2 and all(row["mailed_version"] for row in rows)
+
+    await eventually(mailed, 60)
+    await run(pool, "digest-process-mon")
+    await run(pool, "digest-send-mon")
+
+    async def over() -> bool:
+        return not await pool.fetchval("select count(*) from openbell.job where product <> 'mail-delivery'")
+
+    await eventually(over, 60)
+    rows = await pool.fetch("select kind, ticker, count(*) as n from openbell.delivery group by 1, 2")
+    count = {(row["kind"], row["ticker"]): row["n"] for row in rows}
+    assert count["digest", "AAPL"] == 2
+    assert count["digest", "MSFT"] == 2
+    assert sum(n for (kind, _), n in count.items() if kind == "digest-selection") == 2
+    assert sum(n for (kind, _), n in count.items() if kind == "digest-content") == 2
+    assert await pool.fetchval("select count(*) from openbell.job_history where product = 'digest'") == 2
+    sends = {row["send_at"] for row in await pool.fetch("select send_at from openbell.delivery where kind = 'digest'")}
+    assert len(sends) == 1
+
+
+async def test_a_top_up_adds_and_keeps(seeded: asyncpg.Pool, employ: Employ, newsroom: Newsroom) -> None:
+    """DG-30: a top-up brings articles that were not there before, keeps the others, and reads none of them again."""
+    pool = seeded
+    await subscriber(pool, "ann", "AAPL")
+    await work(employ, newsroom)
+    stopped = datetime(2026, 11, 20, 9, tzinfo=UTC)
+    await newsroom.sandbox.client.post("/_control/news/clock", json={"now": stopped.isoformat()})
+    await run(pool, "digest-process-mon")
+    day = (await pool.fetchval("select openbell.now()")).astimezone(ZoneInfo(ZONE)).date()
+    key = digest_key("AAPL", edition_of(day), day)
+
+    async def mailed(version: int) -> bool:
+        found = await pool.fetchval("select mailed_version from openbell.digest_edition")
+        return found is not None and found >= version
+
+    await eventually(lambda: mailed(1), 60)
+    first = Digest.model_validate((await read(pool, "digest", key)).value)
+    pages = await pool.fetchval("select count(*) from openbell.spend where provider = 'pages'")
+    await newsroom.sandbox.client.post("/_control/news/clock", json={"now": None})
+    await pool.execute("update openbell.digest_feed set succeeded_at = null")
+    await pool.execute("update openbell.digest_edition set send_at = openbell.now() + interval '3 hours'")
+    async with pool.acquire() as conn:
+        await set_policy(conn, {"topup": True}, actor="tests")
+    await run(pool, "digest-topup")
+    await eventually(lambda: mailed(2), 60)
+    second = Digest.model_validate((await read(pool, "digest", key)).value)
+    assert (first.inputs.revision, second.inputs.revision) == (1, 2)
+    old, new = {one.id for one in first.inputs.articles}, {one.id: one.added for one in second.inputs.articles}
+    assert old <= new.keys()
+    assert {revision for one, revision in new.items() if one in old} <= {1}
+    assert len([one for one, revision in new.items() if revision == 2]) > 3
+    read_again = await pool.fetchval("select count(*) from openbell.spend where provider = 'pages'") - pages
+    assert read_again <= sum(one.added == 2 for one in second.inputs.articles) + 20
+
+
+async def test_late_digests_are_told_of_before_they_are_due(
+    seeded: asyncpg.Pool, employ: Employ, newsroom: Newsroom, clock: Clock
+) -> None:
+    """DG-29: an hour before its send time a digest that is not ready is in an alert to every admin, once."""
+    pool = seeded
+    await subscriber(pool, "admin", role="admin")
+    await subscriber(pool, "ann", "AAPL")
+    now = await pool.fetchval("select openbell.now()")
+    await pool.execute(
+        "insert into openbell.digest_edition values ('AAPL', 'daily', current_date, $1, $2)",
+        now,
+        now + timedelta(hours=2),
+    )
+    await work(employ, newsroom)
+    await run(pool, "digest-watch")
+
+    async def watched(times: int) -> bool:
+        done = await pool.fetchval("select count(*) from openbell.job_history where product = 'digest-watch'")
+        return bool(done == times)
+
+    await eventually(lambda: watched(1))
+    assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 0
+    await clock.advance(minutes=65)
+    for times in (2, 3):
+        await run(pool, "digest-watch")
+        await eventually(lambda times=times: watched(times))  # type: ignore[misc]
+    assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 1
+
+
+async def test_the_day_is_that_of_the_zone(seeded: asyncpg.Pool) -> None:
+    """DC-7, DG-1: the date of an edition is that of its due time in New York, on a day when the clocks change, too."""
+    pool = seeded
+    await subscriber(pool, "ann", "AAPL")
+    zone = ZoneInfo(ZONE)
+    for due, edition in (
+        (datetime(2026, 11, 24, 2, tzinfo=zone), "daily"),
+        (datetime(2026, 11, 23, 2, tzinfo=zone), "weekly"),
+        (datetime(2026, 11, 23, 23, 30, tzinfo=zone), "weekly"),
+        (datetime(2027, 3, 15, 2, tzinfo=zone), "weekly"),
+    ):
+        assert await editions_due(due, pool) == [(f"AAPL|{edition}|{due.date()}", None)]
+        sent = await send_time(pool, due)
+        assert sent.astimezone(zone).strftime("%H:%M") == ("08:30" if due.hour == 2 else "06:00")
+
+
+async def test_times_by_weekday_can_be_changed(seeded: asyncpg.Pool) -> None:
+    """DG-29: each weekday has processing and sending times of its own, which an operator changes while it runs."""
+    pool = seeded
+    await set_schedule(pool, "digest-send-wed", {"cron": "15 7 * * wed"}, actor="tests")
+    zone = ZoneInfo(ZONE)
+    wednesday, thursday = datetime(2026, 11, 25, 2, tzinfo=zone), datetime(2026, 11, 26, 2, tzinfo=zone)
+    assert (await send_time(pool, wednesday)).astimezone(zone).strftime("%a %H:%M") == "Wed 07:15"
+    assert (await send_time(pool, thursday)).astimezone(zone).strftime("%a %H:%M") == "Thu 08:30"
+
+
+async def test_top_ups_are_off_until_asked_for(seeded: asyncpg.Pool) -> None:
+    """DG-30: optional."""
+    assert not (await read_policy(seeded)).topup
+    assert await topups_due(datetime(2026, 11, 24, 7, tzinfo=ZoneInfo(ZONE)), seeded) == []
