@@ -77,6 +77,8 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
             direct_dsn=place.listen_dsn,
             allowed_origins=settings.allowed_origins,
             reading_origins=settings.reading_origins,
+            picks_enabled=settings.enable_weekly_picks_generation,
+            cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else "",
             warmup_secret=settings.warmup_secret.get_secret_value() if settings.warmup_secret else "",
             debug_api_headers=settings.debug_api_headers,
             environment=settings.environment,

@@ -31,6 +31,8 @@ from openbell.web import (
     openbb,
     pages,
     people_console,
+    picks,
+    picks_api,
     sign_in,
     sign_up,
     symbol_page,
@@ -65,6 +67,8 @@ class WebConfig:
     warmup_secret: str = field(default="", repr=False)
     debug_api_headers: bool = False
     premium_per_minute: int = 20
+    picks_enabled: bool = False
+    cron_secret: str = field(default="", repr=False)
 
 
 def create_app(config: WebConfig) -> FastAPI:
@@ -91,7 +95,7 @@ def create_app(config: WebConfig) -> FastAPI:
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
     doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
     people = (sign_in, sign_up, account, people_console, mail_console)
-    for router in (door.router for door in (*doors, *people)):
+    for router in (door.router for door in (*doors, *people, picks, picks_api)):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)

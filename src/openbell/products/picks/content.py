@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 PICKS, THEMES = 6, 4
 Risk = Literal["low", "medium", "high"]
-Category = Literal["growth", "value", "income", "defensive", "innovation", "macro"]
+Category = Literal["growth", "value", "income", "defensive", "innovation", "macro", "other"]
 
 
 class _Part(BaseModel):

@@ -33,7 +33,7 @@ class Rejected(ValueError):
 
 def read(text: str) -> tuple[Content, list[str]]:
     """The content, and what had to be done to find it. Raises :class:`Rejected`."""
-    found = _find(text[:LONGEST])
+    found = _find(text[:LONGEST], KEYS)
     if found is None:
         raise Rejected(["no_json: there is no object with picks, themes and market_analysis in the answer"])
     value, how = found
@@ -43,25 +43,31 @@ def read(text: str) -> tuple[Content, list[str]]:
         raise Rejected([_reason(one) for one in error.errors(include_url=False, include_input=False)]) from None
 
 
-def _find(text: str) -> tuple[dict[str, Any], str] | None:
+def find(text: str, keys: frozenset[str]) -> dict[str, Any] | None:
+    """The object with these keys in a text, wherever it stands; None where there is none."""
+    found = _find(text[:LONGEST], keys)
+    return None if found is None else found[0]
+
+
+def _find(text: str, keys: frozenset[str]) -> tuple[dict[str, Any], str] | None:
     bare = _THOUGHT.sub("", text).strip()
     ways = [("", [text]), ("a thought was removed", [bare]), ("it stood in a fence", _FENCE.findall(bare))]
     for how, parts in ways:
         for part in parts:
-            if (value := _object(part)) is not None:
+            if (value := _object(part, keys)) is not None:
                 return value, how
     for part in sorted(_balanced(bare), key=len, reverse=True):
-        if (value := _object(part)) is not None:
+        if (value := _object(part, keys)) is not None:
             return value, "words around it were removed"
     return None
 
 
-def _object(text: str) -> dict[str, Any] | None:
+def _object(text: str, keys: frozenset[str]) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) and value.keys() >= KEYS else None
+    return value if isinstance(value, dict) and value.keys() >= keys else None
 
 
 def _balanced(text: str) -> Iterator[str]:

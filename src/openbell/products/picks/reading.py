@@ -122,6 +122,12 @@ async def since(db: Db, stored: Stored) -> dict[str, Since]:
     }
 
 
+async def closes(db: Db, ticker: str) -> list[tuple[date, float]]:
+    """The daily closes of the last year, oldest first; empty where none are stored."""
+    bars = await db.fetchval(SQL.get("read_closes"), ticker)
+    return [(date.fromisoformat(bar[0]), float(bar[4])) for bar in bars or []]
+
+
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """What somebody told, whether they want an edition of their own, and whether by mail."""

@@ -108,6 +108,20 @@ async def attest(db: Db, name: str, *, given: bool, actor: str) -> Attestation:
     return Attestation(**row)
 
 
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Whether somebody has personal editions made, and whether they have had one."""
+
+    allowed: bool
+    has_edition: bool
+
+
+async def read_member(db: Db, person_id: int) -> Member:
+    """How somebody stands; nobody may nothing."""
+    row = await db.fetchrow(SQL.get("read_member"), person_id)
+    return Member(allowed=False, has_edition=False) if row is None else Member(row["allowed"], row["has_edition"])
+
+
 async def current_week(db: Db) -> date:
     """The Monday of the week that runs where the weekly schedule is, by the database's clock."""
     row = await db.fetchrow(SQL.get("read_zone"), DEFAULT_ZONE)

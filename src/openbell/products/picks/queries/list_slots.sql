@@ -1,0 +1,2 @@
+select s.edition from openbell.picks_slot s
+where s.week = $1 and ($2::text is null or s.status = $2) order by s.person_id nulls first limit 100000
