@@ -83,7 +83,7 @@ class Desk:
     def evidence(self, sources: Sequence[int], more: Sequence[str] = ()) -> Evidence:
         """What some articles say, with the facts of the price card."""
         days = [day for one in sources if (day := self.day_of(self.articles[one])) is not None]
-        texts = [self.bodies[one] for one in sources]
+        texts = [f"{self.articles[one].title}.\n{self.bodies[one]}" for one in sources]
         return evidence_of(
             [*texts, *more], facts=price_facts(self.inputs), names=self.names(), days=[*days, self.inputs.day]
         )
@@ -98,7 +98,8 @@ class Desk:
             models=inputs.models.get(phase), prompt=inputs.prompts.get(phase), cap_micro=inputs.cap_micro,
             check=check, part=part,
         )  # fmt: skip
-        self.runs.append(answer.run)
+        if answer.run.way != "skipped":  # where there is no model, whoever does it instead says so
+            self.runs.append(answer.run)
         return answer
 
     def note(self, run: PhaseRun, words: str) -> None:
@@ -138,7 +139,7 @@ async def _desk(ctx: Context, inputs: DigestInputs) -> Desk:
     for one in inputs.articles:
         body = texts.get(one.text_ref or "", "")
         own = one.summary if one.summary_by == "extractive" or not body else ""
-        bodies[one.id] = "\n".join(filter(None, (one.title + ".", own, body)))
+        bodies[one.id] = "\n".join(filter(None, (own, body)))
     return Desk(ctx, inputs, bodies, {one.accession: texts.get(one.text_ref or "", "") for one in inputs.filings})
 
 
@@ -302,6 +303,8 @@ async def _known(desk: Desk, bullets: Sequence[Bullet]) -> Mapping[str, Known]:
     ids, accessions = [one.bullet_id for one in bullets], [one.accession for one in desk.inputs.filings]
     material = _company(desk) + fence([*_bullet_blocks(bullets), *filings])
     answer = await desk.ask("known", material, forms.known(ids, accessions))
+    if answer.run.way == "skipped":
+        desk.runs.append(PhaseRun(phase="known", way="skipped", note="no model compares"))
     found: dict[str, Known] = {}
     by_id = {one.bullet_id: one for one in bullets}
     for one in answer.value.bullets if answer.value is not None else ():

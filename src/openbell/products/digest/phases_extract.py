@@ -16,7 +16,7 @@ from openbell.products.digest.truth_text import LINK, clean, cut, line, sentence
 from openbell.products.digest.truth_words import DOWN, UP
 
 SHORTEST, LONGEST = 40, 360
-PER_ARTICLE = {"daily": 1, "weekly": 2}
+PER_ARTICLE = {"daily": 2, "weekly": 3}
 LOOKED_AT = 40
 """Sentences of an article that are looked at; news stands at the top."""
 

@@ -45,6 +45,8 @@ T = TypeVar("T", bound=BaseModel)
 # question may take at most is kept by `request_timeout`.
 TIMEOUT = httpx2.Timeout(600, connect=5.0)
 NO_KEY = "none"
+NO_TEMPERATURE = ("openai_supports_reasoning", "anthropic_disallows_sampling_settings")
+"""Traits of models that take no temperature; they are asked without one."""
 
 Way = Literal["tool", "native"]
 """How the form of the answer is asked for: as a tool that takes it, or by the provider's own means."""
@@ -202,15 +204,16 @@ class Llm:
                     f"{model} was asked this by an attempt that ended before it was answered; it is not paid for twice",
                     code="answer_lost",
                 )
+            asked = models.model(model)
             agent: Agent[object, T] = Agent(
-                models.model(model),
+                asked,
                 output_type=ToolOutput(output) if way == "tool" else NativeOutput(output),
                 instructions=instructions,
                 retries=tries - 1,
                 capabilities=[NativeTool(WebSearchTool(optional=True))] if search else None,
             )
             settings = ModelSettings(max_tokens=max_tokens, request_timeout=timeout_s)
-            if temperature is not None:
+            if temperature is not None and not any(asked.profile.get(one) for one in NO_TEMPERATURE):
                 settings["temperature"] = temperature
             return await self._run(agent, model, prompt, settings, tries, call)
 
