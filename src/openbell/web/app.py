@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
 from openbell.engine.registry import Registry
 from openbell.web import (
@@ -43,7 +44,7 @@ from openbell.web.backend import Database
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
 from openbell.web.reads import Reads
-from openbell.web.stream import POLL_S, Hub
+from openbell.web.stream import POLL_S, Hub, stay
 
 VERSION = "0.1.0"
 
@@ -71,9 +72,19 @@ class WebConfig:
     cron_secret: str = field(default="", repr=False)
 
 
+class Application(FastAPI):
+    """FastAPI around which open streams stay, so that none of its layers is kept in memory for them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; then follow the stream that the answer has left open, if it is one."""
+        await super().__call__(scope, receive, send)
+        if scope["type"] == "http":
+            await stay(scope, receive, send)
+
+
 def create_app(config: WebConfig) -> FastAPI:
     """The application. Starts whether or not the database answers, and finds it when it comes."""
-    app = FastAPI(title="Openbell", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = Application(title="Openbell", version=VERSION, docs_url=None, redoc_url=None, lifespan=lifespan)
     hub = Hub(poll_s=config.poll_s)
     source = f"web:{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     app.state.config = config

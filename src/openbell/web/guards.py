@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from openbell.web.errors import OriginRefused, TooLarge, WebError, respond
-from openbell.web.stream import stay
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,6 @@ class Guard:
             return
         try:
             await self.app(scope, Limited(receive), dress)
-            await stay(scope, receive, send)
         except Exception as error:
             log.exception("request.failed id=%s path=%s", request_id, scope["path"])
             if started:

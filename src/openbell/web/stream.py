@@ -53,6 +53,7 @@ HELLO = b": watching\n\n"
 PING = b": ping\n\n"
 LEFT_OPEN = "left_open"
 """Where an answer leaves a stream for :func:`stay`, in the state of its scope."""
+NEEDED = frozenset(("type", "asgi", "http_version", "method", "headers", "state"))
 STATE: Watch = ("", "")  # beside the keys: whether the database can be read
 AWAY = b'event: state\ndata: {"away":true}\n\n'
 BACK = b'event: state\ndata: {"away":false}\n\n'
@@ -62,6 +63,7 @@ BACK = b'event: state\ndata: {"away":false}\n\n'
 class Topic:
     """One watched key: who watches, what was sent last in which form, and when time alone will change its state."""
 
+    key: Watch
     watchers: set[Subscriber] = field(default_factory=set)
     newcomers: set[Subscriber] = field(default_factory=set)  # of the watchers: who has been told nothing yet
     etag: str = ""
@@ -187,8 +189,9 @@ class Hub(Duty):
         if self._away:
             subscriber.offer(STATE, AWAY)
         recent = time.monotonic() - REUSE_S
-        for key in subscriber.keys:
-            topic = self.topics.setdefault(key, Topic())
+        topics = [self.topics.setdefault(key, Topic(key)) for key in subscriber.keys]
+        subscriber.keys = tuple(topic.key for topic in topics)  # the same objects for all who watch
+        for key, topic in zip(subscriber.keys, topics, strict=True):
             topic.watchers.add(subscriber)
             known = topic.frames.get(subscriber.form) if topic.framed_at > recent else None
             if known is None:
@@ -367,8 +370,8 @@ class Pinger(Duty):
 class EventStream(Response):
     """One open stream. Whatever ends it, also before its first byte, ends its interest.
 
-    Called, it only begins the answer, and leaves the rest to the outermost layer (:func:`stay`): the layers between,
-    which stand in memory as long as they are waited for, are gone by then. 10,000 streams are 10,000 times that.
+    Called, it only begins the answer, and leaves the rest to the outermost layer (:func:`stay`): the layers between
+    stand in memory as long as they are waited for, 8 kB a stream.
     """
 
     def __init__(self, hub: Hub, subscriber: Subscriber, stopping: asyncio.Event) -> None:
@@ -385,30 +388,34 @@ class EventStream(Response):
         except BaseException:
             await self.hub.unwatch(self.subscriber.keys)
             raise
-        scope["state"][LEFT_OPEN] = self.follow
-
-    async def follow(self, receive: Receive, send: Send) -> None:
-        """Send until the reader goes or the process stops."""
-        hub, subscriber = self.hub, self.subscriber
-        try:
-            await send(body(HELLO))
-            subscriber.open(send)
-            hub.join(subscriber)
-            if self.stopping.is_set():
-                subscriber.end()
-            while (await receive())["type"] != "http.disconnect":
-                pass
-        finally:
-            hub.leave(subscriber)
-            subscriber.close()
-            await hub.unwatch(subscriber.keys)
+        scope["state"][LEFT_OPEN] = (self.hub, self.subscriber, self.stopping)
 
 
 async def stay(scope: Scope, receive: Receive, send: Send) -> None:
-    """Follow the stream that an answer has left open, if it has."""
-    follow = scope["state"].pop(LEFT_OPEN, None)
-    if follow is not None:
-        await follow(receive, send)
+    """Follow the stream that an answer has left open, if it has; forget of the request what a server does not need."""
+    left = scope["state"].pop(LEFT_OPEN, None)
+    if left is not None:
+        kept = {name: scope[name] for name in NEEDED if name in scope}
+        scope.clear()  # a dict that only loses names keeps its size
+        scope.update(kept)
+        hub, subscriber, stopping = left
+        await follow(hub, subscriber, stopping, receive, send)
+
+
+async def follow(hub: Hub, subscriber: Subscriber, stopping: asyncio.Event, receive: Receive, send: Send) -> None:
+    """Send until the reader goes or the process stops."""
+    try:
+        await send(body(HELLO))
+        subscriber.open(send)
+        hub.join(subscriber)
+        if stopping.is_set():
+            subscriber.end()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        hub.leave(subscriber)
+        subscriber.close()
+        await hub.unwatch(subscriber.keys)
 
 
 def check_room(hub: Hub) -> None:
