@@ -139,6 +139,19 @@ async def test_a_type_tells_its_figures_and_its_trouble(site: Site) -> None:
     assert "1 of" in page
 
 
+async def test_a_type_tells_what_was_prefetched(site: Site) -> None:
+    """Issue 5, item 4: how much was made before anybody asked, and how much of what is over was opened in time."""
+    await site.pool.execute(
+        """insert into openbell.prefetch_count (product, day, made, hits, missed)
+           values ('profile', openbell.now()::date, 40, 12, 20), ('profile', openbell.now()::date - 60, 9, 9, 9),
+               ('ratios-ttm', openbell.now()::date, 3, 0, 0)"""
+    )
+    page = (await site.http.get("/types?over=week")).text
+    assert "demand; 40 prefetched, 38\u202f% of 32 opened in time" in page
+    assert "demand; 3 prefetched<" in page
+    assert page.count("prefetched") == 2
+
+
 @pytest.mark.parametrize("address", ["/types?over=year", "/market?open=all", "/market?week=2012-W99"])
 async def test_what_cannot_be_meant_is_refused(site: Site, address: str) -> None:
     """Bad input: a page with status 400 and what to choose."""

@@ -75,7 +75,7 @@ def one_type(row: Mapping[str, Any]) -> Type:
             words.number(row["calls"], 0),
             words.compact(row["bytes"]),
             words.number(row["failed"], 0),
-            mode(row),
+            "; ".join(filter(None, (mode(row), prefetched(row)))),
         ],
         trouble=trouble(row),
     )
@@ -90,6 +90,15 @@ def mode(row: Mapping[str, Any]) -> str:
     flag = f"{row['share'] / 100:g} %" if row["flag"] == "percent" else row["flag"] or "no flag"
     name = "demand" if row["taken_over"] == row["polled"] else "polled"
     return f"{name}: {row['taken_over']:,} of {row['polled']:,} keys taken over, flag {flag}"
+
+
+def prefetched(row: Mapping[str, Any]) -> str:
+    """What was made before anybody asked, in the chosen time, and how much of it was then opened; "" for nothing."""
+    if not row["prefetched"] and not row["prefetch_hits"]:
+        return ""
+    over = row["prefetch_hits"] + row["prefetch_missed"]
+    opened = f", {words.share(row['prefetch_hits'] / over, 0)} of {over:,} opened in time" if over else ""
+    return f"{row['prefetched']:,} prefetched{opened}"
 
 
 def trouble(row: Mapping[str, Any]) -> str:

@@ -19,6 +19,9 @@ with wanted as (
     from openbell.spend s where s.intended_at > (select openbell.now()) - $1::interval group by s.product
 ), refused as (
     select r.product, count(*) as answers from openbell.rejected r where r.rejected_at > (select openbell.now()) - $1::interval group by r.product
+), prefetched as (
+    select c.product, sum(c.made)::bigint as made, sum(c.hits)::bigint as hits, sum(c.missed)::bigint as missed
+    from openbell.prefetch_count c where c.day >= ((select openbell.now()) - $1::interval)::date group by c.product
 ), cooling as (
     select c.product, count(*) as keys from openbell.cooldown c where c.retry_at > (select openbell.now()) group by c.product
 ), listed as (
@@ -31,13 +34,15 @@ select p.name as product, p.provider, p.enabled, extract(epoch from p.ttl)::floa
     coalesce(e.succeeded, 0) as succeeded, coalesce(e.failed, 0) as failed, e.most_frequent,
     coalesce(s.calls, 0) as calls, coalesce(s.bytes, 0) as bytes, coalesce(s.cost_micro, 0) as cost_micro,
     coalesce(r.answers, 0) as refused, coalesce(c.keys, 0) as cooling,
-    coalesce(l.keys, 0) as polled, coalesce(l.taken_over, 0) as taken_over, f.mode as flag, f.share
+    coalesce(l.keys, 0) as polled, coalesce(l.taken_over, 0) as taken_over, f.mode as flag, f.share,
+    coalesce(b.made, 0) as prefetched, coalesce(b.hits, 0) as prefetch_hits, coalesce(b.missed, 0) as prefetch_missed
 from openbell.product p
 left join wanted w on w.product = p.name
 left join kept k on k.product = p.name
 left join ended e on e.product = p.name
 left join spent s on s.product = p.name
 left join refused r on r.product = p.name
+left join prefetched b on b.product = p.name
 left join cooling c on c.product = p.name
 left join listed l on l.product = p.name
 left join openbell.flag f on f.name = 'demand-' || p.name
