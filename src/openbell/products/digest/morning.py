@@ -27,6 +27,8 @@ from openbell.products.digest.pins import add_revision
 from openbell.products.digest.policy import read_policy
 from openbell.products.digest.reference import read_reference
 from openbell.products.digest.render import content_letter, digest_letter, selection_letter
+from openbell.products.digest.render_costs import costs_of
+from openbell.products.digest.review import ask_review, is_held
 from openbell.products.keys import Symbol
 
 log = logging.getLogger(__name__)
@@ -96,9 +98,10 @@ async def queue_mails(ctx: Context, parts: Parts) -> None:
         return
     found = Digest.model_validate(reading.value)
     policy = await read_policy(pool)
+    costs = await costs_of(pool, str(parts.key), reading.version)
     inner = [
         ("digest-selection", selection_letter(found.inputs)),
-        ("digest-content", content_letter(found.inputs, found.content)),
+        ("digest-content", content_letter(found.inputs, found.content, costs=costs)),
     ]
     artifact = ("digest", str(parts.key), reading.version)
     async with pool.acquire() as conn, conn.transaction():
@@ -108,6 +111,7 @@ async def queue_mails(ctx: Context, parts: Parts) -> None:
         await _queue_third(
             conn, parts, reading, digest_letter(found.content), planned["send_at"], held=policy.approval == "manual"
         )
+        await ask_review(conn, str(parts.key))
         await _note(conn, parts, version=reading.version)
 
 
@@ -142,7 +146,8 @@ async def send(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is one
         if reading.version == row["mailed_version"] and reading.value is not None:
             letter = digest_letter(Digest.model_validate(reading.value).content)
             async with pool.acquire() as conn, conn.transaction():
-                await _queue_third(conn, parts, reading, letter, row["send_at"], held=held)
+                waits = held or await is_held(conn, str(parts.key), reading.version)
+                await _queue_third(conn, parts, reading, letter, row["send_at"], held=waits)
     await tell_late(ctx)
 
 
@@ -223,6 +228,7 @@ async def cleanup(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is 
     pool = ctx.attempt.pool
     await pool.execute(SQL.get("forget_links"))
     await pool.execute(SQL.get("forget_paid"))
+    await pool.execute(SQL.get("prune_answers"), KEPT)
     while await pool.execute(SQL.get("forget_articles"), KEPT, BATCH) == f"DELETE {BATCH}":
         await ctx.attempt.progress("forgetting old articles")
     while await pool.execute(SQL.get("forget_texts"), BATCH) == f"DELETE {BATCH}":

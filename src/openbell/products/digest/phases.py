@@ -80,6 +80,12 @@ class Desk:
         """Names and tickers that may be named whether or not a source does: the company's own."""
         return [self.inputs.ticker, self.inputs.name, *self.inputs.aliases]
 
+    def companies(self) -> dict[str, str]:
+        """Names by ticker: this company, and those beside it."""
+        inputs = self.inputs
+        beside = (*inputs.competitors, *inputs.upstream, *inputs.downstream)
+        return {one.ticker: one.name for one in beside if one.ticker} | {inputs.ticker: inputs.name}
+
     def evidence(self, sources: Sequence[int], more: Sequence[str] = ()) -> Evidence:
         """What some articles say, with the facts of the price card."""
         days = [day for one in sources if (day := self.day_of(self.articles[one])) is not None]
@@ -109,7 +115,7 @@ class Desk:
 
 async def write(ctx: Context, inputs: DigestInputs) -> DigestContent:
     """The digest of these inputs. Never fails for what a source or a model says; on a quiet day it is short (DG-18)."""
-    desk = await _desk(ctx, inputs)
+    desk = await open_desk(ctx, inputs)
     if not inputs.articles:
         return _content(desk, [], Summary())
     await ctx.attempt.progress("phase 1 of 4: bullets")
@@ -132,7 +138,8 @@ async def write(ctx: Context, inputs: DigestInputs) -> DigestContent:
     return _content(desk, tagged, await _summary(desk, tagged))
 
 
-async def _desk(ctx: Context, inputs: DigestInputs) -> Desk:
+async def open_desk(ctx: Context, inputs: DigestInputs) -> Desk:
+    """The inputs with the texts that they name."""
     refs = [one.text_ref for one in inputs.articles] + [one.text_ref for one in inputs.filings]
     texts = await read_texts(ctx.attempt.pool, refs)
     bodies = {}
@@ -255,10 +262,7 @@ def _checked(desk: Desk, draft: forms.Draft) -> Bullet | None:
 
 def _confused(desk: Desk, content: str, where: str) -> tuple[str, list[Mark]]:
     """Leave out sentences that give this ticker to another company, or another ticker to this one."""
-    inputs = desk.inputs
-    names = {inputs.ticker: inputs.name} | {
-        one.ticker: one.name for one in (*inputs.competitors, *inputs.upstream, *inputs.downstream) if one.ticker
-    }
+    names = desk.companies()
     kept, marks = [], []
     for sentence in sentences(content):
         fault = company_confusion(sentence, names)

@@ -120,6 +120,7 @@ class FindingOne(Form):
 
     sentence_id: str
     kind: Literal["number", "claim", "attribution", "direction", "company", "inference"]
+    piece: str = ""
     why: str = ""
 
 
