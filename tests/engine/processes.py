@@ -6,6 +6,7 @@
     slots         jobs at a time
     grace_s       how long it may drain
     poll_s        how often it looks for work that no hint has told it of
+    rival         whether it knows the challenger of quotes
 
 It says ``ready`` once it listens, drains on SIGTERM, and exits 0.
 """
@@ -20,12 +21,33 @@ import sys
 from datetime import timedelta
 
 from openbell.engine import worker as worker_module
+from openbell.engine.challenger import Rule, challenger
 from openbell.engine.ledger import Limit, by_key
+from openbell.engine.registry import Calls, seconds
 from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
 from openbell.products import registry
-from openbell.products.context import contexts
+from openbell.products.context import Context, contexts
+from openbell.products.keys import Symbol
+from openbell.products.market.exchanges import calendar_of
+from openbell.products.market.quote import Quote, quote
 from openbell.products.sources import Connections, Source
+
+
+@challenger(
+    "quote-next",
+    of=quote,
+    version=2,
+    timeout=seconds(20),
+    spends={"fmp": Calls(1, bytes=700)},
+    budget={"calls": 10_000},
+    rule=Rule(at_least=20, most_different=0.02, most_failed=0.05),
+)
+async def quote_next(symbol: Symbol, ctx: Context) -> Quote:
+    """The quote of one symbol by the call that takes many."""
+    (row,) = await ctx.fmp.batch_quote([symbol])
+    value = Quote.model_validate(row)
+    return value.model_copy(update={"calendar": calendar_of(value.exchange)})
 
 
 async def main(order: dict[str, object]) -> None:
@@ -38,6 +60,9 @@ async def main(order: dict[str, object]) -> None:
     keys = {name: "sandbox" if name == "k1" else f"sandbox-{name[1:]}" for name in names}
     connections = Connections({"fmp": Source(str(order["url"]), "sandbox", keys)})
     span = timedelta(seconds=float(str(order.get("span_s", 60))))
+    products = registry()
+    if order.get("rival"):
+        products.add(quote_next)
     limits = [
         Limit("fmp", "calls", "minute", int(str(order.get("granted", 1_000))), span=span),
         Limit("fmp", "bytes", "day", 10**12, span=timedelta(days=1)),
@@ -45,7 +70,7 @@ async def main(order: dict[str, object]) -> None:
     worker = Worker(
         pool,
         str(order["dsn"]),
-        registry(),
+        products,
         limits=by_key(limits, names) if names else limits,
         context=contexts(connections),
         slots=int(str(order.get("slots", 4))),
