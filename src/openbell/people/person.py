@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,6 +90,8 @@ async def find_by_address(db: Db, address: str) -> Person | None:
 
 async def find_by_mail_token(db: Db, token: str) -> Person | None:
     """The person whose mails carry this token."""
+    if not re.fullmatch(r"[0-9a-f]{64}", token):
+        return None
     return made(await db.fetchrow(SQL.get("find_mail_token"), token))
 
 

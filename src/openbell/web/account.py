@@ -30,7 +30,7 @@ from openbell.people.records import erase, export
 from openbell.web.api import database
 from openbell.web.pages import page
 from openbell.web.schemas import Problem
-from openbell.web.sign_in import SignedIn, cookie_name
+from openbell.web.sign_in import SignedIn, cookie_name, typed
 from openbell.web.sign_up import LIST_NAMES, check_ticker, leave
 
 router = APIRouter(responses={401: {"model": Problem}, 503: {"model": Problem}})
@@ -107,7 +107,7 @@ async def change(request: Request, action: str, person: SignedIn) -> Response:
     """One change by a form, then the page again."""
     form = await request.form()
     if action == "erase":
-        return await _erase(request, person, str(form.get("address") or ""))
+        return await _erase(request, person, typed(form, "address"))
     if action == "token":
         return await _token(request, person, form)
     if action not in ACTIONS:
@@ -115,8 +115,8 @@ async def change(request: Request, action: str, person: SignedIn) -> Response:
     try:
         await ACTIONS[action](request, person, form)
     except FollowRefused as error:
-        typed = str(form.get("ticker") or "")[:60]
-        return await show(request, person, 400, notice=str(error), candidates=error.candidates, typed=typed)
+        text = typed(form, "ticker", 60)
+        return await show(request, person, 400, notice=str(error), candidates=error.candidates, typed=text)
     except PeopleError as error:
         return await show(request, person, 400, notice=str(error))
     return RedirectResponse("/account", 303)
@@ -124,13 +124,13 @@ async def change(request: Request, action: str, person: SignedIn) -> Response:
 
 async def _follow(request: Request, person: Person, form: FormData) -> None:
     async with database(request).use() as db:
-        ticker = await check_ticker(request, db, str(form.get("ticker") or ""))
+        ticker = await check_ticker(request, db, typed(form, "ticker", 60))
         await follow(db, person, ticker)
 
 
 async def _unfollow(request: Request, person: Person, form: FormData) -> None:
     async with database(request).use() as db:
-        await unfollow(db, person.id, str(form.get("ticker") or ""))
+        await unfollow(db, person.id, typed(form, "ticker", 60))
 
 
 async def _lists(request: Request, person: Person, form: FormData) -> None:
@@ -143,7 +143,7 @@ async def _lists(request: Request, person: Person, form: FormData) -> None:
 
 async def _zone(request: Request, person: Person, form: FormData) -> None:
     async with database(request).use() as db:
-        await change_person(db, person.id, zone=str(form.get("zone") or ""), actor=person.subject)
+        await change_person(db, person.id, zone=typed(form, "zone"), actor=person.subject)
 
 
 async def _pause(request: Request, person: Person, _form: FormData) -> None:
@@ -169,7 +169,7 @@ async def _return(request: Request, person: Person, _form: FormData) -> None:
 
 
 async def _revoke(request: Request, person: Person, form: FormData) -> None:
-    number = str(form.get("id") or "")
+    number = typed(form, "id")
     if number.isdecimal() and len(number) < 18:
         async with database(request).use() as db:
             await revoke_token(db, person.id, int(number))
@@ -193,14 +193,14 @@ async def _token(request: Request, person: Person, form: FormData) -> Response:
     scope = "operator" if form.get("scope") == "operator" else "person"
     try:
         async with database(request).use() as db:
-            token = await make_token(db, person, str(form.get("name") or ""), scope)  # type: ignore[arg-type]
+            token = await make_token(db, person, typed(form, "name"), scope)  # type: ignore[arg-type]
     except PeopleError as error:
         return await show(request, person, 400, notice=str(error))
     return await show(request, person, new_token=token)
 
 
-async def _erase(request: Request, person: Person, typed: str) -> Response:
-    if typed.strip().lower() != person.address:
+async def _erase(request: Request, person: Person, address: str) -> Response:
+    if address.strip().lower() != person.address:
         sentence = "To erase everything, type your address as it stands on this page."
         return await show(request, person, 400, notice=sentence)
     async with database(request).use() as db:

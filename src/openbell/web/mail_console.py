@@ -21,7 +21,7 @@ from openbell.web.errors import NotHere
 from openbell.web.guards import POLICY
 from openbell.web.pages import page
 from openbell.web.schemas import Problem
-from openbell.web.sign_in import Admin, actor
+from openbell.web.sign_in import Admin, actor, typed
 
 router = APIRouter(responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}})
 
@@ -54,6 +54,7 @@ async def deliveries_json(
     request: Request, _admin: Admin, kind: str | None = None, state: str | None = None, ticker: str | None = None
 ) -> Any:
     """The queue of mails, for operators."""
+    kind, state, ticker = (typed(request.query_params, name) or None for name in ("kind", "state", "ticker"))
     async with database(request).use() as db:
         found = await list_deliveries(db, kind=kind, state=state, ticker=ticker)
         switch = await control.read_switch(db)
@@ -71,7 +72,7 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
     kind = query.get("kind") if query.get("kind") in KINDS else None
     state = query.get("state") if query.get("state") in STATES else None
     async with database(request).use() as db:
-        found = await list_deliveries(db, kind=kind, state=state, ticker=query.get("ticker"), limit=SHOWN)
+        found = await list_deliveries(db, kind=kind, state=state, ticker=typed(query, "ticker") or None, limit=SHOWN)
         counts = await control.counts(db)
         switch = await control.read_switch(db)
         now = await db.fetchval(SQL.get("read_now"))
@@ -118,11 +119,11 @@ async def act(request: Request, admin: Admin) -> Response:
     """Do something to chosen mails, or work the switch."""
     form = await request.form()
     ids = [int(text) for text in map(str, form.getlist("id")) if text.isdecimal() and len(text) < 18][:SHOWN]
-    name: Any = str(form.get("act") or "")
+    name: Any = typed(form, "act")
     try:
         async with database(request).use() as db:
             if name == "stop":
-                await control.stop_all(db, reason=str(form.get("reason") or ""), actor=actor(admin))
+                await control.stop_all(db, reason=typed(form, "reason"), actor=actor(admin))
             elif name == "resume":
                 await control.resume_all(db, actor=actor(admin))
             elif not await control.act(db, name, ids, actor=actor(admin)):
@@ -130,8 +131,8 @@ async def act(request: Request, admin: Admin) -> Response:
                 return await _show(request, 409, sentence)
     except MailError as error:
         return await _show(request, 400, str(error))
-    back = str(form.get("back") or "")[:200]
-    return RedirectResponse(f"/console/mail{f'?{back}' if back.isprintable() and back else ''}", 303)
+    back = typed(form, "back")
+    return RedirectResponse(f"/console/mail{f'?{back}' if back else ''}", 303)
 
 
 @router.get("/console/mail/{number}", include_in_schema=False)

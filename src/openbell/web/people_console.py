@@ -15,7 +15,7 @@ from openbell.people.records import follows_of
 from openbell.web.api import database
 from openbell.web.pages import page
 from openbell.web.schemas import Problem
-from openbell.web.sign_in import Admin, actor
+from openbell.web.sign_in import Admin, actor, typed
 
 router = APIRouter(responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}})
 
@@ -39,6 +39,7 @@ class People(BaseModel):
 @router.get("/api/v1/people", response_model=People)
 async def people_json(request: Request, _admin: Admin, state: str | None = None, search: str | None = None) -> Any:
     """Who is here, for operators."""
+    state, search = (typed(request.query_params, name) or None for name in ("state", "search"))
     async with database(request).use() as db:
         found = await list_people(db, state=state, search=search)
     return {"people": [one.as_json() for one in found]}
@@ -51,7 +52,7 @@ async def people_page(request: Request, _admin: Admin) -> Response:
 
 
 async def _show(request: Request, status: int = 200, notice: str = "") -> Response:
-    state, search = request.query_params.get("state") or None, request.query_params.get("search") or None
+    state, search = typed(request.query_params, "state") or None, typed(request.query_params, "search") or None
     async with database(request).use() as db:
         found = await list_people(db, state=state if state in STATES else None, search=search)
         tickers = await follows_of(db, [one.id for one in found])
@@ -84,7 +85,7 @@ def _asked(person: Person) -> str:
 async def change(request: Request, admin: Admin) -> Response:
     """One step of the state table, a plan, or how sign-up is."""
     form = await request.form()
-    event, number = str(form.get("event") or ""), str(form.get("id") or "0")
+    event, number = typed(form, "event"), typed(form, "id")
     try:
         async with database(request).use() as db:
             if "sign_up" in form:
@@ -98,8 +99,8 @@ async def change(request: Request, admin: Admin) -> Response:
                 await move_by_operator(db, _number(number), event, actor=actor(admin))  # type: ignore[arg-type]
     except (PeopleError, KeyError) as error:
         return await _show(request, 400, str(error) if isinstance(error, PeopleError) else "There is no such step.")
-    back = str(form.get("back") or "")[:300]
-    return RedirectResponse(f"/console/people{f'?{back}' if back.isprintable() and back else ''}", 303)
+    back = typed(form, "back")
+    return RedirectResponse(f"/console/people{f'?{back}' if back else ''}", 303)
 
 
 def _number(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -39,8 +40,8 @@ COOKIE = "openbell"
 LINKS_AT_ONCE, LINK_PAUSE_S = 3, 900.0
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-PRIVATE = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
-"""Of pages whose address is a secret."""
+PRIVATE = {"Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex"}
+"""Of pages whose address is a secret. Without any referrer browsers would post their forms from the origin `null`."""
 
 _PLACE = re.compile(r"/(?![/\\])[!-~]{0,300}")
 
@@ -110,6 +111,11 @@ def actor(person: Person) -> str:
     return person.subject if person.id else "local operator"
 
 
+def typed(form: Mapping[str, Any], name: str, most: int = 300) -> str:
+    """What somebody typed into a field: text in one line, without what cannot be printed or stored."""
+    return "".join(letter for letter in str(form.get(name) or "")[:most] if letter.isprintable())
+
+
 def _here(request: Request) -> str:
     return request.url.path if request.method in ("GET", "HEAD") else "/account"
 
@@ -137,13 +143,13 @@ async def sign_in_page(request: Request) -> Response:
 async def ask_for_link(request: Request) -> Response:
     """Send a link, if the address is somebody's here; the answer is the same when it is not."""
     form = await request.form()
-    address, where = str(form.get("address") or "")[:300], _place(str(form.get("next") or ""))
+    address, where = typed(form, "address"), _place(typed(form, "next"))
     await may_knock(request)
     try:
         async with database(request).use() as db:
             person = await find_by_address(db, address)
             if person is not None:
-                await send_link(db, person, "sign-in")
+                await send_link(db, person, "sign-in" if person.confirmed_at is not None else "confirm")
     except InvalidAddress as error:
         return page(request, "sign_in.html", 400, where=where, notice=str(error), address=address)
     return sent_page(request, "sign in", LINK_TIMES["sign-in"])

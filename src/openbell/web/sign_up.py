@@ -35,7 +35,7 @@ from openbell.people.person import find_by_mail_token
 from openbell.people.tickers import known_symbols, resolve
 from openbell.web.api import database, registry
 from openbell.web.pages import page
-from openbell.web.sign_in import PRIVATE, may_knock, refused_page, send_link, sent_page, start_session
+from openbell.web.sign_in import PRIVATE, may_knock, refused_page, send_link, sent_page, start_session, typed
 
 router = APIRouter(include_in_schema=False)
 
@@ -60,27 +60,27 @@ async def sign_up_page(request: Request) -> Response:
 
 def form_page(request: Request, status: int = 200, **values: Any) -> Response:
     """The form with what was typed, and what is wrong with it."""
-    typed = {"address": "", "tickers": "", "notice": "", "candidates": [], "agreed": False, "most": MOST_FOLLOWED}
-    return page(request, "sign_up.html", status, version=TERMS, **typed | values)
+    empty = {"address": "", "tickers": "", "notice": "", "candidates": [], "agreed": False, "most": MOST_FOLLOWED}
+    return page(request, "sign_up.html", status, version=TERMS, **empty | values)
 
 
 @router.post("/sign-up")
 async def sign_up(request: Request) -> Response:
     """Note what was asked for and send the question whether it was them; to those who are here, a link to sign in."""
     form = await request.form()
-    typed = {name: str(form.get(name) or "")[:300] for name in ("address", "tickers")}
+    given = {name: typed(form, name) for name in ("address", "tickers")}
     agreed = form.get("agree") == TERMS
     if not agreed:
         sentence = "Please agree to the terms and the privacy note; we cannot send you mail otherwise."
-        return form_page(request, 400, **typed, notice=sentence)
+        return form_page(request, 400, **given, notice=sentence)
     await may_knock(request)
     try:
-        address = normalise(typed["address"])
-        wanted = await _wanted(request, typed["tickers"])
+        address = normalise(given["address"])
+        wanted = await _wanted(request, given["tickers"])
     except InvalidAddress as error:
-        return form_page(request, 400, **typed, agreed=True, notice=str(error))
+        return form_page(request, 400, **given, agreed=True, notice=str(error))
     except FollowRefused as error:
-        return form_page(request, 400, **typed, agreed=True, notice=str(error), candidates=error.candidates)
+        return form_page(request, 400, **given, agreed=True, notice=str(error), candidates=error.candidates)
     async with database(request).use() as db, db.acquire() as conn, conn.transaction():
         person = await find_by_address(conn, address) or await add_person(conn, address)
         if person.state == "pending" and person.confirmed_at is None:
@@ -171,8 +171,8 @@ async def unsubscribe(request: Request) -> Response:
     """
     form = await request.form()
     query = request.query_params
-    token = str(query.get("token") or form.get("token") or "")[:200]
-    name = str(form.get("list") or query.get("list") or EVERYTHING)
+    token = typed(query, "token") or typed(form, "token")
+    name = typed(form, "list") or typed(query, "list") or EVERYTHING
     one_click = form.get("List-Unsubscribe") == "One-Click"
     async with database(request).use() as db, db.acquire() as conn, conn.transaction():
         person = await find_by_mail_token(conn, token)
