@@ -8,8 +8,15 @@ from typing import Any
 
 import pytest
 
+from openbell.engine.challenger import challenger
+from openbell.engine.errors import NothingKnown
+from openbell.engine.flags import set_flag
+from openbell.engine.registry import Registry, seconds
 from openbell.engine.sessions import Session, write_sessions
 from openbell.products import registry
+from openbell.products.context import Context
+from openbell.products.keys import Symbol
+from openbell.products.market.quote import Quote
 from tests.web.conftest import Site
 
 
@@ -137,6 +144,34 @@ async def test_a_type_tells_its_figures_and_its_trouble(site: Site) -> None:
     assert "polled: 1 of 2 keys taken over, flag 0 %" in line
     assert ">treasury-rates<" not in page
     assert "1 of" in page
+
+
+async def test_a_type_tells_who_challenges_it(site: Site) -> None:
+    """PF-28, issue 5, item 6: the mode of a type names what runs in its shadow, how it compares, what took over."""
+    number = registry().artifact("quote")
+
+    async def another(symbol: Symbol, ctx: Context) -> Quote:
+        raise NothingKnown("nothing")
+
+    declared = challenger("quote-next", of=number, version=9, timeout=seconds(5), spends={}, budget={"calls": 1})
+    await Registry([number, declared(another)]).seed(site.pool)
+    await site.pool.execute(
+        """insert into openbell.trial (challenger, key, at, job_id, producer_version, live_version, verdict, fields,
+               differences, calls, bytes, cost_micro, took_s, live_calls, live_bytes, live_cost_micro)
+           select 'quote-next', 'A', openbell.now(), n, 9, 1, case when n = 1 then 'different' else 'equal' end, 1,
+               '[]', 1, 1, 0, 1, 1, 1, 0 from generate_series(1, 3) n"""
+    )
+    for mode, share, words in (
+        ("off", 0, '<td class="text">demand</td>'),
+        ("shadow", 1_000, "demand; quote-next in shadow 10 %: 3 compared, 1 unlike"),
+        ("percent", 1_000, "demand; 10 % made by quote-next"),
+        ("on", 0, "demand; made by quote-next"),
+    ):
+        await set_flag(site.pool, "quote-next", mode=mode, share=share, actor="test")  # type: ignore[arg-type]
+        page = (await site.http.get("/types")).text
+        line = page.split('<th scope="row">quote<', maxsplit=1)[1].split("</tr>", maxsplit=1)[0]
+        assert words in line
+        assert ">quote-next<" not in page
 
 
 async def test_a_type_tells_what_was_prefetched(site: Site) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from openbell.engine.flags import extent
 from openbell.web import words
 from openbell.web.api import database
 from openbell.web.backend import SQL
@@ -82,14 +83,23 @@ def one_type(row: Mapping[str, Any]) -> Type:
 
 
 def mode(row: Mapping[str, Any]) -> str:
-    """How it is refreshed: by demand, or by a fixed list of which a part has been taken over."""
+    """How it is refreshed: by demand, or by a fixed list of which a part has been taken over; and who challenges it."""
     if not row["enabled"]:
         return "switched off"
+    challengers = [_challenger(one) for one in row["challengers"]]
     if not row["polled"]:
-        return "demand"
-    flag = f"{row['share'] / 100:g} %" if row["flag"] == "percent" else row["flag"] or "no flag"
+        return "; ".join(["demand", *challengers])
+    flag = extent(row["flag"], row["share"]) if row["flag"] else "no flag"
     name = "demand" if row["taken_over"] == row["polled"] else "polled"
-    return f"{name}: {row['taken_over']:,} of {row['polled']:,} keys taken over, flag {flag}"
+    taken = f"{name}: {row['taken_over']:,} of {row['polled']:,} keys taken over, flag {flag}"
+    return "; ".join([taken, *challengers])
+
+
+def _challenger(one: Mapping[str, Any]) -> str:
+    far = extent(one["mode"], one["share"])
+    if one["mode"] != "shadow":
+        return f"made by {one['name']}" if one["mode"] == "on" else f"{far} made by {one['name']}"
+    return f"{one['name']} in {far}: {one['compared']:,} compared, {one['unlike']:,} unlike"
 
 
 def prefetched(row: Mapping[str, Any]) -> str:

@@ -27,6 +27,15 @@ with wanted as (
 ), listed as (
     select l.product, count(*) as keys, count(*) filter (where openbell.is_on(f, l.key)) as taken_over
     from openbell.poll l left join openbell.flag f on f.name = 'demand-' || l.product group by l.product
+), challenged as (
+    select h.of as product, jsonb_agg(jsonb_build_object('name', h.name, 'mode', f.mode, 'share', f.share,
+        'compared', t.compared, 'unlike', t.unlike) order by h.name) as challengers
+    from openbell.challenge h join openbell.flag f on f.name = h.name and f.mode <> 'off'
+    left join lateral (
+        select count(*) filter (where r.verdict <> 'moved') as compared, count(*) filter (where r.verdict in ('different', 'missing', 'extra')) as unlike
+        from openbell.trial r where r.challenger = h.name and r.at > (select openbell.now()) - $1::interval
+    ) t on true
+    group by h.of
 )
 select p.name as product, p.provider, p.enabled, extract(epoch from p.ttl)::float8 as ttl_s,
     coalesce(w.keys, 0) as wanted, coalesce(w.fresh, 0) as fresh, coalesce(w.missing, 0) as missing, w.oldest_due_s,
@@ -35,6 +44,7 @@ select p.name as product, p.provider, p.enabled, extract(epoch from p.ttl)::floa
     coalesce(s.calls, 0) as calls, coalesce(s.bytes, 0) as bytes, coalesce(s.cost_micro, 0) as cost_micro,
     coalesce(r.answers, 0) as refused, coalesce(c.keys, 0) as cooling,
     coalesce(l.keys, 0) as polled, coalesce(l.taken_over, 0) as taken_over, f.mode as flag, f.share,
+    coalesce(h.challengers, '[]') as challengers,
     coalesce(b.made, 0) as prefetched, coalesce(b.hits, 0) as prefetch_hits, coalesce(b.missed, 0) as prefetch_missed
 from openbell.product p
 left join wanted w on w.product = p.name
@@ -45,6 +55,7 @@ left join refused r on r.product = p.name
 left join prefetched b on b.product = p.name
 left join cooling c on c.product = p.name
 left join listed l on l.product = p.name
+left join challenged h on h.product = p.name
 left join openbell.flag f on f.name = 'demand-' || p.name
 where p.kind = 'artifact'
 order by p.name
