@@ -22,6 +22,7 @@ from openbell.cli import (
     listings,
     mcp,
     migrate,
+    picks,
     polls,
     reference,
     schedules,
@@ -54,7 +55,7 @@ for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, calendars.calendars, export.export, doctor.doctor, bench.bench,
-    drill.drill, mcp.mcp,
+    drill.drill, mcp.mcp, picks.picks,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

@@ -53,6 +53,7 @@ CHOICES = {
     "experience": ("How much you have done already", words_of.EXPERIENCES),
 }
 MANY = ("goals", "interests")
+LABELS = {"1-3-years": "1 to 3 years", "3-5-years": "3 to 5 years", "5-10-years": "5 to 10 years"}
 
 
 @router.get("/picks")
@@ -144,7 +145,7 @@ async def show(request: Request, *, chosen: Edition | None = None, notice: str =
         chosen=chosen,
         edition=shown,
         kind=KINDS[shown.kind] if shown else "",
-        made=words.clock(shown.made_at, shown.made_at) if shown else "",
+        made=words.day(shown.made_at.date()) if shown else "",
         week=words.day(shown.week) if shown else "",
         this_week=words.day(view.week),
         picks=drawn or [],
@@ -216,6 +217,7 @@ async def _form(request: Request, wishes: Wishes, notice: str = "", status: int 
         wishes=wishes,
         choices=CHOICES,
         many=MANY,
+        labels=LABELS,
         told=wishes.profile.for_prompt(),
         attested=attested,
         notice=notice,

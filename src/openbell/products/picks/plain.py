@@ -127,4 +127,4 @@ def percent(value: float | None) -> str:
     if value is None:
         return "\u2013"
     sign = "\u2212" if round(value, 3) < 0 else ""
-    return f"{sign}{abs(value) * 100:,.1f} %"
+    return f"{sign}{abs(value) * 100:,.1f}\u202f%"

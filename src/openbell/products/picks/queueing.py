@@ -7,6 +7,7 @@ from datetime import date
 
 import asyncpg
 
+from openbell.engine.database import SQL as ENGINE
 from openbell.engine.database import Db
 from openbell.engine.enqueue import enqueue
 from openbell.engine.registry import Product
@@ -52,6 +53,23 @@ async def queue_one(
         if batch is not None and batch_task is not None and not answered:
             return await _job(conn, batch_task, f"{key.week}|{batch}", key, again, job_class)
         return await _job(conn, edition_task, key, key, again, job_class)
+
+
+async def retry(
+    pool: asyncpg.Pool, edition_task: Product, batch_task: Product, key: EditionKey, *, pay_again: bool, actor: str
+) -> Queued | None:
+    """Try again what has failed; None when nobody has asked for it. What was answered is read again, at no cost.
+
+    With ``pay_again`` the answer is given up, which is audited, and the edition may be asked for once more.
+    """
+    if await read_slot(pool, key) is None:
+        return None
+    if pay_again:
+        async with pool.acquire() as conn, conn.transaction():
+            given_up = [row["number"] for row in await conn.fetch(SQL.get("give_up_answers"), key)]
+            await conn.execute(ENGINE.get("add_audit"), actor, "picks.pay-again", key, {"given_up": given_up})
+    reason = Reason.MANUAL_TRIGGER
+    return await queue_one(pool, edition_task, key, reason, job_class="scheduled", batch_task=batch_task)
 
 
 async def _job(db: Db, product: Product, key: str, edition: str, reason: Reason, job_class: str) -> Queued:

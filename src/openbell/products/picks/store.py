@@ -36,6 +36,11 @@ class Slot:
     job_state: str | None
     progress: str | None
 
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        plain = {name: getattr(self, name) for name in self.__slots__}
+        return {name: one.isoformat() if isinstance(one, date) else one for name, one in plain.items()}
+
 
 async def read_slot(db: Db, edition: str) -> Slot | None:
     """The slot; what nobody works on any more has failed."""
@@ -43,6 +48,13 @@ async def read_slot(db: Db, edition: str) -> Slot | None:
     if row is None:
         return None
     return Slot(**{**row, "status": Status(row["status"]), "reason": Reason(row["reason"])})
+
+
+async def list_slots(db: Db, week: date, status: str | None = None) -> list[Slot]:
+    """The slots of a week, everybody's first; with ``status`` only those that stand so."""
+    names = [row["edition"] for row in await db.fetch(SQL.get("list_slots"), week)]
+    found = [slot for name in names if (slot := await read_slot(db, name)) is not None]
+    return [slot for slot in found if status in (None, slot.status.value)]
 
 
 async def set_status(

@@ -1,2 +1,1 @@
-select s.edition from openbell.picks_slot s
-where s.week = $1 and ($2::text is null or s.status = $2) order by s.person_id nulls first limit 100000
+select s.edition from openbell.picks_slot s where s.week = $1 order by s.person_id nulls first limit 100000
