@@ -24,6 +24,10 @@ from openbell.web import (
     account,
     api,
     budgets,
+    digests,
+    digests_api,
+    compare,
+    compare_api,
     errors,
     health,
     leaderboard,
@@ -106,7 +110,9 @@ def create_app(config: WebConfig) -> FastAPI:
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
     doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
     people = (sign_in, sign_up, account, people_console, mail_console)
-    for router in (door.router for door in (*doors, *people, picks, picks_api)):
+    for router in (
+        door.router for door in (*doors, *people, picks, picks_api, compare, compare_api, digests, digests_api)
+    ):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)

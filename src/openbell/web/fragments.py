@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from openbell.web import cards, views
+from openbell.web import cards, compare_views, views
 from openbell.web.marks import mark
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def card(reading: Reading, aside: views.Aside) -> str:
         return str(macros.intraday(views.intraday(reading, aside)))
     if reading.product == "symbol-search":
         return str(macros.search(reading.key, views.matches(reading), mark(reading)))
+    if reading.product == "comparison":
+        return str(_macros("compare_parts.html").comparison(compare_views.view(reading)))
     return str(_macros("card.html").card(cards.card(reading, aside)))
 
 

@@ -44,7 +44,7 @@ class SourceUsed(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Two terms side by side on one score from 0 to 100, and the key of the forecast that belongs to the same data."""
+    """Two terms side by side on one score from 0 to 100, with the forecast of the same data, and its key."""
 
     pair: str
     slug: str
@@ -69,6 +69,7 @@ class Comparison(BaseModel):
     expected_margin: float
     lead_change_risk: float | None
     risk_error: float | None
+    forecast: PairForecast
 
 
 @product(
@@ -133,6 +134,7 @@ async def _told(
         expected_margin=found.gap.expected_margin,
         lead_change_risk=found.gap.lead_change_risk,
         risk_error=found.gap.risk_error,
+        forecast=found,
     )
 
 

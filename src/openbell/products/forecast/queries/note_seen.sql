@@ -1,0 +1,1 @@
+update openbell.saved_comparison set seen = $3 where person_id = $1 and pair = $2
