@@ -24,10 +24,11 @@ from openbell.web import (
     account,
     api,
     budgets,
-    digests,
-    digests_api,
     compare,
     compare_api,
+    digest_page,
+    digests,
+    digests_api,
     errors,
     health,
     leaderboard,
@@ -111,7 +112,8 @@ def create_app(config: WebConfig) -> FastAPI:
     doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
     people = (sign_in, sign_up, account, people_console, mail_console)
     for router in (
-        door.router for door in (*doors, *people, picks, picks_api, compare, compare_api, digests, digests_api)
+        door.router
+        for door in (*doors, *people, picks, picks_api, compare, compare_api, digest_page, digests, digests_api)
     ):
         app.include_router(router)
     app.mount("/static", Assets(directory=FOLDER))
