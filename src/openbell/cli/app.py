@@ -20,10 +20,13 @@ from openbell.cli import (
     flags,
     get,
     listings,
+    mail,
     mcp,
     migrate,
+    people,
     picks,
     polls,
+    products,
     reference,
     schedules,
     services,
@@ -53,9 +56,9 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
-    listings.jobs, accounts.accounts, spends.spends, costs.costs, listings.products, schedules.schedules,
+    listings.jobs, accounts.accounts, spends.spends, costs.costs, products.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, calendars.calendars, export.export, doctor.doctor, bench.bench,
-    drill.drill, mcp.mcp, picks.picks,
+    people.people, mail.mail, drill.drill, mcp.mcp, picks.picks,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

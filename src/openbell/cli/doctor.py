@@ -341,7 +341,7 @@ async def _mail(settings: Settings, mode: str | None) -> list[Finding]:
     if trouble := await _touch(f"smtp://{where}"):
         return [Finding("mail", "warn", f"{where}: {trouble}", "Check SMTP_HOST, SMTP_PORT and the network.")]
     signed = f"signed for {relay.dkim.domain}" if relay and relay.dkim else "not signed by us"
-    dry = f", every mail goes to {settings.admin_email}" if settings.dry_run else ""
+    dry = f", every mail goes to {settings.admin_email}" if settings.runs_dry else ""
     return [Finding("mail", "ok", f"{where}, {settings.smtp_tls}, {signed}{dry}")]
 
 

@@ -52,6 +52,7 @@ PLAY_MONEY: Mapping[str, str] = {
     "OPENAI_USD_PER_MONTH": "50",
     "SCRAPFLY_PLAN": "discovery",
     "ADMIN_EMAIL": "operator@example.com",
+    "MAIL_FROM": "Openbell <openbell@sandbox.example>",
 }
 """What the sandbox costs is not real; an operator who sets limits of his own tries those."""
 
@@ -106,7 +107,7 @@ class House:
         self._logs.mkdir(parents=True, exist_ok=True)
         with progress("Starting") as say:
             await self._bring_up(say)
-        self._announce()
+        self._announce(await self._admin_link())
         failures = [service.failed for service in self._services.values()]
         watch = asyncio.create_task(self._watch_database())
         calendars = asyncio.create_task(self._keep_calendars()) if self.plan.live else None
@@ -204,6 +205,7 @@ class House:
             addresses = {one: f"http://127.0.0.1:{plan.sandbox_port}{SANDBOX_PATHS[one]}" for one in HOMES}
             keys = {field_of(one, "api_key").upper(): "sandbox" for one in KEYED}
         told = {field_of(one, "base_url").upper(): url for one, url in addresses.items()} | keys
+        told |= {"PUBLIC_URL": settings.public_url or plan.address}
         if plan.live:
             password = settings.smtp_password.get_secret_value() if settings.smtp_password else ""
             return told | {"FMP_PLAN": settings.fmp_plan, "SMTP_PASSWORD": password}
@@ -236,7 +238,30 @@ class House:
             await asyncio.sleep(POLL_S)
         raise CliError(f"The pages did not answer within {READY_TIMEOUT_S:.0f} s; see {self._logs}.")
 
-    def _announce(self) -> None:
+    async def _admin_link(self) -> str:
+        """A link that signs the operator in once; empty where nobody is named as such. Made anew at each start."""
+        from openbell.people import PeopleError, add_person, consent
+        from openbell.people.consents import NEEDED
+        from openbell.people.doors import make_link
+        from openbell.postgres.pool import connect
+
+        address = self.plan.settings.admin_email or ("" if self.plan.live else PLAY_MONEY["ADMIN_EMAIL"])
+        if not address:
+            return ""
+        connection = await connect(self._database["DATABASE_URL"], name="up")
+        try:
+            person = await add_person(connection, address, role="admin", state="active", actor="up")
+            if not person.is_admin:
+                return ""
+            await consent(connection, person.id, NEEDED, given=True, source="openbell up")
+            return f"{self.plan.address}/sign-in/{await make_link(connection, person.id, 'sign-in')}"
+        except PeopleError as error:
+            _tell(f"No admin could be made of ADMIN_EMAIL: {error}")
+            return ""
+        finally:
+            await connection.close(timeout=2)
+
+    def _announce(self, link: str) -> None:
         plan = self.plan
         mode = "live: real data" if plan.live else "sandbox: synthetic replay of real prices"
         address = (
@@ -245,6 +270,8 @@ class House:
             else plan.address
         )
         click.echo(f"\n  Openbell is up.\n\n  Address  {address}\n  Mode     {mode}")
+        if link:
+            click.echo(f"  Admin    {link} (once, for 15 minutes)")
         click.echo(f"  Data     {plan.folder} (logs in {plan.folder / 'logs'})\n  Stop     Ctrl-C\n")
 
     async def _watch_database(self) -> str:

@@ -18,12 +18,17 @@ from openbell.cli.options import data_option
 if TYPE_CHECKING:
     import asyncio
 
+    import asyncpg
+
+    from openbell.engine.registry import Registry
+    from openbell.mail.rules import Rules
     from openbell.settings import Settings
 
 
+ALWAYS_SCHEDULED = ("mail-sweep",)
 PLANS = ("basic", "starter", "premium", "ultimate")
 POOL_MAX = 10
-SLOTS = 8
+SLOTS, STAGING_SLOTS = 8, 2
 # Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
 WEB_GRACE_S = 1
 WORKER_GRACE_S = 1.5
@@ -122,7 +127,8 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
     _log(settings.log_level)
     place = reach.find(settings, data)
     chosen = _classes(classes)
-    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs or SLOTS, chosen, stop))
+    usual = STAGING_SLOTS if settings.is_staging else SLOTS
+    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs or usual, chosen, stop))
 
 
 def _classes(given: str | None) -> tuple[str, ...]:
@@ -144,11 +150,11 @@ async def _work(
     from openbell.engine.seats import forget_others, seat_limits
     from openbell.engine.worker import Worker
     from openbell.postgres.pool import open_pool
-    from openbell.products import registry
     from openbell.products.context import contexts
 
     pool = await open_pool(place.dsn, name="worker", max_size=POOL_MAX, ordered=True)
     connections = await choose_connections(pool, settings, reach.read_run(place.folder))
+    await _stamp(pool, connections.mail)
     shares = (settings.max_concurrent_jobs, settings.max_concurrent_scheduled, settings.max_concurrent_adhoc)
     seats = seat_limits(*shares)
     try:
@@ -157,7 +163,7 @@ async def _work(
         worker = Worker(
             pool,
             place.listen_dsn,
-            registry(),
+            _declared(settings),
             limits=connections.limits,
             seats=seats,
             context=contexts(connections),
@@ -171,6 +177,28 @@ async def _work(
     finally:
         await connections.close()
         pool.terminate()
+
+
+def _declared(settings: Settings) -> Registry:
+    """What this worker makes. Where schedules do not run, of them only what looks after queued mail is left."""
+    from openbell.products import registry
+
+    found = registry()
+    if not settings.runs_schedules:
+        found.schedules = {name: one for name, one in found.schedules.items() if name in ALWAYS_SCHEDULED}
+    return found
+
+
+async def _stamp(pool: asyncpg.Pool, rules: Rules) -> None:
+    """Say whose database this is, or that it is another environment's, from which no mail leaves here."""
+    import logging
+
+    from openbell.mail.gate import stamp
+
+    found = await stamp(pool, rules)
+    if found != rules.environment:
+        words = "mail.refused database=%s process=%s: no mail leaves; see `openbell mail environment`"
+        logging.getLogger(__name__).warning(words, found, rules.environment)
 
 
 @click.command()

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
-
 from openbell.engine.database import SQL as ENGINE
 from openbell.engine.database import Db
 from openbell.mail.database import SQL
 from openbell.mail.deliveries import MailError, look
 from openbell.people.addresses import fingerprint, normalise
+from openbell.people.database import transaction
 
 Act = Literal["hold", "release", "cancel", "undo", "send-now"]
 Reason = Literal["refused", "bounced", "complained", "asked"]
@@ -32,7 +31,7 @@ ACTS: Mapping[Act, tuple[tuple[str, ...], str]] = {
 """By act: the states in which it may be done, and the one that follows; `was` is the one before it was cancelled."""
 
 
-async def act(db: asyncpg.Pool, name: Act, ids: Sequence[int], *, actor: str) -> list[int]:
+async def act(db: Db, name: Act, ids: Sequence[int], *, actor: str) -> list[int]:
     """Do this to deliveries; the ids of those that it was done to, the others have moved on. Raises :class:`MailError`.
 
     `undo` brings back what was cancelled and has not expired; `send-now` does not wait for its time, nor for approval,
@@ -42,7 +41,7 @@ async def act(db: asyncpg.Pool, name: Act, ids: Sequence[int], *, actor: str) ->
     if name not in ACTS:
         raise MailError(f"There is no {name!r}; what can be done is {', '.join(ACTS)}.")
     states, state = ACTS[name]
-    async with db.acquire() as conn, conn.transaction():
+    async with transaction(db) as conn:
         rows = await conn.fetch(SQL.get("move_deliveries"), list(ids), list(states), state, name, actor)
         for row in rows:
             if row["state"] == "ready":
@@ -80,9 +79,9 @@ async def stop_all(db: Db, *, reason: str, actor: str) -> None:
     await db.execute(SQL.get("stop_mail"), actor, reason.strip()[:300])
 
 
-async def resume_all(db: asyncpg.Pool, *, actor: str) -> int:
+async def resume_all(db: Db, *, actor: str) -> int:
     """End the stop; what is due is looked at again at once, what has expired meanwhile is not sent. Audited."""
-    async with db.acquire() as conn, conn.transaction():
+    async with transaction(db) as conn:
         if await conn.fetchval(SQL.get("resume_mail"), actor) is None:
             return 0
         return await sweep(conn)

@@ -16,7 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from openbell.engine.database import SQL as ENGINE
-from openbell.engine.database import Db, savepoint
+from openbell.engine.database import Db
 from openbell.engine.errors import EngineError
 from openbell.engine.hints import CHANNEL
 from openbell.engine.registry import CLASSES
@@ -24,6 +24,7 @@ from openbell.mail.database import SQL
 from openbell.mail.kinds import KINDS, Kind
 from openbell.mail.letters import Image, Letter
 from openbell.people.addresses import normalise
+from openbell.people.database import transaction
 from openbell.people.person import Person
 
 TASK = "mail-delivery"
@@ -131,12 +132,10 @@ async def queue_all(
         raise MailError("The local operator has no address; sign in as an admin to get mail.")
     if None in people and (found.list or found.link or found.to == "admins"):
         raise MailError(f"A mail of the kind {kind} goes to a person who is here, not to a bare address.")
-    if isinstance(db, asyncpg.Pool):
-        async with db.acquire() as conn:
-            return await _queue(
-                conn, found, letter, named, version, people, addresses, send_at, expires_at, ticker, held
-            )
-    return await _queue(db, found, letter, named, version, people, addresses, send_at, expires_at, ticker, held)
+    async with transaction(db) as conn:
+        return await _queue(
+            conn, found, letter, named, version, people, addresses, send_at, expires_at, ticker, held=held
+        )
 
 
 async def _queue(
@@ -150,21 +149,21 @@ async def _queue(
     send_at: datetime | None,
     expires_at: datetime | None,
     ticker: str | None,
+    *,
     held: bool,
 ) -> list[Delivery]:
-    async with db.transaction() if not db.is_in_transaction() else savepoint(db):
-        await db.execute(
-            SQL.get("add_letter"), letter.hash, letter.subject, letter.html, letter.text, letter.stored_images()
-        )
-        tokens = [secrets.token_hex(12) for _ in people]
-        columns = (kind.name, artifact, version, kind.list, ticker, letter.hash, send_at, expires_at, kind.window, held)
-        rows = await db.fetch(SQL.get("add_deliveries"), people, addresses, tokens, *columns)
-        ready: dict[datetime, list[int]] = {}
-        for row in rows:
-            if row["state"] == "ready":
-                ready.setdefault(row["send_at"], []).append(row["id"])
-        for at, ids in ready.items():
-            await look(db, ids, at, CLASSES[kind.job_class])
+    await db.execute(
+        SQL.get("add_letter"), letter.hash, letter.subject, letter.html, letter.text, letter.stored_images()
+    )
+    tokens = [secrets.token_hex(12) for _ in people]
+    columns = (kind.name, artifact, version, kind.list, ticker, letter.hash, send_at, expires_at, kind.window, held)
+    rows = await db.fetch(SQL.get("add_deliveries"), people, addresses, tokens, *columns)
+    ready: dict[datetime, list[int]] = {}
+    for row in rows:
+        if row["state"] == "ready":
+            ready.setdefault(row["send_at"], []).append(row["id"])
+    for at, ids in ready.items():
+        await look(db, ids, at, CLASSES[kind.job_class])
     return [Delivery(**row) for row in rows]
 
 

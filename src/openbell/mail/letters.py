@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 
@@ -124,3 +124,26 @@ def render(
     made = environment(package)
     html, text = (made.get_template(f"{name}.{form}").render(given) for form in ("html", "txt"))
     return Letter(subject, html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", images or {})
+
+
+_LINKS = {
+    "sign-in": {
+        "subject": "Your link to sign in",
+        "headline": "Sign in",
+        "lead": "Somebody, most likely you, wants to sign in with this address. The link works once, for 15 minutes.",
+        "action": "Sign in",
+        "after": "If it was not you, do nothing: nobody can sign in without this mail.",
+    },
+    "confirm": {
+        "subject": "Confirm your address",
+        "headline": "Confirm your address",
+        "lead": "Somebody, most likely you, signed up with this address. Nothing more is sent until you confirm it.",
+        "action": "Confirm",
+        "after": "If it was not you, do nothing: you will not hear from us again. The link works once, for three days.",
+    },
+}
+
+
+def link_letter(kind: Literal["sign-in", "confirm"]) -> Letter:
+    """The mail with a one-time link, which is put in when it is sent."""
+    return render("link", **_LINKS[kind])

@@ -14,7 +14,7 @@ import asyncpg
 from openbell.engine.database import SQL as ENGINE
 from openbell.engine.database import Db
 from openbell.people.addresses import hidden, normalise
-from openbell.people.database import SQL
+from openbell.people.database import SQL, transaction
 from openbell.people.errors import PeopleError, StateRefused, UnknownPerson
 from openbell.people.states import BY_OPERATOR, Event, State, step
 
@@ -169,20 +169,17 @@ async def move(db: Db, person_id: int, event: Event, *, actor: str) -> Person:
 
     Raises :class:`UnknownPerson`, and :class:`StateRefused` where the table has no such step.
     """
-    if isinstance(db, asyncpg.Pool):
-        async with db.acquire() as conn:
-            return await move(conn, person_id, event, actor=actor)
-    async with db.transaction():
-        person = made(await db.fetchrow(SQL.get("lock_person"), person_id))
+    async with transaction(db) as conn:
+        person = made(await conn.fetchrow(SQL.get("lock_person"), person_id))
         if person is None or person.erased_at is not None:
             raise UnknownPerson(f"with the id {person_id}")
         confirmed = person.confirmed_at is not None or event == "confirm"
         approved = person.approved_at is not None or event in ("approve", "unblock")
-        asks = await db.fetchval(SQL.get("read_sign_up")) == "approve"
+        asks = await conn.fetchval(SQL.get("read_sign_up")) == "approve"
         state = step(person.state, event, confirmed=confirmed, approved=approved, asks_approval=asks)
         if state is None:
             raise StateRefused(f"Somebody who is {person.state} cannot be {_PAST[event]}.")
-        return made(await db.fetchrow(SQL.get("move_person"), person_id, state, event, actor)) or person
+        return made(await conn.fetchrow(SQL.get("move_person"), person_id, state, event, actor)) or person
 
 
 _PAST = {
@@ -196,7 +193,7 @@ _PAST = {
 }
 
 
-async def move_by_operator(db: asyncpg.Pool, person_id: int, event: Event, *, actor: str) -> Person:
+async def move_by_operator(db: Db, person_id: int, event: Event, *, actor: str) -> Person:
     """As :func:`move`, for what an operator may do. Raises :class:`StateRefused` for what only the person may."""
     if event not in BY_OPERATOR:
         raise StateRefused(f"Only the person can be {_PAST[event]}, by a link that was sent to them.")

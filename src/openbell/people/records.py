@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
 from openbell.engine.database import Db
 from openbell.people.consents import consents_of
 from openbell.people.credits import read_credits
-from openbell.people.database import SQL
+from openbell.people.database import SQL, transaction
 from openbell.people.doors import list_tokens
 from openbell.people.errors import UnknownPerson
 from openbell.people.follows import tickers_of
@@ -42,11 +40,11 @@ async def _rows(db: Db, query: str, *arguments: Any) -> list[Mapping[str, Any]]:
     ]
 
 
-async def erase(db: asyncpg.Pool, person_id: int, *, actor: str) -> None:
+async def erase(db: Db, person_id: int, *, actor: str) -> None:
     """Forget somebody: address, name, tickers, sessions, tokens, and what mails to them said. What money and the audit
     log need stays, under a number that names nobody. Raises :class:`UnknownPerson`.
     """
-    async with db.acquire() as conn, conn.transaction():
+    async with transaction(db) as conn:
         if await conn.fetchval(SQL.get("lock_person"), person_id) is None:
             raise UnknownPerson(f"with the id {person_id}")
         for query in ("erase_follows", "erase_sessions", "erase_links", "erase_tokens", "erase_mails"):

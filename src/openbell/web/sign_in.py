@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Request
@@ -162,36 +162,11 @@ def sent_page(request: Request, what: str, lasts: timedelta) -> HTMLResponse:
     return page(request, "sent.html", what=what, span=span, local=is_local(request))
 
 
-async def send_link(db: Any, person: Person, kind: str) -> None:
+async def send_link(db: Any, person: Person, kind: Literal["sign-in", "confirm"]) -> None:
     """Queue the mail with a link, unless this person was sent too many. The link is made when the mail leaves."""
     if await recent(db, person.id, kind, LINK_PAUSE_S) >= LINKS_AT_ONCE:
         return
-    await queue_all(db, kind=kind, recipients=[person], letter=LETTERS[kind]())
-
-
-def _sign_in_letter() -> letters.Letter:
-    return letters.render(
-        "link",
-        subject="Your link to sign in",
-        headline="Sign in",
-        lead="Somebody, most likely you, wants to sign in with this address. The link works once, for 15 minutes.",
-        action="Sign in",
-        after="If it was not you, do nothing: nobody can sign in without this mail.",
-    )
-
-
-def _confirm_letter() -> letters.Letter:
-    return letters.render(
-        "link",
-        subject="Confirm your address",
-        headline="Confirm your address",
-        lead="Somebody, most likely you, signed up with this address. Nothing more is sent here until you confirm it.",
-        action="Confirm",
-        after="If it was not you, do nothing: you will not hear from us again. The link works once, for three days.",
-    )
-
-
-LETTERS = {"sign-in": _sign_in_letter, "confirm": _confirm_letter}
+    await queue_all(db, kind=kind, recipients=[person], letter=letters.link_letter(kind))
 
 
 @router.get("/sign-in/{token}")
