@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from openbell.engine.errors import EngineError, InvalidKey, KeepsNoResult, UnknownJob, UnknownProduct
 from openbell.web.fragments import environment
 
-API_PATHS = ("/api/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
+API_PATHS = ("/api/", "/jobs/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
 RETRY_S = 5
 CODES = {400: "malformed", 401: "sign_in_needed", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 TITLES = {

@@ -205,3 +205,23 @@ create table openbell.digest_edition (
     primary key (ticker, edition, day)
 );
 create index digest_edition_day on openbell.digest_edition (day);
+
+-- Digests that were submitted together (POST /jobs/submit). An item's job is one that was queued for it or that it has joined;
+-- none where its digest was fresh.
+create table openbell.digest_batch (
+    id           bigint      generated always as identity primary key,
+    actor        text        not null,
+    report_type  text        not null check (report_type in ('daily', 'weekly')),
+    mode         text        not null check (mode in ('test', 'production')),
+    created_at   timestamptz not null default openbell.now(),
+    cancelled_at timestamptz
+);
+create table openbell.digest_batch_item (
+    batch_id bigint   not null references openbell.digest_batch (id) on delete cascade,
+    place    integer  not null,
+    key      text     not null,
+    job_id   bigint,
+    created  boolean  not null,
+    primary key (batch_id, place)
+);
+create index digest_batch_item_job on openbell.digest_batch_item (job_id);

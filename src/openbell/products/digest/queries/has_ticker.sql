@@ -1,0 +1,1 @@
+select exists (select from openbell.digest_ticker where ticker = $1)

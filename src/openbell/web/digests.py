@@ -1,0 +1,84 @@
+"""The page on which digests are ordered: what one would take, before the click, and those that are there."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from openbell.people import Person
+from openbell.people.credits import Credits, read_credits
+from openbell.products.digest.editions import EDITIONS, Edition
+from openbell.products.digest.requests import Quoted, list_digests, quote_price
+from openbell.web.api import database
+from openbell.web.digests_api import ask_as, page_of, wanted_key
+from openbell.web.errors import SignInNeeded, WebError
+from openbell.web.pages import page
+from openbell.web.sign_in import SignedIn, is_local, person_of
+
+router = APIRouter(include_in_schema=False)
+
+LATEST = 30
+
+
+async def reader(request: Request) -> Person | None:
+    """Whoever may read digests: who has signed in, or the operator at this machine, who is None here."""
+    person = await person_of(request)
+    if person is None and not is_local(request):
+        raise SignInNeeded(f"/sign-in?next={request.url.path}")
+    return person
+
+
+@router.get("/digests")
+async def digests_page(request: Request, ticker: str = "", edition: str = "") -> HTMLResponse:
+    """The latest digests; with a ticker, what one of it would take, before it is ordered."""
+    return await _orders(request, ticker, edition)
+
+
+async def _orders(request: Request, ticker: str, edition: str, notice: str = "", status: int = 200) -> HTMLResponse:
+    person = await reader(request)
+    offer: Quoted | None = None
+    async with database(request).use() as db:
+        purse: Credits | None = await read_credits(db, person) if person is not None and person.id else None
+        if ticker.strip():
+            try:
+                offer = await quote_price(db, await wanted_key(db, ticker.strip(), _edition(edition)))
+            except WebError as error:
+                notice, status = notice or f"{error.message} {error.next or ''}".strip(), error.status
+        rows = await list_digests(db, LATEST)
+    return page(
+        request, "digests.html", status, person=person, purse=purse, offer=offer, notice=notice, ticker=ticker.strip(),
+        where=page_of(offer.key) if offer else "", price=_dollars(offer.cost_micro) if offer else "",
+        rows=[_line(row) for row in rows], edition=offer.key.parts.edition if offer else "",
+    )  # fmt: skip
+
+
+def _edition(text: str) -> Edition | None:
+    return next((one for one in EDITIONS if one == text), None)
+
+
+def _dollars(micro: int) -> str:
+    return f"${micro / 1_000_000:.2f}" if micro >= 10_000 or not micro else "less than a cent"
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    ticker, edition, day = row["key"].split("|")
+    return {
+        "ticker": ticker, "edition": edition, "day": date.fromisoformat(day), "bullets": row["bullets"],
+        "cost": _dollars(row["cost_micro"] or 0), "href": f"/digest/{ticker}/{day}?edition={edition}",
+    }  # fmt: skip
+
+
+@router.post("/digests")
+async def order(request: Request, person: SignedIn) -> Response:
+    """Order a digest; a refusal is told on the page."""
+    form = await request.form()
+    ticker, edition = str(form.get("ticker", ""))[:40], str(form.get("edition", ""))
+    try:
+        asked, _ = await ask_as(request, person, ticker, _edition(edition))
+    except WebError as error:
+        notice = f"{error.message} {error.next or ''}".strip()
+        return await _orders(request, ticker, edition, notice, error.status)
+    return RedirectResponse(page_of(asked.key), 303)
