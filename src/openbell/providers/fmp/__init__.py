@@ -16,7 +16,7 @@ from openbell.providers.fmp.markets import Markets
 from openbell.providers.fmp.plans import PLANS, limits
 from openbell.providers.fmp.prices import Prices
 from openbell.providers.fmp.refusals import read_answer, read_csv, refusal
-from openbell.providers.fmp.rows import Row, Rows, every_page, instant, local_time
+from openbell.providers.fmp.rows import Row, Rows, every_page, instant, local_time, of
 
 
 class Fmp(Prices, Companies, Markets):
@@ -32,6 +32,7 @@ __all__ = [
     "instant",
     "limits",
     "local_time",
+    "of",
     "open_http",
     "read_answer",
     "read_csv",
