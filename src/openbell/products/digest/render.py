@@ -225,7 +225,7 @@ def source_view(source: SourceRef, zone: str) -> dict[str, Any]:
     if source.is_new:
         marks.append("new")
     if source.quality is not None:
-        marks.append(f"quality {source.quality:.0f} of 10")
+        marks.append(f"quality {source.quality:.0f}/10")
     if source.paywalled:
         marks.append("paywall")
     return {
