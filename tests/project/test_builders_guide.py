@@ -1,4 +1,4 @@
-"""The builder's guide: its file, taken as it stands there, is found like any other and makes its type in the sandbox."""
+"""The builder's guide: its file, as it stands there, is found like any other and makes its type in the sandbox."""
 
 from __future__ import annotations
 
