@@ -58,7 +58,8 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
     listings.jobs, accounts.accounts, spends.spends, costs.costs, products.products, schedules.schedules,
-    polls.polls, flags.flags, reference.reference, digest.digest, digest.digests, calendars.calendars, export.export, doctor.doctor, bench.bench,
+    polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
+    calendars.calendars, export.export, doctor.doctor, bench.bench,
     people.people, mail.mail, drill.drill, mcp.mcp, picks.picks,
 ):  # fmt: skip
     openbell.add_command(command)
