@@ -123,8 +123,8 @@ async def change(request: Request, action: str, person: SignedIn) -> Response:
 
 
 async def _follow(request: Request, person: Person, form: FormData) -> None:
+    ticker = await check_ticker(request, typed(form, "ticker", 60), may_ask=True)
     async with database(request).use() as db:
-        ticker = await check_ticker(request, db, typed(form, "ticker", 60))
         await follow(db, person, ticker)
 
 

@@ -34,22 +34,34 @@ from openbell.people.follows import MOST_FOLLOWED
 from openbell.people.person import find_by_mail_token
 from openbell.people.tickers import known_symbols, resolve
 from openbell.web.api import database, registry
-from openbell.web.pages import page
+from openbell.web.pages import ask, page, settled
 from openbell.web.sign_in import PRIVATE, may_knock, refused_page, send_link, sent_page, start_session, typed
 
 router = APIRouter(include_in_schema=False)
 
 LIST_NAMES = {"digest": "digests", "picks": "weekly picks"}
 EVERYTHING = "all"
+ASK_S = 2.0
+"""How long the answer of the source about an unknown symbol is waited for."""
 
 
-async def check_ticker(request: Request, db: Any, text: str) -> str:
-    """The known symbol that somebody means. Raises :class:`FollowRefused` with suggestions."""
+async def check_ticker(request: Request, text: str, *, may_ask: bool = False) -> str:
+    """The known symbol that somebody means. With ``may_ask`` the source is asked about a symbol that nobody has looked
+    at yet, which is for people who have signed in. Raises :class:`FollowRefused` with suggestions.
+    """
     try:
-        text = registry(request).get("quote").parse_key(text)
+        text = symbol = registry(request).get("quote").parse_key(text)
     except InvalidKey:
-        pass  # perhaps the name of a company
-    return resolve(text, await known_symbols(db))
+        symbol = ""  # perhaps the name of a company
+    async with database(request).use() as db:
+        known = await known_symbols(db)
+    if may_ask and symbol and symbol not in known and not any(one.startswith(f"{symbol}.") for one in known):
+        watch = [("profile", symbol)]
+        await ask(request, watch)
+        await settled(request, watch, ASK_S)
+        async with database(request).use() as db:
+            known = await known_symbols(db)
+    return resolve(text, known)
 
 
 @router.get("/sign-up")
@@ -98,8 +110,7 @@ async def _wanted(request: Request, text: str) -> list[str]:
         raise FollowRefused(f"Choose up to {MOST_FOLLOWED} tickers; more is not possible.", "limit_reached")
     if not parts:
         return []
-    async with database(request).use() as db:
-        return list(dict.fromkeys([await check_ticker(request, db, part) for part in parts]))
+    return list(dict.fromkeys([await check_ticker(request, part) for part in parts]))
 
 
 async def _follow(conn: Any, person: Person, wanted: list[str]) -> None:
