@@ -157,6 +157,7 @@ class House:
         return dsn, dsn
 
     async def _migrate(self, dsn: str, say: Callable[[str], None]) -> None:
+        from openbell.cli.migrate import numbered
         from openbell.cli.mode import check_mode, stamp_mode
         from openbell.cli.pace import set_pace
         from openbell.postgres.migrate import migrate
@@ -165,7 +166,7 @@ class House:
         connection = await connect(dsn, name="up")
         try:
             await check_mode(connection, self.plan.mode)
-            await migrate(dsn, on_step=lambda name: say(f"Applying {name}"))
+            await migrate(dsn, on_step=numbered(say))
             await stamp_mode(connection, self.plan.mode)
             if not self.plan.live:
                 await set_pace(connection, self.plan.day_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -31,7 +32,7 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
     waiting = await pending(dsn)
     if waiting and not check:
         with progress("Applying migrations") as say:
-            applied = await apply(dsn, on_step=lambda name: say(f"Applying {name}"))
+            applied = await apply(dsn, on_step=numbered(say))
         waiting = []
     if not check:
         await _seed(dsn)
@@ -44,6 +45,16 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
         if not applied and not waiting:
             click.echo("The database is up to date.")
     return FAILED if waiting else 0
+
+
+def numbered(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells each numbered step; the functions, one a file and many, are applied without a word."""
+
+    def tell(name: str) -> None:
+        if not name.startswith("functions/"):
+            say(f"Applying {name}")
+
+    return tell
 
 
 async def _seed(dsn: str) -> None:
