@@ -19,6 +19,8 @@ from openbell.cli.output import age, print_json, print_pairs
 if TYPE_CHECKING:
     from openbell.engine.registry import ProductRow
 
+__all__ = ["products", "products_set", "products_show"]
+
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 
 
