@@ -30,11 +30,15 @@ def open_http(contact: str | None, base_url: str) -> httpx.AsyncClient:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: its title as it is now, after redirects; `ambiguous` when it lists several meanings."""
+    """A page: its title as it is now, after redirects; `ambiguous` when it lists several meanings.
+
+    `via` is the title that was found, where that was a redirect.
+    """
 
     title: str
     description: str
     ambiguous: bool
+    via: str = ""
 
 
 class Wikipedia:
@@ -80,7 +84,8 @@ _PROPERTIES = {"prop": "pageprops|description", "ppprop": "disambiguation"}
 def read_pages(said: Any) -> list[Page]:
     """The pages of an answer that exist, in its order. Raises :class:`Transient` when it is not such an answer."""
     try:
-        pages = said.get("query", {}).get("pages", [])
+        query = said.get("query", {})
+        pages, via = query.get("pages", []), {one["to"]: str(one["from"]) for one in query.get("redirects", [])}
         found = [page for page in pages if not page.get("missing") and not page.get("invalid")]
         found.sort(key=lambda page: page.get("index", 0))
         return [
@@ -88,6 +93,7 @@ def read_pages(said: Any) -> list[Page]:
                 str(page["title"])[:MOST_TITLE],
                 str(page.get("description", ""))[:MOST_TITLE],
                 "disambiguation" in page.get("pageprops", {}),
+                via.get(page["title"], "")[:MOST_TITLE],
             )
             for page in found
         ]

@@ -94,6 +94,15 @@ REDIRECTS: Mapping[str, str] = {
 SEVERAL_MEANINGS = frozenset({"Amazon", "Apple"})
 
 
+def _redirects(titles: list[str]) -> list[dict[str, str]]:
+    """Which of these are redirects, and where they lead."""
+    return [
+        {"from": title.replace("_", " "), "to": REDIRECTS[title].replace("_", " ")}
+        for title in titles
+        if title in REDIRECTS
+    ]
+
+
 def _page(title: str, index: int) -> dict[str, object]:
     """One page as `formatversion=2` tells it."""
     page: dict[str, object] = {"pageid": 1 + list(PAGES).index(title), "ns": 0, "title": title.replace("_", " ")}
@@ -143,16 +152,17 @@ class Wikimedia(Simulator):
         given = call.params
         if given.get("generator") == "prefixsearch":
             begun = given.get("gpssearch", "").casefold()
-            names = dict.fromkeys(
-                REDIRECTS.get(title, title) for title in PAGES if title.replace("_", " ").casefold().startswith(begun)
-            )
+            found = [title for title in PAGES if title.replace("_", " ").casefold().startswith(begun)]
+            names = list(dict.fromkeys(REDIRECTS.get(title, title) for title in found))
             most = int(given.get("gpslimit", "10"))
-            return self.answer({"query": {"pages": [_page(name, n) for n, name in enumerate(list(names)[:most], 1)]}})
+            pages = [_page(name, n) for n, name in enumerate(names[:most], 1)]
+            return self.answer({"query": {"redirects": _redirects(found), "pages": pages}})
         asked = given.get("titles", "").replace(" ", "_")
-        title = REDIRECTS.get(title := asked[:1].upper() + asked[1:], title)
+        asked = asked[:1].upper() + asked[1:]
+        title = REDIRECTS.get(asked, asked)
         if title not in PAGES or call.meets("not_found"):
             return self.answer({"query": {"pages": [{"ns": 0, "title": title.replace("_", " "), "missing": True}]}})
-        return self.answer({"query": {"pages": [_page(title, 0)]}})
+        return self.answer({"query": {"redirects": _redirects([asked]), "pages": [_page(title, 0)]}})
 
     async def per_article(self, call: Call) -> Answer:
         """The views of a page, by day or month."""

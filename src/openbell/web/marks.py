@@ -15,7 +15,7 @@ from openbell.web import words
 if TYPE_CHECKING:
     from openbell.engine.artifacts import Reading
 
-SOURCES = {"fmp": "FMP"}
+SOURCES = {"fmp": "FMP", "wikimedia": "Wikipedia"}
 LABELS = {
     "missing": "not here yet",
     "fresh": "fresh",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from openbell.engine.artifacts import Reading, read
 from openbell.engine.demand import want
 from openbell.engine.ledger import Limit
+from openbell.engine.registry import Registry
 from openbell.products.context import contexts
 from openbell.products.forecast.keys import pair_of
 from openbell.products.sources import Connections, Source
@@ -22,7 +24,10 @@ from tests.sandbox.conftest import sandbox, start  # noqa: F401 - fixtures
 from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
 
-NAMES = ("entity", "interest", "forecast", "comparison")
+NAMES = (
+    "entity", "interest", "forecast", "comparison", "eod-prices",
+    "forecast-warmup", "forecast-ageing", "forecast-evaluation", "comparison-alerts",
+)  # fmt: skip
 PAIR = pair_of("amazon", "costco").key
 
 
@@ -33,11 +38,12 @@ class Desk:
     pool: asyncpg.Pool
     sandbox: Running
     clock: Clock
-    opened: list[Connections] = field(default_factory=list)
+    hire: Callable[[], Awaitable[None]]
 
     async def want(self, key: str = PAIR, *, product: str = "comparison", seconds: float = 600) -> None:
         """Demand it, as a page does."""
         await want(self.pool, [(product, key)], source="test", seconds=seconds)
+        await self.pool.execute("select pg_notify('openbell', $1)", json.dumps(["work", [[product, key]]]))
 
     async def read(self, key: str = PAIR, product: str = "comparison") -> Reading:
         """What is known of it."""
@@ -60,7 +66,8 @@ class Desk:
     async def outcomes(self, product: str, key: str | None = None) -> list[str]:
         """How the jobs of a product ended, oldest first."""
         rows = await self.pool.fetch(
-            "select outcome::text, code from openbell.job_history where product = $1 and ($2::text is null or key = $2) order by id",
+            """select outcome::text, code from openbell.job_history
+               where product = $1 and ($2::text is null or key = $2) order by finished_at, id""",
             product,
             key,
         )
@@ -110,15 +117,32 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(
+async def bare_desk(
     pool: asyncpg.Pool,
     clock: Clock,
     sandbox: Running,  # noqa: F811
     employ: Employ,  # noqa: F811
 ) -> AsyncIterator[Desk]:
-    """The desk, with a worker that may ask the sandbox's Wikipedia as often as it likes."""
-    connections = Connections({"wikimedia": Source(f"{sandbox.url}/wikimedia")}, contact=CONTACT)
-    limits = [Limit("wikimedia", "calls", "at once", 50, closes="release")]
-    await employ(*map(PRODUCTS.get, NAMES), limits=limits, context=contexts(connections))
-    yield Desk(pool, sandbox, clock)
+    """The desk without a worker; `hire` brings one that may ask the sandbox's Wikipedia as often as it likes."""
+    connections = Connections(
+        {"wikimedia": Source(f"{sandbox.url}/wikimedia"), "fmp": Source(sandbox.url, key="sandbox", plan="premium")},
+        contact=CONTACT,
+    )
+    limits = [
+        Limit("wikimedia", "calls", "at once", 50, closes="release"),
+        Limit("fmp", "calls", "at once", 50, closes="release"),
+    ]
+
+    async def hire() -> None:
+        await employ(*map(PRODUCTS.get, NAMES), limits=limits, context=contexts(connections))
+
+    await Registry([PRODUCTS.get(name) for name in NAMES]).seed(pool)
+    yield Desk(pool, sandbox, clock, hire)
     await connections.close()
+
+
+@pytest.fixture
+async def desk(bare_desk: Desk) -> Desk:
+    """The desk with a worker."""
+    await bare_desk.hire()
+    return bare_desk

@@ -46,6 +46,9 @@ class Term(Key):
             return ""
 
 
+How = Literal["title", "redirect", "company", "spelling", "none"]
+
+
 class Choice(BaseModel):
     """One meaning of a term."""
 
@@ -60,7 +63,7 @@ class Entity(BaseModel):
     kind: Literal["page", "ambiguous", "unknown"]
     title: str | None = None
     description: str = ""
-    how: Literal["title", "redirect", "company", "spelling", "none"] = "none"
+    how: How = "none"
     choices: list[Choice] = Field(default_factory=list, max_length=8)
 
 
@@ -83,12 +86,14 @@ async def entity(term: Term, ctx: Context) -> Entity:
     page = await _step(ctx, "page", lambda: ctx.wikipedia.page(wanted))
     if page is not None and not page.ambiguous:
         same = term_of_title(page.title) == term
-        how = "company" if term in COMPANIES else "title" if same else "redirect"
+        how: How = "company" if term in COMPANIES else "title" if same else "redirect"
         return Entity(term=term, kind="page", title=page.title, description=page.description, how=how)
     found = [one for one in await _steps(ctx, "search", lambda: ctx.wikipedia.search(term)) if not one.ambiguous]
-    exact = [one for one in found if term_of_title(one.title) == term]
+    exact = [one for one in found if term in (term_of_title(one.title), term_of_title(one.via))]
     if page is None and len(exact) == 1:
-        return Entity(term=term, kind="page", title=exact[0].title, description=exact[0].description, how="spelling")
+        [one] = exact
+        how = "spelling" if term_of_title(one.title) == term else "redirect"
+        return Entity(term=term, kind="page", title=one.title, description=one.description, how=how)
     choices = [Choice(title=one.title, description=one.description) for one in found]
     return Entity(term=term, kind="ambiguous" if choices else "unknown", choices=choices)
 
@@ -121,4 +126,4 @@ async def _kept_all(asking: Any) -> list[dict[str, Any]]:
 
 
 def _plain(page: Page) -> dict[str, Any]:
-    return {"title": page.title, "description": page.description, "ambiguous": page.ambiguous}
+    return {"title": page.title, "description": page.description, "ambiguous": page.ambiguous, "via": page.via}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from openbell.engine.artifacts import read_heads
+from openbell.engine.artifacts import read_many
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import Permanent, Transient
 from openbell.products.forecast.database import SQL
@@ -84,9 +84,13 @@ async def _series(attempt: Attempt, pair: Pair, source: str, term: str, read: li
 
 
 async def versions(attempt: Attempt, keys: list[tuple[str, str]]) -> Inputs:
-    """The versions in which artifacts are now."""
-    heads = await read_heads(attempt.pool, keys)
-    return {key: int(heads[key][0] or 0) for key in keys if key in heads}
+    """The versions in which artifacts are now. Where they are from is cited: made-up data stays labelled as such."""
+    found = {(one.product, one.key): one for one in await read_many(attempt.pool, sorted(set(keys)))}
+    attempt.sources.clear()
+    for one in found.values():
+        if one.product != "entity" and one.provenance:
+            attempt.cite(**{name: one.provenance.get(name) for name in ("provider", "operation", "host", "synthetic")})
+    return {key: one.version for key, one in found.items()}
 
 
 def _sources_of(pair: Pair) -> tuple[str, ...]:

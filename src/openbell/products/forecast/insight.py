@@ -13,6 +13,7 @@ from openbell.forecasting import season as seasons
 
 PEAKS_MAX = 3
 PEAK_TIMES = 6.0  # spreads above the usual: what is rarer than chance by far
+PEAK_SHARE = 1.25  # and so many times the usual, or nobody would call it a peak
 POINTS_MIN = 12
 SEASON_STRONG, SEASON_SOME = 0.6, 0.2
 
@@ -90,7 +91,7 @@ def peaks_of(term: str, days: Sequence[date], scores: Scores) -> list[Peak]:
     found = [
         Peak(term=term, day=day, score=round(v, 2), times=round(v / u, 2) if u else 0.0)
         for day, v, u in zip(days, scores, usual, strict=True)
-        if v is not None and u is not None and spread > 0 and v - u > PEAK_TIMES * spread
+        if v is not None and u is not None and spread > 0 and v - u > PEAK_TIMES * spread and v > PEAK_SHARE * u
     ]
     highest = sorted(found, key=lambda peak: (-peak.score, peak.day))[:PEAKS_MAX]
     return sorted(highest, key=lambda peak: peak.day)
