@@ -22,10 +22,18 @@ def drill() -> None:
 @click.option("--days", type=click.IntRange(1, 7), default=5, show_default=True, help="From a Monday on.")
 @click.option("--every-min", type=click.IntRange(1, 60), default=2, show_default=True, help="Minutes between looks.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another crowd.")
+@click.option("--prefetch", is_flag=True, help="With what is likely next made before, from spare budget.")
 @click.option("--play-lists", is_flag=True, help="Play the fixed lists too, instead of computing what they take.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
 def week(
-    viewers: int, symbols: int, days: int, every_min: int, seed: int, play_lists: bool, report: Path | None
+    viewers: int,
+    symbols: int,
+    days: int,
+    every_min: int,
+    seed: int,
+    prefetch: bool,
+    play_lists: bool,
+    report: Path | None,
 ) -> int:
     """A trading week: people come and go over all data types, beside what fixed lists take in the same week.
 
@@ -37,7 +45,7 @@ def week(
     from openbell.drills.week import Size, compute, play
     from openbell.products import registry
 
-    size, names = Size(viewers, symbols, days, every_min, seed), _symbols(symbols)
+    size, names = Size(viewers, symbols, days, every_min, seed, prefetch), _symbols(symbols)
     with progress("Starting openbell up") as say:
         demand = reach.run_async(play(size, registry(), names, on_demand=True, say=say))
         if play_lists:

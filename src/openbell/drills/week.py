@@ -27,9 +27,11 @@ from openbell.drills.crowd import Stock, Visit, Watch
 from openbell.drills.fixed import Listed, all_refreshes
 from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.demand import BEAT_S, Interest
-from openbell.engine.flags import add_flag
+from openbell.engine.flags import add_flag, set_flag
 from openbell.engine.hints import Hints
 from openbell.engine.polls import Poller, add_polls, flag_of
+from openbell.engine.prefetch import FLAG as PREFETCH
+from openbell.engine.prefetch import Prefetcher, count_prefetched
 from openbell.engine.registry import Product, Registry, set_product
 from openbell.engine.sessions import Session, write_sessions
 from openbell.engine.sweep import sweep
@@ -65,6 +67,7 @@ class Size:
     days: int = 5
     every_min: int = 2
     seed: int = 1
+    prefetch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class Played:
     allowed_a_minute: int = 0
     arrived: int = 0
     refused: int = 0
+    prefetched: int = 0
+    opened: int = 0
+    missed: int = 0
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -186,7 +192,10 @@ async def play(size: Size, registry: Registry, symbols: Sequence[str], *, on_dem
         await _open_markets(pool, days)
         await _keep_time(pool, registry)
         hints = Hints(pool, None)
-        stage = Stage(pool, sandbox, hints, Interest(pool, "drill", hints), Poller(pool), Played())
+        prefetcher = Prefetcher(pool, registry, hints) if size.prefetch else None
+        stage = Stage(pool, sandbox, hints, Interest(pool, "drill", hints), Poller(pool), Played(), prefetcher)
+        if prefetcher is not None:
+            await _switch_on(pool, PREFETCH)
         if on_demand:
             await stage.play_people(crowd.visits(size.viewers, stock, days, size.seed), moments, say)
         else:
@@ -221,6 +230,7 @@ class Stage:
     interest: Interest
     poller: Poller
     played: Played
+    prefetcher: Prefetcher | None = None
     before: datetime | None = None
     here: list[Visit] = field(default_factory=list)
     since: datetime | None = None
@@ -250,6 +260,9 @@ class Stage:
             self.played.most_viewers = max(self.played.most_viewers, len(self.here))
             await self.interest.beat()
             await self._settle(moment)
+            if self.prefetcher is not None:
+                await self.prefetcher.beat()
+                await self._settle(moment)
             await self._look(moment)
             self.played.moments += 1
         self.played.keys = len(self.ever)
@@ -268,6 +281,9 @@ class Stage:
         for measured in await self.pool.fetch(SQL.get("measure_types")):
             product, *took = measured.values()
             self.played.types[product] = Took(*took)
+        for one in await count_prefetched(self.pool, timedelta(days=365)):
+            self.played.prefetched += one.made
+            self.played.opened, self.played.missed = self.played.opened + one.hits, self.played.missed + one.missed
         row = await self.pool.fetchrow(SQL.get("find_busiest_minute"), PROVIDER)
         assert row is not None
         self.played.busiest_minute, self.played.allowed_a_minute = row["calls"], row["allowed"]
@@ -390,6 +406,12 @@ async def _keep_time(pool: asyncpg.Pool, registry: Registry) -> None:
     for one in registry:
         if one.policy is not None:
             await set_product(pool, one.name, {"ttl": one.policy.ttl}, actor="drill")
+
+
+async def _switch_on(pool: asyncpg.Pool, flag: str) -> None:
+    end = datetime.now(UTC).date() + timedelta(days=365)
+    await add_flag(pool, flag, about="drill", owner="drill", remove_by=end, actor="drill")
+    await set_flag(pool, flag, mode="on", actor="drill")
 
 
 async def _list_all(pool: asyncpg.Pool, registry: Registry, stock: Stock) -> None:

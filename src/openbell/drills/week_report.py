@@ -72,7 +72,7 @@ Demand takes **{said["saved"]:.1%} fewer calls** and {_saved(demand.bytes, lists
 - Of {demand.looks:,} looks at a watched key {demand.fresh:,} ({share:.2%}) found it fresh. {_reasons(demand)}
 
 {verdict}
-
+{_prefetched(demand)}
 ## By data type
 
 Late is how long a refresh took from being due until it was stored, by the clock of the week: half of them at most the
@@ -114,6 +114,21 @@ def _reasons(demand: Played) -> str:
         return "No other look was needed."
     told = ", ".join(f"{REASONS.get(word, word)} {count:,}" for word, count in demand.reasons.most_common())
     return f"The others said why: {told}."
+
+
+def _prefetched(demand: Played) -> str:
+    if not demand.prefetched:
+        return ""
+    over = demand.opened + demand.missed
+    rate = (
+        f"{demand.opened:,} of the {over:,} whose time is over, or {demand.opened / over:.0%}," if over else "None yet"
+    )
+    return f"""
+## Prefetch
+
+It was on: {demand.prefetched:,} values were made from spare budget before anybody asked for them. {rate} were opened
+while they were fresh. Their calls are among those on demand.
+"""
 
 
 def _saved(calls: int, of: int) -> float:
