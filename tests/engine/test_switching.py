@@ -23,12 +23,14 @@ from openbell.engine.rollout import NotReady, move, report
 from openbell.products import registry
 from tests.engine.processes import quote_next
 from tests.engine.test_processes import Launch, launch  # noqa: F401 (a fixture)
-from tests.sandbox.harness import Running, Start
+from tests.sandbox.harness import Running
 from tests.support import eventually
 
 LISTED = ("AAPL", "GOOG", "IBM", "MSFT", *(f"SYN{n:03}" for n in range(1, 13)))
 WATCHED = LISTED[:6]
 """Two of them through both web processes."""
+NAMED = (WATCHED[0], LISTED[-1])
+"""In each share by name: one that is watched, and one that is not."""
 TTL, LEAD = timedelta(seconds=3), timedelta(seconds=1)
 SLACK = timedelta(seconds=5)
 """How much later than its end a watched value may be replaced on a machine that does much else."""
@@ -66,7 +68,7 @@ async def watching(pool: asyncpg.Pool) -> AsyncIterator[Watch]:
     await webs[1].add([("quote", key) for key in WATCHED[2:]])
     for web in webs:
         web.start()
-    await all_fresh(pool, LISTED, since=datetime.min.replace(tzinfo=UTC))
+    await all_checked(pool, LISTED, since=datetime.min.replace(tzinfo=UTC))
     watch = Watch(pool)
     looking = asyncio.create_task(watch.look())
     yield watch
@@ -77,12 +79,12 @@ async def watching(pool: asyncpg.Pool) -> AsyncIterator[Watch]:
         await web.stop()
 
 
-async def all_fresh(pool: asyncpg.Pool, keys: Sequence[str], *, since: datetime) -> None:
-    """Until each of the keys is fresh and was checked after that moment."""
+async def all_checked(pool: asyncpg.Pool, keys: Sequence[str], *, since: datetime) -> None:
+    """Until the source has been asked for each of the keys after that moment."""
 
     async def checked() -> bool:
         found = await read_many(pool, [("quote", key) for key in keys])
-        return all(one.state == "fresh" and one.checked_at is not None and one.checked_at > since for one in found)
+        return all(one.checked_at is not None and one.checked_at > since for one in found)
 
     await eventually(checked)
 
@@ -92,10 +94,13 @@ async def now(pool: asyncpg.Pool) -> datetime:
     return moment
 
 
-async def switch(pool: asyncpg.Pool, mode: Mode, share: int | None = None) -> datetime:
-    """Both flags of the type, as their rules allow: how often it is fetched, and by whom it is made."""
+async def switch(pool: asyncpg.Pool, sandbox: Running, mode: Mode, share: int | None = None) -> datetime:
+    """Both flags of the type, as their rules allow: how often it is fetched, and by whom it is made. The market goes on
+    by a day, so that there is something new to be lost.
+    """
+    await sandbox.clock(advance_days=1)
     for name in FLAGS:
-        await move(pool, name, mode=mode, share=share, actor="test")
+        await move(pool, name, mode=mode, share=share, allow=NAMED, actor="test")
     return await now(pool)
 
 
@@ -114,14 +119,13 @@ async def calls(pool: asyncpg.Pool, product: str, since: datetime) -> list[async
 async def test_one_type_through_shadow_ten_percent_all_and_back(
     pool: asyncpg.Pool,
     dsn: str,
-    start: Start,
+    sandbox: Running,
     launch: Launch,  # noqa: F811
 ) -> None:
     """MD-25, PF-28, PF-29: quotes go from a fixed list to demand, and to another producer, and back, while people watch
     and three processes work: no watched key is older than it may be, no key is fetched twice in the time of one value,
     no stored value is lost, trials reach nobody, and the way back takes seconds.
     """
-    sandbox = await start(freeze=False)
     products = registry()
     products.add(quote_next)
     await products.seed(pool)
@@ -132,25 +136,25 @@ async def test_one_type_through_shadow_ten_percent_all_and_back(
     workers = await asyncio.gather(*(launch(dsn=dsn, url=sandbox.url, rival=True, granted=700) for _ in range(3)))
     async with watching(pool) as watch:
         begun = await now(pool)
-        await all_fresh(pool, LISTED, since=begun)
+        await all_checked(pool, LISTED, since=begun)
         kept = await versions(pool)
         with pytest.raises(NotReady, match="comparisons"):
             await move(pool, FLAGS[1], mode="percent", share=1_000, actor="test")
 
-        await _in_shadow(pool, begun := await switch(pool, "shadow"))
+        await _in_shadow(pool, begun := await switch(pool, sandbox, "shadow"))
         assert kept <= (kept := await versions(pool))
 
-        await _at_a_share(pool, await switch(pool, "percent", 1_000))
+        await _at_a_share(pool, await switch(pool, sandbox, "percent", 1_000))
         assert kept <= (kept := await versions(pool))
 
-        await _on_demand(pool, await switch(pool, "on"))
+        await _on_demand(pool, await switch(pool, sandbox, "on"))
         assert kept <= (kept := await versions(pool))
 
-        back = await switch(pool, "off")
-        await all_fresh(pool, LISTED, since=back)
+        back = await switch(pool, sandbox, "off")
+        await all_checked(pool, LISTED, since=back)
         assert await now(pool) - back < timedelta(seconds=10)
         settled = await now(pool)
-        await all_fresh(pool, LISTED, since=settled)
+        await all_checked(pool, LISTED, since=settled)
         assert {row["operation"] for row in await calls(pool, "quote", settled)} == {"quote"}
         assert await calls(pool, quote_next.name, settled) == []
         assert kept <= await versions(pool)
@@ -184,18 +188,25 @@ async def _in_shadow(pool: asyncpg.Pool, begun: datetime) -> None:
 
 
 async def _at_a_share(pool: asyncpg.Pool, begun: datetime) -> None:
-    """Exactly the keys of the share are made by the new producer, and no trials any more."""
-    await all_fresh(pool, WATCHED, since=begun + timedelta(seconds=2))
-    flag, rows = await get_flag(pool, FLAGS[1]), await calls(pool, "quote", begun + timedelta(seconds=2))
+    """Exactly the keys of the share are made by the new producer, and no trials any more; those of the other share are
+    left alone unless somebody watches them, and the rest of the list is polled as before.
+    """
+    settled = begun + timedelta(seconds=2)
+    demand, maker = await get_flag(pool, FLAGS[0]), await get_flag(pool, FLAGS[1])
+    polled = {key for key in LISTED if not demand.takes_in(key)}
+    await all_checked(pool, [*WATCHED, *polled], since=settled + TTL)
+    rows = await calls(pool, "quote", settled)
     for row in rows:
-        assert row["operation"] == ("batch-quote" if flag.takes_in(row["key"]) else "quote"), row["key"]
-    assert await calls(pool, quote_next.name, begun + timedelta(seconds=2)) == []
+        assert row["operation"] == ("batch-quote" if maker.takes_in(row["key"]) else "quote"), row["key"]
+    assert {row["key"] for row in rows} == polled | set(WATCHED)
+    assert LISTED[-1] not in polled
+    assert await calls(pool, quote_next.name, settled) == []
 
 
 async def _on_demand(pool: asyncpg.Pool, begun: datetime) -> None:
     """What nobody watches is left alone; what is watched is made by the new producer."""
     settled = begun + timedelta(seconds=2)
-    await all_fresh(pool, WATCHED, since=settled + TTL)
+    await all_checked(pool, WATCHED, since=settled + TTL)
     rows = await calls(pool, "quote", settled)
     assert {row["key"] for row in rows} == set(WATCHED)
     assert {row["operation"] for row in rows} == {"batch-quote"}

@@ -29,7 +29,7 @@ def polls() -> None:
     """Fixed lists: keys that are refreshed whether or not somebody looks, until demand takes them over.
 
     The flag demand-PRODUCT takes over the keys of a list, a share of them or all, and gives them back:
-    openbell flags set demand-quote 10%
+    openbell flags set demand-quote 10%. In shadow it only notes what demand would do: openbell flags report demand-quote
     """
 
 
@@ -81,7 +81,7 @@ def polls_add(product: str, keys: tuple[str, ...], lines: TextIO | None, actor: 
     _ask(data, add)
     click.echo(
         f"{len(canonical)} keys of {product} are on its fixed list. "
-        f"Demand takes them over with: openbell flags set {flag_of(product)} 10%"
+        f"See what demand would do with: openbell flags set {flag_of(product)} shadow"
     )
 
 

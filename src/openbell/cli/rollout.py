@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 DASH = "–"
+WIDTH = 100
+"""Characters of the longest line of words."""
 
 
 @click.command("report")
@@ -102,11 +104,12 @@ def _print_trials(found: Report, t: Trials) -> None:
     ]  # fmt: skip
     print_table((f"{t.trials:,} trials of {t.keys:,} keys", "readers see>", "challenger>"), sums, empty="")
     seen = t.seen
-    click.echo(
-        f"\n{seen.compared:,} compared: {t.equal:,} equal, {t.different:,} different, {t.missing:,} missing, "
+    words = (
+        f"{seen.compared:,} compared: {t.equal:,} equal, {t.different:,} different, {t.missing:,} missing, "
         f"{t.extra:,} extra. {t.failed:,} failed{f', mostly {t.most_frequent}' if t.most_frequent else ''}. "
         f"Not counted: {t.moved:,} whose source moved on, {t.dropped:,} without room."
     )
+    click.echo(f"\n{click.wrap_text(words, WIDTH)}")
     if found.fields:
         click.echo()
         rows = [(one.path, one.side, one.trials, *(one.example.get(n) for n in _EXAMPLE)) for one in found.fields]
@@ -131,11 +134,12 @@ def _print_rehearsal(found: Report) -> None:
     lines = list(zip(names, *(column for _, column in columns), strict=True))
     print_table(("", *(head for head, _ in columns)), lines, empty="")
     if (r := found.rehearsed) is not None:
-        click.echo(
-            f"\nRehearsed since {when(r.since.isoformat())}: somebody began to look {r.looks:,} times, and would have "
+        words = (
+            f"Rehearsed since {when(r.since.isoformat())}: somebody began to look {r.looks:,} times, and would have "
             f"waited for a fresh value {r.waits:,} times. Demand would have refreshed {r.rehearsed:,} times, the list "
             f"did {r.refreshes:,} times; {r.dearer:,} keys would have been refreshed more often."
         )
+        click.echo(f"\n{click.wrap_text(words, WIDTH)}")
 
 
 def _figures(one: Any, hours: float) -> Sequence[Any]:

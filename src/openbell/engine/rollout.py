@@ -32,7 +32,10 @@ class NotReady(EngineError):
     code = "not_ready"
 
     def __init__(self, name: str, shortfalls: Sequence[str]) -> None:
-        super().__init__(f"{name} is not ready to go further: {'; '.join(shortfalls)}.")
+        super().__init__(
+            f"{name} is not ready to go further: {'; '.join(shortfalls)}. `openbell flags report {name}` shows what was "
+            "seen; --force goes further all the same."
+        )
         self.shortfalls = list(shortfalls)
 
 
