@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -105,15 +106,37 @@ def read(readers: int, seconds: float, rounds: int, as_json: bool) -> int:
 
 
 @bench.command()
-@click.option("--streams", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Open browsers.")
+@click.option("--streams", type=click.IntRange(1, 20_000), default=10_000, show_default=True, help="Open browsers.")
+@click.option(
+    "--deliveries", type=click.FloatRange(1, 100_000), default=5_000.0, show_default=True, help="A second, over all."
+)
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=30.0, show_default=True, help="How long to watch.")
 @json_option
-def stream(streams: int, seconds: float, as_json: bool) -> int:
-    """Measure the time from the commit of a new version to the browsers that watch it."""
+def stream(streams: int, deliveries: float, seconds: float, as_json: bool) -> int:
+    """Measure one web process with many streams: memory, and the time from a commit to the browsers that watch it.
+
+    The exit code is 1 when a target is missed.
+    """
     from openbell.bench import stream as measuring
 
+    with progress("Starting a database") as say:
+        figures = _run(measuring.run(measuring.Size(streams, deliveries, seconds), say))
+    return _report(figures, as_json)
+
+
+@bench.command()
+@click.option("--viewers", type=click.IntRange(3, 20_000), default=10_000, show_default=True, help="Who ask at once.")
+@click.option("--rounds", type=click.IntRange(1, 10), default=3, show_default=True, help="Medians of so many rounds.")
+@json_option
+def crowd(viewers: int, rounds: int, as_json: bool) -> int:
+    """Measure a crowd that asks for one cold key at once, over three web processes: calls, commit to the last answer.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import crowd as measuring
+
     with progress("Starting openbell up") as say:
-        figures = _run(measuring.run(streams, seconds, say))
+        figures = _run(measuring.run(viewers, rounds, say))
     return _report(figures, as_json)
 
 
@@ -128,6 +151,39 @@ def idle(seconds: float, settle: float, as_json: bool) -> int:
     with progress("Starting openbell up") as say:
         figures = _run(measuring.run(seconds, settle, say))
     return _report(figures, as_json)
+
+
+@bench.command()
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="A folder with sets: NAME.jsonl.gz, a series a line with id, freq, season, m, train and test.",
+)
+@click.option("--every", is_flag=True, help="Beside the models of the extra `ensemble` too; takes minutes.")
+@click.option(
+    "--step", type=click.IntRange(1, 1_000), default=1, show_default=True, help="Of each set every so manyth."
+)
+@json_option
+def forecast(data: Path, every: bool, step: int, as_json: bool) -> int:
+    """Score forecasts on series whose future is known: OWA, coverage, interval score and time, beside Naive2."""
+    import json
+
+    from openbell.bench import forecast as measuring
+    from openbell.bench.errors import BenchError
+
+    with progress("Reading the sets") as say:
+        try:
+            lines = measuring.run(data, step=step, every=every, say=say)
+        except BenchError as error:
+            raise CliError(str(error), BAD_INPUT) from None
+    told = [line.as_json() for line in lines]
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        headings = ["set", "method", *(f"{name}>" for name in list(told[0])[2:])]
+        print_table(headings, [tuple(line.values()) for line in told], empty="Nothing was measured.")
+    return 0 if not any(line.failures for line in lines) else FAILED
 
 
 def _run(work: object) -> Figures:
