@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
@@ -164,3 +164,24 @@ def test_keys_have_names_for_people() -> None:
     """The first key keeps the provider's name, the others say which they are."""
     assert account_name("fmp", "calls", "minute", "age") == "FMP calls in any minute"
     assert account_name("fmp.k2", "bytes", "30 days", "age") == "FMP key k2 bytes in any 30 days"
+
+
+async def test_a_limit_of_one_key_pauses_that_key(
+    pool: asyncpg.Pool,
+    dsn: str,
+    start: Start,
+    launch: Launch,  # noqa: F811
+) -> None:
+    """MD-21: a key that is over its limit sooner than we knew pauses alone, and the other makes what it could not."""
+    sandbox = await start(calls_per_minute=PER_MINUTE)
+    seconds = datetime.fromisoformat((await sandbox.clock())["now"]).second
+    await sandbox.clock(advance_s=61 - seconds)  # the provider counts by the minute of its clock: here one begins
+    for _ in range(PER_MINUTE):  # somebody else uses the second key
+        await sandbox.client.get("/stable/quote", params={"symbol": "IBM"}, headers={"apikey": "sandbox-2"})
+    names = symbols(1, PER_MINUTE - 2)
+    await launch(dsn=dsn, url=sandbox.url, keys=2)
+    await demand(pool, names)
+    await made(pool, names, len(names))
+    books = {book.subject: book for book in await list_books(pool, resource="calls")}
+    assert (books["fmp"].blocked_until is None, books["fmp.k2"].blocked_until is None) == (True, False)
+    assert await pool.fetchval("select count(*) from openbell.job_history where attempts > 1") == 0
