@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,8 +106,8 @@ def staging(**other: Any) -> Rules:
 
 
 @pytest.fixture
-async def post(pool: asyncpg.Pool, sandbox: Running, employ: Employ) -> AsyncIterator[Post]:  # noqa: F811
+async def post(pool: asyncpg.Pool, sandbox: Running, employ: Employ) -> Post:  # noqa: F811
     """The post office, closed until somebody opens it."""
     port = int((await sandbox.client.get("/_control/ports")).json()["smtp"])
     await registry().seed(pool)
-    yield Post(pool, sandbox, employ, port)
+    return Post(pool, sandbox, employ, port)

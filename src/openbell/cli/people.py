@@ -171,10 +171,13 @@ def _steps(name: str, words: str) -> None:
     @data_option
     def run(who: str, actor: str, data: Path | None) -> None:
         async def move(db: asyncpg.Connection) -> Person:
+            from openbell.mail.welcome import welcome
             from openbell.people.person import move_by_operator
 
-            person = await find(db, who)
-            return await move_by_operator(db, person.id, name, actor=actor)  # type: ignore[arg-type]
+            person = await move_by_operator(db, (await find(db, who)).id, name, actor=actor)  # type: ignore[arg-type]
+            if name == "approve" and person.state == "active":
+                await welcome(db, person)
+            return person
 
         person = ask(data, move)
         click.echo(f"{person.address} is {person.state}.")

@@ -126,7 +126,7 @@ def render(
     return Letter(subject, html, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", images or {})
 
 
-_LINKS = {
+_LINKS: Mapping[str, dict[str, Any]] = {
     "sign-in": {
         "subject": "Your link to sign in",
         "headline": "Sign in",

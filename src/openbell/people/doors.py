@@ -81,6 +81,12 @@ async def end_sessions(db: Db, person_id: int) -> None:
     await db.execute(SQL.get("drop_sessions"), person_id)
 
 
+async def prune_doors(db: Db) -> None:
+    """Forget links and sessions a week after their end."""
+    for query in ("prune_links", "prune_sessions"):
+        await db.execute(SQL.get(query))
+
+
 @dataclass(frozen=True, slots=True)
 class ApiToken:
     """A token as its owner is shown it; the token itself is shown once, when it is made."""

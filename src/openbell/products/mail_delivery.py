@@ -24,7 +24,8 @@ from openbell.mail.kinds import KINDS
 from openbell.mail.messages import link_address, message
 from openbell.mail.rules import Rules
 from openbell.people import admins
-from openbell.people.doors import make_link
+from openbell.people.credits import settle_credits
+from openbell.people.doors import make_link, prune_doors
 from openbell.products.context import Context
 from openbell.products.keys import Global
 from openbell.providers.mail import domain_limit
@@ -184,8 +185,10 @@ async def _alert(ctx: Context, found: Facts, said: str, held: int) -> None:
 
 @task("mail-sweep", version=1, key=Global, timeout=minutes(1), retry=minutes(5), patience=minutes(10))
 async def mail_sweep(_key: Global, ctx: Context) -> None:
-    """Expire what was not sent in its time, and look again at what is due and has no job."""
+    """Expire what was not sent in its time, look again at what is due and has no job, and forget what has ended."""
     await control.sweep(ctx.attempt.pool)
+    await settle_credits(ctx.attempt.pool)
+    await prune_doors(ctx.attempt.pool)
 
 
 mail_sweeps = schedule(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
+from openbell.mail.welcome import welcome
 from openbell.people import PeopleError, Person, change_person, list_people
 from openbell.people.person import MOST_LISTED, SIGN_UPS, move_by_operator, set_sign_up, sign_up_mode
 from openbell.people.records import follows_of
@@ -96,7 +97,9 @@ async def change(request: Request, admin: Admin) -> Response:
                 plan: Any = form["plan"] if form["plan"] in PLANS else None
                 await change_person(db, _number(number), plan=plan, actor=actor(admin))
             else:
-                await move_by_operator(db, _number(number), event, actor=actor(admin))  # type: ignore[arg-type]
+                person = await move_by_operator(db, _number(number), event, actor=actor(admin))  # type: ignore[arg-type]
+                if event == "approve" and person.state == "active":
+                    await welcome(db, person)
     except (PeopleError, KeyError) as error:
         return await _show(request, 400, str(error) if isinstance(error, PeopleError) else "There is no such step.")
     back = typed(form, "back")

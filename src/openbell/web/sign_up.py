@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from openbell.engine.errors import InvalidKey
-from openbell.mail import letters, queue_all
+from openbell.mail.welcome import welcome
 from openbell.people import (
     FollowRefused,
     InvalidAddress,
@@ -143,8 +143,7 @@ async def confirm(request: Request, token: str) -> Response:
             person = await move(conn, person.id, "confirm", actor=person.subject)
             await consent(conn, person.id, NEEDED, given=True, source="link to confirm")
             if person.state == "active" and before != "active":
-                letter = letters.render("welcome", subject="Welcome", tickers=await tickers_of(conn, person.id))
-                await queue_all(conn, kind="welcome", recipients=[person], letter=letter)
+                await welcome(conn, person)
             if person.state == "active":
                 return await start_session(request, conn, person, "/account")
     except LinkRefused as error:
