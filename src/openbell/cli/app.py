@@ -13,6 +13,7 @@ from openbell.cli import (
     accounts,
     bench,
     calendars,
+    compare,
     costs,
     digest,
     doctor,
@@ -60,7 +61,7 @@ for command in (
     listings.jobs, accounts.accounts, spends.spends, costs.costs, products.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
-    people.people, mail.mail, drill.drill, mcp.mcp, picks.picks,
+    people.people, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):
