@@ -1,0 +1,1 @@
+update openbell.worker set expires_at = openbell.now() - interval '1 second' where name = $1

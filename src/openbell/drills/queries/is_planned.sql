@@ -1,0 +1,1 @@
+select next_at is not null from openbell.schedule where name = 'picks-week'
