@@ -28,6 +28,7 @@ REFERENCE = """\
 ticker,name,cik,aliases,industry,competitors,upstream,downstream
 AAPL,Apple,320193,Apple Inc.,technology,MSFT: Microsoft; GOOG: Google,SYN001: Synthetic 001,
 MSFT,Microsoft,789019,,technology,AAPL: Apple,,
+IBM,IBM,51143,International Business Machines,,,,
 """
 _numbers = itertools.count(1)
 
@@ -85,6 +86,9 @@ class Newsroom:
         """The worker is gone with all that it had not written; its jobs wait for the next one."""
         await self.hand.expire()
         await rescue(self.pool)
+        # The time that lost calls may take is over.
+        await self.pool.execute("update openbell.spend set tried_at = tried_at - timeout * 2 where state <> 'settled'")
+        await self.pool.fetchval("select openbell.recover_spends('0 seconds')")
         products, accounts = self.hand.products, self.hand.accounts
         self.hand = await Hand.hire(self.pool, limits=[])
         self.hand.products, self.hand.accounts = products, accounts
@@ -99,3 +103,15 @@ def roomy(limit: Limit) -> Limit:
     from dataclasses import replace
 
     return replace(limit, granted=limit.granted * 100) if limit.span == timedelta(minutes=1) else limit
+
+
+def with_models(sandbox: Running, *, scrapfly: bool = False) -> dict[str, Source]:
+    """The free sources, a model that is paid for, and pages that are."""
+    found = {
+        "news": Source(f"{sandbox.url}/news", calls_per_minute=10_000),
+        "edgar": Source(f"{sandbox.url}/edgar"),
+        "anthropic": Source(f"{sandbox.url}/anthropic", key="sandbox", budget=10**9, calls_per_minute=10_000),
+    }
+    if scrapfly:
+        found["scrapfly"] = Source(f"{sandbox.url}/scrapfly", key="sandbox", plan="free", calls_per_minute=10_000)
+    return found

@@ -53,8 +53,14 @@ async def read_all(ctx: Context, plan: Plan, chosen: Sequence[Scored]) -> dict[i
         if state[one.article.id]["reading"] == "failed" and state[one.article.id]["failure"] not in NOT_WORTH_MONEY
     ]  # fmt: skip
     if "scrapfly" in ctx.connections.sources:
-        paid = failed[: plan.policy.pages_per_job]
-        await together((_paid(ctx, plan, state[one.article.id]) for one in paid), at_once=PAID_AT_ONCE)
+
+        async def choose() -> list[int]:
+            return [one.article.id for one in failed[: plan.policy.pages_per_job]]
+
+        # Chosen once a job: an attempt that goes on must not find the next ones that failed, and pay for them too.
+        paid = set(await ctx.attempt.step("pages to pay for", choose))
+        wanted = [state[one.article.id] for one in failed if one.article.id in paid]
+        await together((_paid(ctx, plan, row) for row in wanted), at_once=PAID_AT_ONCE)
         state = await _state(ctx, chosen)
     return {
         key: Text(row["real_id"], row["address"], row["text_ref"], row["paywalled"], row["failure"], row["synthetic"])
