@@ -154,6 +154,23 @@ def idle(seconds: float, settle: float, as_json: bool) -> int:
 
 
 @bench.command()
+@click.option("--pairs", type=click.IntRange(1, 500), default=300, show_default=True, help="Cold comparisons.")
+@click.option("--viewers", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="Who ask at once.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Other pairs.")
+@json_option
+def pairs(pairs: int, viewers: int, seed: int, as_json: bool) -> int:
+    """Measure cold comparisons that are demanded all at once: made once each, while readers go on reading.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import pairs as measuring
+
+    with progress("Starting openbell up") as say:
+        figures = _run(measuring.run(pairs, max(viewers, pairs), seed, say))
+    return _report(figures, as_json)
+
+
+@bench.command()
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

@@ -157,6 +157,7 @@ async def test_a_source_that_fails_is_told_and_tried_again_after_a_pause(desk: D
         ("zzgrmpf", "costco", "unknown_term"),
         ("$aapl", "costco", "unknown_term"),
         ("csv nothing", "csv here", "unknown_term"),
+        ("tesla", "tesla motors", "unknown_term"),
     ],
 )
 async def test_terms_that_nobody_knows_end_with_a_reason(desk: Desk, a: str, b: str, code: str) -> None:

@@ -56,7 +56,11 @@ async def gather(attempt: Attempt, pair: Pair) -> tuple[Gathered, Inputs]:
             missing.append(Missing(source, reason))
             continue
         try:
+            places = len(read)
             found[source] = {term: await _series(attempt, pair, source, term, read) for term in (pair.a, pair.b)}
+            series = [one for one in read[places:] if one[0] != "entity"]
+            if len(series) != len(set(series)):
+                raise UnknownTerm(f"Both terms name the same thing: {series[0][1]}.")
         except Transient as error:
             failure = error
             missing.append(Missing(source, str(error)[:200]))

@@ -1,0 +1,1 @@
+select count(*) from openbell.artifact where product = 'comparison' and version > 0

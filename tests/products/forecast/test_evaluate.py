@@ -1,0 +1,158 @@
+"""What became of forecasts: actuals, one score a run, public accuracy, drift, and alerts of saved comparisons."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from openbell.engine.enqueue import enqueue
+from openbell.people import add_person
+from openbell.products.forecast import saved
+from openbell.products.forecast.evaluate import accuracy, drifting, score
+from openbell.products.forecast.keys import pair_of
+from openbell.products.forecast.premium import pack
+from openbell.products.forecast.uploads import BadUpload, parse_csv
+from tests.products.forecast.conftest import PAIR, Desk
+from tests.products.kitchen import PRODUCTS
+from tests.support import eventually
+
+FIRST = date(2026, 3, 2)
+
+
+def point(term: int, week: int, mean: float, half: float = 5.0) -> dict[str, Any]:
+    """A stored point."""
+    day = FIRST + timedelta(weeks=week)
+    ends = {"lo80": mean - half, "hi80": mean + half, "lo95": mean - 2 * half, "hi95": mean + 2 * half}
+    return {"term": term, "day": day, "mean": mean, **ends}
+
+
+def test_a_run_is_scored_by_hand() -> None:
+    """FC-21: errors, bands and winner against what came; naive is the last value before; gaps are left out."""
+    points = [point(0, n, 50.0) for n in range(3)] + [point(1, n, 40.0) for n in range(3)]
+    points += [point(2, n, 10.0) for n in range(3)]
+    days = [FIRST + timedelta(weeks=n) for n in range(-1, 3)]
+    actual = {
+        "a": dict(zip(days, (60.0, 52.0, 58.0, None), strict=True)),
+        "b": dict(zip(days, (41.0, 40.0, 39.0, 41.0), strict=True)),
+    }
+    found = score(points, actual, FIRST)
+    assert found is not None
+    first, second, gap = found
+    assert (first.points, first.mae, first.naive_mae) == (2, 5.0, 5.0)
+    assert (first.inside80, first.inside95) == (1, 2)
+    assert (second.points, second.inside80) == (3, 3)
+    assert (gap.points, gap.winner) == (2, True)
+    assert first.winner is None
+    early = {name: {day: v for day, v in one.items() if day < days[-1]} for name, one in actual.items()}
+    assert score(points, early, FIRST) is None
+    assert score(points, {}, FIRST) is None
+
+
+async def test_accuracy_is_null_without_any_and_counts_its_sample(desk: Desk) -> None:
+    """FC-21, FC-22: after the horizon each run is scored once, and the public figures have their sample size."""
+    assert await accuracy(desk.pool, "W") is None
+    value = await desk.warm()
+    assert pack(pair_of("amazon", "costco"), await desk.read(), value, None)["accuracy"] is None
+    for title, factor in (("Amazon (company)", 1.0), ("Costco", 1.0)):
+        stored = (await desk.read(title, "interest")).value
+        views = stored["views"]
+        later = [int(factor * views[-364 + n]) if views[-364 + n] is not None else None for n in range(80)]
+        last = (date.fromisoformat(stored["last"]) + timedelta(days=80)).isoformat()
+        await desk.store("interest", title, {**stored, "last": last, "views": views + later})
+    await desk.clock.advance(days=80)
+    for _ in range(2):
+        [job] = await enqueue(desk.pool, PRODUCTS.get("forecast-evaluation"), [("GLOBAL", None)])
+
+        async def ended(wanted: int = job.id) -> bool:
+            await desk.clock.advance(seconds=1)
+            return bool(await desk.pool.fetchval("select count(*) from openbell.job_history where id = $1", wanted))
+
+        await eventually(ended)
+    found = await accuracy(desk.pool, "W")
+    assert found is not None
+    assert (found["runs"], found["points"]) == (1, 16)
+    assert 0 <= found["held80"] <= found["held95"] <= 1
+    assert await desk.pool.fetchval("select count(*) from openbell.forecast_score") == 3
+    assert await desk.pool.fetchval("select count(*) from openbell.forecast_point where actual is null") == 0
+    assert await accuracy(desk.pool, "D") is None
+
+
+async def test_bands_that_are_not_honest_are_told(desk: Desk) -> None:
+    """Drift: when 80 % bands hold far less than they say, over enough points, the evaluation says so."""
+    await desk.warm()
+    insert = """insert into openbell.forecast_score (run_id, term, points, mae, naive_mae, inside80, inside95)
+                select id, 0, 400, 5, 6, $1, 380 from openbell.forecast_run"""
+    await desk.pool.execute(insert, 320)
+    assert await drifting(desk.pool) is None
+    await desk.pool.execute("update openbell.forecast_score set inside80 = 200")
+    assert await drifting(desk.pool) == "80 % bands of weeks held 50 % of 400 points"
+
+
+BEFORE = {"leader": "a", "risk": 0.1, "scores": [50.0, 40.0]}
+
+
+@pytest.mark.parametrize(
+    ("alert", "now", "words"),
+    [
+        ("leader", {**BEFORE, "leader": "b"}, "b leads now"),
+        ("leader", BEFORE, ""),
+        ("leader", {**BEFORE, "leader": None}, ""),
+        ("risk", {**BEFORE, "risk": 0.3}, "rose from 10 to 30 %"),
+        ("risk", {**BEFORE, "risk": 0.15}, ""),
+        ("risk", {**BEFORE, "risk": None}, ""),
+        ("score", {**BEFORE, "scores": [50.0, 51.0]}, "b went from 40.0 to 51.0 points"),
+        ("score", {**BEFORE, "scores": [None, 41.0]}, ""),
+        ("none", {**BEFORE, "leader": "b"}, ""),
+    ],
+)
+def test_alerts_tell_changes_and_nothing_else(alert: str, now: dict[str, Any], words: str) -> None:
+    """Alerts: a new leader, a risk or a score that moved by the threshold; what is absent changes nothing."""
+    said = saved.news_of(alert, 10, BEFORE, now, ("a", "b"))
+    assert (words in said) if words else said == ""
+
+
+async def test_an_alert_is_one_mail_to_its_owner(desk: Desk) -> None:
+    """Alerts: the first look remembers, a change queues one mail, a second look at the same queues none."""
+    person = await add_person(desk.pool, "reader@example.com", name="Reader", state="active", actor="test")
+    pair = pair_of("amazon", "costco")
+    await saved.save(desk.pool, person.id, pair, alert="leader", threshold=10)
+    assert [one.pair for one in await saved.list_saved(desk.pool, person.id)] == [pair]
+    value = await desk.warm()
+
+    async def look() -> None:
+        [job] = await enqueue(desk.pool, PRODUCTS.get("comparison-alerts"), [("GLOBAL", None)])
+
+        async def ended() -> bool:
+            await desk.clock.advance(seconds=1)
+            return bool(await desk.pool.fetchval("select count(*) from openbell.job_history where id = $1", job.id))
+
+        await eventually(ended)
+
+    await look()
+    assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 0
+    turned = "costco" if value["leader"]["term"] == "amazon" else "amazon"
+    await desk.store("comparison", PAIR, {**value, "leader": {**value["leader"], "term": turned}})
+    await look()
+    await look()
+    assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 1
+    await saved.forget(desk.pool, person.id, pair)
+    assert await saved.list_saved(desk.pool, person.id) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "day,views\n", "2026-01-01", "2026-01-01,x", "2026-01-01,-5", "2026-01-01,nan", "2026-01-01,1\n2026-01-01,2",
+     "2026-01-01,\n", "2026-01-01,1\nhello,2", "2026-01-01,inf"],
+)  # fmt: skip
+def test_what_is_no_series_is_refused(text: str) -> None:
+    """Uploads: an empty, doubled, negative or unreadable line is told, with its number; nothing is kept."""
+    with pytest.raises(BadUpload):
+        parse_csv(text)
+
+
+def test_an_upload_keeps_gaps() -> None:
+    """Uploads: a heading and blank lines are allowed, an empty figure is a gap, days come into order."""
+    day = date(2026, 1, 1)
+    assert parse_csv("Day,Value\n2026-01-02,\n\n2026-01-01,2.5\n") == [(day, 2.5), (day + timedelta(days=1), None)]
