@@ -12,12 +12,12 @@ import pytest
 from openbell.engine.artifacts import read, read_many
 from openbell.engine.books import list_books, resume
 from openbell.engine.costs import list_spends
-from openbell.engine.demand import want
 from openbell.engine.inquiry import inquire
 from openbell.engine.ledger import Limit, by_key, ensure_accounts, keys_of
 from openbell.engine.naming import account_name
 from openbell.products import registry
 from openbell.settings import Settings, SettingsError, load
+from tests.engine.hand import queue
 from tests.engine.test_processes import Launch, launch  # noqa: F401 - fixture
 from tests.sandbox.harness import Running, Start
 from tests.support import Clock, eventually
@@ -32,7 +32,7 @@ def symbols(first: int, count: int) -> list[str]:
 
 
 async def demand(pool: asyncpg.Pool, names: Sequence[str]) -> None:
-    await want(pool, [("profile", name) for name in names], source="test", seconds=3_600)
+    await queue(pool, *names, name="profile")
 
 
 async def fresh(pool: asyncpg.Pool, names: Sequence[str]) -> int:

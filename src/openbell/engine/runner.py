@@ -192,7 +192,7 @@ class Runner:
             paused = await persist(lambda: self.pool.fetchval(SQL.get("pause_provider"), *columns))
             if error.subject is not None:
                 log.warning("provider.key_set_aside subject=%s code=%s", error.subject, error.code)
-                asyncio.get_running_loop().call_later(CONFLICT_PAUSE.total_seconds(), self._wake)  # another may have room
+                asyncio.get_running_loop().call_later(CONFLICT_PAUSE.total_seconds(), self._wake)  # for the other keys
             gated = paused and provider == product.provider
             return Ending("wait", error.code, said, timedelta(0) if gated else pause)
         if isinstance(error, AccountBlocked):
