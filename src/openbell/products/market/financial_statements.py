@@ -136,8 +136,8 @@ class FinancialStatements(BaseModel):
     source_time: datetime | None = Field(description="when the newest of them was accepted")
 
 
-@product(
-    "financial-statements",
+statements = partial(
+    product,
     key=Symbol,
     version=1,
     ttl=days(30),
@@ -151,6 +151,10 @@ class FinancialStatements(BaseModel):
     source_time="source_time",
     series=Series("periods", ("date", "period")),
 )
+"""Declares the statements of every so many months; what is left to say is the name."""
+
+
+@statements("financial-statements")
 async def financial_statements(symbol: Symbol, ctx: Context) -> FinancialStatements:
     """Ask for the three statements of every year; each call is a step, so that none is paid for twice."""
     return await statements_of(symbol, ctx, period="annual", most=YEARS)

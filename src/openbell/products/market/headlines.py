@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.market.fields import InNewYork, Link, Record, Text, in_order
 from openbell.providers.fmp import Rows
 
@@ -28,6 +30,21 @@ class Headline(Record):
     url: Link
     image: Link = None
     text: Annotated[Text, _cut(LONGEST_TEXT)] = None
+
+
+headlines = partial(
+    product,
+    version=1,
+    ttl=minutes(15),
+    stale=days(7),
+    empty=hours(6),
+    retry=minutes(5),
+    keep=days(2),
+    timeout=seconds(20),
+    spends={"fmp": Calls(1, bytes=40_000)},
+    licence="personal",
+)
+"""Declares headlines; what is left to say is their name and of what they tell."""
 
 
 def newest(rows: Rows) -> list[Headline]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Symbol
-from openbell.products.market.headlines import MOST_ROWS, Headline, newest
+from openbell.products.market.headlines import MOST_ROWS, Headline, headlines, newest
 
 
 class StockHeadlines(BaseModel):
@@ -17,19 +16,7 @@ class StockHeadlines(BaseModel):
     rows: list[Headline] = Field(min_length=1, max_length=MOST_ROWS)
 
 
-@product(
-    "stock-headlines",
-    key=Symbol,
-    version=1,
-    ttl=minutes(15),
-    stale=days(7),
-    empty=hours(6),
-    retry=minutes(5),
-    keep=days(2),
-    timeout=seconds(20),
-    spends={"fmp": Calls(1, bytes=40_000)},
-    licence="personal",
-)
+@headlines("stock-headlines", key=Symbol)
 async def stock_headlines(symbol: Symbol, ctx: Context) -> StockHeadlines:
     """Ask by the symbol itself and not for a word, so that ``ALL`` or ``NET`` brings the company's news only."""
     return StockHeadlines(symbol=symbol, rows=newest(await ctx.fmp.stock_news([symbol], limit=MOST_ROWS)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from datetime import date, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from openbell.engine.errors import NothingKnown
+from openbell.engine.registry import Calls, Series, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.keys import Week
 from openbell.products.market.fields import Day, Record, in_order, says_something, step
@@ -63,6 +64,32 @@ class Entry(Record):
 
 
 E = TypeVar("E", bound=Entry)
+
+
+class MarketWeek(BaseModel, Generic[E]):
+    """A week by day and symbol; ``complete`` unless the provider ended the list at its cap."""
+
+    week: str
+    rows: list[E] = Field(min_length=1)
+    complete: bool
+    left_out: int = Field(ge=0, description="rows of the provider that were out of shape")
+
+
+market_calendar = partial(
+    product,
+    key=Week,
+    version=1,
+    stale=days(14),
+    empty=hours(24),
+    retry=minutes(30),
+    keep=days(14),
+    timeout=seconds(180),
+    spends={"fmp": Calls(2, bytes=200_000)},
+    licence="personal",
+    max_bytes=2_000_000,
+    series=Series("rows", ("date", "symbol")),
+)
+"""Declares a calendar of the whole market; what is left to say is its name and how long it is fresh."""
 
 
 async def market_week(ctx: Context, week: Week, ask: _Calendar, model: type[E]) -> tuple[list[E], bool, int]:
