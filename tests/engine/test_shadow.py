@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -182,6 +182,22 @@ async def test_a_trial_gives_way_when_the_provider_is_busy(pool: asyncpg.Pool, e
     shadowed = await pool.fetchval("select count(*) from openbell.spend where product = $1", NEXT)
     live = await pool.fetchval("select count(*) from openbell.spend where product = 'number'")
     assert (live, shadowed) == (6, 4)
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(1, "equal"), (1.001, "equal"), (2, "moved")])
+async def test_a_later_source_time_is_no_difference_by_itself(
+    pool: asyncpg.Pool, employ: Employ, n: float, verdict: str
+) -> None:
+    """PF-28: a trial runs a moment later: what is the same or near enough is equal, what has moved on says nothing."""
+    noon = datetime(2012, 6, 1, 12, tzinfo=UTC)
+    number = declare(make=bought(1, at=noon))
+    later = bought(n, at=noon + timedelta(seconds=2))
+    await employ(number, rival(number, later, by=Compare(within={"n": 0.01})))
+    await shadow(pool)
+    await queue(pool, "a")
+    (trial,) = await trials(pool)
+    assert trial["verdict"] == verdict
+    assert trial["live_age_s"] - trial["age_s"] == pytest.approx(2)
 
 
 @pytest.mark.parametrize("how", ["fails", "waits", "late"])

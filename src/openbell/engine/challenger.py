@@ -75,7 +75,7 @@ def challenger(
     ``version``  of the producer; another one than that of ``of``
     ``budget``   what its trials may take in a day (UTC), by resource: ``calls`` at least, and ``usd_micro`` or
                  ``credits`` where it pays; what is not named may not be spent
-    ``by``       what counts as equal; rows of a series are matched by their natural key
+    ``by``       what counts as equal; rows of a series are matched by their natural key, the source time is left out
     ``rule``     what must have been seen before its flag may be widened
 
     Raises :class:`InvalidDeclaration`.
@@ -100,7 +100,7 @@ def challenger(
         )(producer)  # fmt: skip
         about = f"{name} makes {of.name} in the place of its producer, version {of.version}"
         return replace(
-            made, max_bytes=of.max_bytes, challenge=Challenge(of, _with_rows(of, by), dict(budget), rule, about)
+            made, max_bytes=of.max_bytes, challenge=Challenge(of, _completed(of, by), dict(budget), rule, about)
         )
 
     return declare
@@ -115,8 +115,12 @@ def budget_of(name: str, budget: Mapping[str, int]) -> list[Limit]:
     ]
 
 
-def _with_rows(of: Product, by: Compare) -> Compare:
-    """``by``, with the natural key of the product's series."""
+def _completed(of: Product, by: Compare) -> Compare:
+    """``by``, with what the product says of itself: its source time, which is told as an age and is no field to
+    compare, and the natural key of its series.
+    """
+    if of.source_time is not None:
+        by = replace(by, ignore=(*by.ignore, of.source_time))
     if of.series is None or of.model is None or of.series.field in by.rows:
         return by
     columns = {column.name: column for column in columns_of(rows_of(of.model, of.series.field))}
