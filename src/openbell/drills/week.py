@@ -54,6 +54,8 @@ OVERLAP = timedelta(seconds=10)
 READ_AT_ONCE = 500
 MOST_FAULTS = 20
 SECOND_LOOK_S = 30.0
+MOST_MOVES = 20
+"""How often at one moment the clock is moved on to what waits for another by a few seconds."""
 
 Say = Callable[[str], None]
 
@@ -318,12 +320,17 @@ class Stage:
         """Until nothing is left to do now; where the provider's minute is full, the clock goes on a little."""
         time = asyncio.get_running_loop().time
         await self._sweep()
-        ended, last_end, last_beat = -1, time(), time()
+        ended, last_end, last_beat, moves = -1, time(), time(), MOST_MOVES
         while True:
             row = await self.pool.fetchrow(SQL.get("count_live"))
             assert row is not None
             if not row["ready"]:
-                return
+                if row["soon"] is None or not moves:
+                    return
+                if row["soon"] > row["now"]:  # a sweep of the house then wakes it
+                    moves -= 1
+                    await self._move(row["soon"])
+                    await self._sweep()
             if row["ended"] != ended:
                 ended, last_end = row["ended"], time()
             if row["blocked_until"] is not None and not row["running"]:

@@ -48,9 +48,8 @@ class Prefetched:
 
     @property
     def rate(self) -> float | None:
-        """Hits of those that have been opened or have gone stale."""
-        over = self.hits + self.missed
-        return self.hits / over if over else None
+        """Hits of all that was made; those that are still fresh may yet be opened. None where nothing was made."""
+        return min(1.0, self.hits / self.made) if self.made else None
 
 
 def likely(one: Product) -> bool:

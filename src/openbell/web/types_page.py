@@ -103,12 +103,11 @@ def _challenger(one: Mapping[str, Any]) -> str:
 
 
 def prefetched(row: Mapping[str, Any]) -> str:
-    """What was made before anybody asked, in the chosen time, and how much of it was then opened; "" for nothing."""
-    if not row["prefetched"] and not row["prefetch_hits"]:
+    """What was made before anybody asked, in the chosen time, and what became of it; "" for nothing."""
+    made, hits, missed = row["prefetched"], row["prefetch_hits"], row["prefetch_missed"]
+    if not made and not hits and not missed:
         return ""
-    over = row["prefetch_hits"] + row["prefetch_missed"]
-    opened = f", {words.share(row['prefetch_hits'] / over, 0)} of {over:,} opened in time" if over else ""
-    return f"{row['prefetched']:,} prefetched{opened}"
+    return f"{made:,} prefetched: {hits:,} opened in time, {missed:,} gone stale unopened"
 
 
 def trouble(row: Mapping[str, Any]) -> str:
