@@ -119,15 +119,13 @@ def _reasons(demand: Played) -> str:
 def _prefetched(demand: Played) -> str:
     if not demand.prefetched:
         return ""
-    over = demand.opened + demand.missed
-    rate = (
-        f"{demand.opened:,} of the {over:,} whose time is over, or {demand.opened / over:.0%}," if over else "None yet"
-    )
+    rate = demand.opened / demand.prefetched
     return f"""
 ## Prefetch
 
-It was on: {demand.prefetched:,} values were made from spare budget before anybody asked for them. {rate} were opened
-while they were fresh. Their calls are among those on demand.
+It was on: {demand.prefetched:,} values were made from spare budget before anybody asked for them. {demand.opened:,} of
+them ({rate:.0%}) were opened while they were fresh, {demand.missed:,} went stale unopened, the others are still fresh.
+Their calls are among those on demand.
 """
 
 
