@@ -9,10 +9,11 @@ import sys
 import asyncpg
 import pytest
 
-from openbell.engine.demand import want
+from openbell.engine.demand import Interest, want
 from openbell.engine.keys import Key
-from openbell.engine.registry import seconds, set_product, task
+from openbell.engine.registry import Registry, seconds, set_product, task
 from openbell.engine.sweep import sweep
+from openbell.postgres.pool import connect
 from tests.engine.hand import Hand, declare, job, queue
 from tests.support import Clock
 
@@ -37,7 +38,7 @@ async def test_many_demands_leave_one_job(pool: asyncpg.Pool, another_pool: asyn
 
 PROCESS = """
 import asyncio, sys
-from openbell.engine.demand import want
+from openbell.engine.demand import Interest, want
 from openbell.postgres.pool import open_pool
 
 async def main():
@@ -214,3 +215,26 @@ async def test_a_task_is_not_demanded(pool: asyncpg.Pool) -> None:
     )
     await sweep(pool)
     assert await pool.fetchval("select array_agg(product) from openbell.job") == ["number"]
+
+
+async def test_ten_thousand_viewers_cost_one_statement_a_beat(dsn: str, pool: asyncpg.Pool) -> None:
+    """MD-13, issue 5: the interest of 10,000 viewers is one statement a process and ten seconds, for all keys."""
+    await Registry([declare()]).seed(pool)
+    said = list[str]()
+    conn = await connect(dsn, name="test")
+    try:
+        conn.add_query_logger(lambda record: said.append(record.query))
+        interest = Interest(conn, "web 1")
+        keys = [("number", f"k{n}") for n in range(500)]
+        await interest.add(keys)
+        said.clear()
+        for n in range(10_000):
+            await interest.add([keys[(5 * n + i) % 500] for i in range(5)])
+        assert said == [], "a viewer of what is watched already asks the database nothing"
+        for beats in (1, 2):
+            assert await interest.beat() == 10.0
+            assert len(said) == beats
+        assert await pool.fetchval("select count(*) from openbell.demand") == 500
+        assert await pool.fetchval("select min(weight) from openbell.demand") >= 100
+    finally:
+        await conn.close()

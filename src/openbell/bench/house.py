@@ -42,6 +42,10 @@ class House:
         parent = psutil.Process(self.pid)
         return [parent, *parent.children(recursive=True)]
 
+    def web_pid(self) -> int:
+        """Its web process."""
+        return next(one.pid for one in self.tree() if "web" in one.cmdline())
+
     def memory_mib(self) -> float:
         """Proportional set size of all processes: memory that several share counts once."""
         return sum(float(one.memory_full_info().pss) for one in self.tree()) / 2**20
@@ -63,7 +67,7 @@ class House:
 async def running_house(*arguments: str) -> AsyncIterator[House]:
     """Up until the block ends; then everything is removed."""
     folder = Path(tempfile.mkdtemp(prefix="openbell-bench-"))
-    folder.chmod(0o711)  # the database may run as another user, who must get through
+    folder.chmod(0o711)  # noqa: ASYNC240 -- once; the database may run as another user, who must get through
     environ = {name: value for name, value in os.environ.items() if not SETTINGS.match(name)}
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-P", "-m", "openbell", "up", "--port", "0", "--data", str(folder / "data"), *arguments],

@@ -75,6 +75,8 @@ class Interest(Duty):
     async def add(self, keys: Sequence[tuple[str, str]]) -> None:
         """One more viewer for each of ``keys``. Keys that nobody watched here are demanded at once."""
         self._viewers.update(set(keys))
+        if self._leased.issuperset(keys):
+            return  # nobody can give up a key that has a viewer, so there is nothing to wait for
         async with self._turn:
             fresh = [key for key in set(keys) if self._viewers[key] and key not in self._leased]
             queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)

@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from fastapi import Response
 from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
@@ -76,7 +77,7 @@ class Topic:
 class Subscriber:
     """One open stream. Only the newest frame of each key waits for it, and it has a task only while it is sending."""
 
-    __slots__ = ("_send", "_sending", "ended", "form", "keys", "pending", "spoke_at")
+    __slots__ = ("_due", "_line", "_send", "_sending", "ended", "form", "keys", "pending", "spoke_at")
 
     def __init__(self, keys: Iterable[Watch], form: str) -> None:
         self.keys = tuple(keys)
@@ -84,6 +85,8 @@ class Subscriber:
         self.pending: dict[Watch, bytes] = {}
         self.ended = False
         self.spoke_at = time.monotonic()
+        self._due = False
+        self._line: RequestResponseCycle | None = None
         self._send: Send | None = None
         self._sending: asyncio.Task[None] | None = None
 
@@ -104,18 +107,30 @@ class Subscriber:
 
     def open(self, send: Send) -> None:
         """From now on what is offered goes out."""
-        self._send = send
+        self._send, self._line = send, line_of(send)
         if self.pending or self.ended:
             self._flush()
 
     def close(self) -> None:
         """Nobody reads any more."""
-        self._send, self.pending = None, {}
+        self._send, self._line, self.pending = None, None, {}
         if self._sending is not None:
             self._sending.cancel()
 
     def _flush(self) -> None:
-        if self._send is not None and self._sending is None:
+        """Send soon, together with what is offered until then."""
+        if self._send is not None and self._sending is None and not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self._begin)
+
+    def _begin(self) -> None:
+        self._due = False
+        if self._send is None or self._sending is not None:
+            return
+        if self._line is not None and not self.ended and write_line(self._line, self.pending):
+            self.pending.clear()
+            self.spoke_at = time.monotonic()
+        else:
             self._sending = asyncio.get_running_loop().create_task(self._deliver(self._send))
 
     async def _deliver(self, send: Send) -> None:
@@ -134,6 +149,22 @@ class Subscriber:
             self._send = None  # the reader has gone, which the stream itself is told too
         finally:
             self._sending = None
+
+
+def line_of(send: Send) -> RequestResponseCycle | None:
+    """Uvicorn's own end of a connection, where one can write without a task and a state machine for each event."""
+    cycle = getattr(send, "__self__", None)
+    is_chunked = isinstance(cycle, RequestResponseCycle) and cycle.scope["http_version"] == "1.1"
+    return cycle if is_chunked else None
+
+
+def write_line(line: RequestResponseCycle, frames: Mapping[Watch, bytes]) -> bool:
+    """Write the next chunk of the answer, as the server would; False when the reader is slow, or has gone."""
+    if line.flow.write_paused or line.disconnected or line.transport.is_closing():
+        return False
+    said = b"".join(frames.values())
+    line.transport.write(b"%x\r\n%b\r\n" % (len(said), said))
+    return True
 
 
 def body(said: bytes, *, more: bool = True) -> Message:

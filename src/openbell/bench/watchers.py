@@ -1,0 +1,143 @@
+"""Processes of the benchmarks that are nothing but browsers: open streams that are read and counted, and no more.
+
+watch   opens ``streams`` streams, tells ``ready`` when each has told the state of a key, and counts from ``go`` on
+crowd   opens ``streams`` connections, asks for one key on all of them at once at ``go``, and tells when all ``waiting``
+        browsers know that there is nothing yet, and when all are ``answered``
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import datetime
+from functools import lru_cache
+from typing import cast
+
+from openbell.bench.errors import BenchError
+from openbell.bench.stage import Options, Orders, Role, main, tell
+
+HOST = "127.0.0.1"
+OPENING_AT_ONCE = 100
+DATA = b"data: "
+PATIENCE_S = 120.0
+LOOK_S = 0.01
+
+
+class Hall:
+    """All the browsers of this process: how long after its commit each new version has come, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self.since = float("inf")
+        self.valued = self.ended = 0
+
+    def see(self, frame: bytes, here: float) -> bool:
+        """One state, at the moment at which it came; whether it has a value."""
+        version, changed = read_frame(frame)
+        if changed >= self.since:
+            self.waits.append((here - changed) * 1_000)
+        return version > 0
+
+
+@lru_cache(maxsize=10_000)
+def read_frame(frame: bytes) -> tuple[int, float]:
+    """Version and time of change. All who watch a key get the same bytes, and reading them once is enough."""
+    said = json.loads(frame)
+    changed = said["changed_at"]
+    return said["version"], datetime.fromisoformat(changed).timestamp() if changed else 0.0
+
+
+class Browser(asyncio.Protocol):
+    """One connection with one stream."""
+
+    __slots__ = ("_hall", "_rest", "_transport", "told", "valued")
+
+    def __init__(self, hall: Hall) -> None:
+        self._hall, self._rest = hall, b""
+        self._transport: asyncio.Transport | None = None
+        self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.valued = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to speak."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def ask(self, query: str) -> None:
+        """Open the stream."""
+        assert self._transport is not None
+        self._transport.write(f"GET /api/v1/stream?{query} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+
+    def data_received(self, data: bytes) -> None:
+        """Take what is whole; the rest comes."""
+        here = time.time()
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line.startswith(DATA):
+                if self._hall.see(line[len(DATA) :], here) and not self.valued:
+                    self.valued = True
+                    self._hall.valued += 1
+                if not self.told.done():
+                    self.told.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side has ended it."""
+        self._hall.ended += 1
+        if self._transport is not None and not self.told.done():
+            self.told.set_exception(BenchError(f"The web process has closed a connection. {exc or ''}"))
+
+
+async def enter(hall: Hall, port: int) -> Browser:
+    """Connect."""
+    loop = asyncio.get_running_loop()
+    _, browser = await loop.create_connection(lambda: Browser(hall), HOST, port)
+    return browser
+
+
+async def watch(_dsn: str, orders: Orders, options: Options) -> dict[str, object]:
+    """``streams`` streams from number ``first`` on; stream n watches ``each`` of the keys, from key n * each on."""
+    hall, door = Hall(), asyncio.Semaphore(OPENING_AT_ONCE)
+    keys, each = options["keys"], options["each"]
+
+    async def come(n: int) -> None:
+        async with door:
+            browser = await enter(hall, options["port"])
+            browser.ask("&".join(f"watch={keys[(n * each + i) % len(keys)]}" for i in range(each)))
+            await asyncio.wait_for(browser.told, PATIENCE_S)
+
+    await asyncio.gather(*(come(n) for n in range(options["first"], options["first"] + options["streams"])))
+    tell(ready=True)
+    await orders.go.wait()
+    hall.since = time.time()
+    await orders.stop.wait()
+    return {"waits": hall.waits, "ended": hall.ended}
+
+
+async def crowd(_dsn: str, orders: Orders, options: Options) -> dict[str, object]:
+    """``streams`` connections to the ``ports`` in turns, all of which ask for ``key`` at once."""
+    hall, door, ports = Hall(), asyncio.Semaphore(OPENING_AT_ONCE), options["ports"]
+    hall.since = time.time()
+
+    async def come(n: int) -> Browser:
+        async with door:
+            return await enter(hall, ports[n % len(ports)])
+
+    browsers = await asyncio.gather(*(come(n) for n in range(options["streams"])))
+    tell(ready=True)
+    await orders.go.wait()
+    for browser in browsers:
+        browser.ask(f"watch={options['key']}")
+    await asyncio.wait_for(asyncio.gather(*(browser.told for browser in browsers)), PATIENCE_S)
+    tell(waiting=True)
+    async with asyncio.timeout(PATIENCE_S):
+        while hall.valued < len(browsers):  # counting costs less than futures
+            await asyncio.sleep(LOOK_S)
+    tell(answered=True)
+    await orders.stop.wait()
+    return {"waits": hall.waits, "ended": hall.ended}
+
+
+ROLES: dict[str, Role] = {"watch": watch, "crowd": crowd}
+
+if __name__ == "__main__":
+    main(ROLES)
