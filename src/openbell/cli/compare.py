@@ -113,20 +113,31 @@ def accuracy(as_json: bool, data: Path | None) -> None:
     """How good published forecasts were, once their time was over."""
     import json
 
+    from openbell.products.forecast.database import SQL
     from openbell.products.forecast.evaluate import accuracy as measured
 
     async def look() -> dict[str, Any]:
         async with reach.connected(data) as db:
-            return {step: await measured(db, step) for step in ("D", "W")}
+            engines = [row["engine"] for row in await db.fetch(SQL.get("list_engines"))]
+            return {
+                f"{step} {engine}": await measured(db, step, engine=engine) for engine in engines for step in ("D", "W")
+            }
 
     found = reach.run_async(look())
     if as_json:
         click.echo(json.dumps(found))
         return
     rows = [
-        ("days" if step == "D" else "weeks", one["runs"], one["points"], one["meanAbsoluteError"], one["held80"])
-        for step, one in found.items()
+        (
+            one["engine"],
+            "days" if name[0] == "D" else "weeks",
+            one["runs"],
+            one["points"],
+            one["meanAbsoluteError"],
+            one["held80"],
+        )
+        for name, one in found.items()
         if one
     ]
-    headings = ["steps", "runs>", "points>", "mean error>", "80 % bands held>"]
+    headings = ["engine", "steps", "runs>", "points>", "mean error>", "80 % bands held>"]
     print_table(headings, rows, empty="No forecast has come to its end yet.")

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from openbell.engine.enqueue import enqueue
+from openbell.engine.registry import Calls
 from openbell.people import add_person
+from openbell.products.context import Context
 from openbell.products.forecast import saved
 from openbell.products.forecast.evaluate import accuracy, drifting, score
 from openbell.products.forecast.keys import pair_of
 from openbell.products.forecast.premium import pack
 from openbell.products.forecast.uploads import BadUpload, parse_csv
+from openbell.products.sources import Connections
+from tests.engine.hand import Hand, declare, queue
 from tests.products.forecast.conftest import PAIR, Desk
 from tests.products.kitchen import PRODUCTS
 from tests.support import eventually
@@ -156,3 +160,34 @@ def test_an_upload_keeps_gaps() -> None:
     """Uploads: a heading and blank lines are allowed, an empty figure is a gap, days come into order."""
     day = date(2026, 1, 1)
     assert parse_csv("Day,Value\n2026-01-02,\n\n2026-01-01,2.5\n") == [(day, 2.5), (day + timedelta(days=1), None)]
+
+
+async def test_a_challenger_is_scored_beside_the_champion(desk: Desk) -> None:
+    """Champion and challenger: the ensemble makes the same key from the same data, and its runs are told apart."""
+    value = await desk.warm()
+    made = await make_by_hand(desk, "forecast-ensemble", value["forecast_key"])
+    assert made["data_hash"] == value["data_hash"]
+    assert (made["engine"], made["a"]["models"]) == ("ensemble-1", ["ets", "theta", "arima"])
+    for part in ("a", "b", "gap"):
+        assert all(p["lo95"] <= p["lo80"] <= p["hi80"] <= p["hi95"] for p in made[part]["points"])
+    rows = await desk.pool.fetch("select engine, challenger from openbell.forecast_run order by id")
+    assert [tuple(row) for row in rows] == [("1", False), ("ensemble-1", True)]
+    await desk.pool.execute("update openbell.forecast_run set scored_at = openbell.now() where challenger")
+    await desk.pool.execute(
+        """insert into openbell.forecast_score (run_id, term, points, mae, naive_mae, inside80, inside95)
+           select id, 0, 10, 3, 6, 8, 9 from openbell.forecast_run where challenger"""
+    )
+    assert await accuracy(desk.pool, "W") is None
+    found = await accuracy(desk.pool, "W", engine="ensemble-1")
+    assert found is not None
+    assert found["shareOfNaiveError"] == 0.5
+
+
+async def make_by_hand(desk: Desk, product: str, key: str) -> Any:
+    """What a producer makes of a key, within an attempt of its own."""
+    hand = await Hand.hire(desk.pool, declare("asking", spends={"openbell": Calls(0)}))
+    await queue(desk.pool, "by hand", name="asking")
+    [claim] = await hand.claim()
+    one = PRODUCTS.get(product)
+    made = await one.producer(one.key.parse(key), Context(hand.attempt(claim), Connections({})))
+    return made.model_dump(mode="json")

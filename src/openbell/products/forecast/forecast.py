@@ -8,7 +8,7 @@ evaluation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Literal
 
@@ -109,15 +109,15 @@ async def forecast(key: ForecastKey, ctx: Context) -> PairForecast:
     """Compute what the key says, or hand over to the key that is right now."""
     pair = key.pair
     gathered, _ = await gather(ctx.attempt, pair)
-    await _same(ctx, key, gathered)
+    await same(ctx, key, gathered)
     made = await asyncio.to_thread(compute, gathered, key.horizon)
     again, _ = await gather(ctx.attempt, pair)
-    await _same(ctx, key, again)
+    await same(ctx, key, again)
     await ctx.attempt.pool.execute(SQL.get("save_run"), *run_columns(key, pair, made))
     return made
 
 
-async def _same(ctx: Context, key: ForecastKey, gathered: Gathered) -> None:
+async def same(ctx: Context, key: ForecastKey, gathered: Gathered) -> None:
     """Raises :class:`Superseded` when the data or the engine is not the key's; the right key is then demanded."""
     right = forecast_key(gathered.pair, hash_of(gathered.pair, gathered.series), key.horizon)
     if key == right:
@@ -129,12 +129,14 @@ async def _same(ctx: Context, key: ForecastKey, gathered: Gathered) -> None:
     raise Superseded("The data has changed since this forecast was asked for; one of the new data is on its way.")
 
 
-def compute(gathered: Gathered, horizon: int) -> PairForecast:
-    """The forecast of gathered data. Pure, and always the same for the same data."""
+def compute(
+    gathered: Gathered, horizon: int, *, by: Callable[..., Made] = predict, engine: str = ENGINE_VERSION
+) -> PairForecast:
+    """The forecast of gathered data by an engine. Pure, and always the same for the same data."""
     pair, frame, scale = gathered.pair, gathered.pair.frame, gathered.scale
     scores = gathered.scores(scale)
     made = {
-        term: predict(values, horizon, freq=frame.step, season=frame.season, kind=gathered.kind, bounds=(0.0, 100.0))
+        term: by(values, horizon, freq=frame.step, season=frame.season, kind=gathered.kind, bounds=(0.0, 100.0))
         for term, values in scores.items()
     }
     last = gathered.days[-1]
@@ -145,7 +147,7 @@ def compute(gathered: Gathered, horizon: int) -> PairForecast:
     return PairForecast(
         pair=pair.key,
         data_hash=hash_of(pair, gathered.series),
-        engine=ENGINE_VERSION,
+        engine=engine,
         step="D" if frame.step == "D" else "W",
         kind="price" if gathered.kind == "price" else "interest",
         last_day=last,
