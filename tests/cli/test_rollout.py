@@ -93,3 +93,16 @@ async def test_bad_input_is_told_with_what_to_do(openbell: Terminal, pool: async
     ):
         found, said = await openbell("flags", *arguments)
         assert (found, words in " ".join(said.split())) == (code, True), (arguments, found, said)
+
+
+async def test_the_doctor_finds_flags_past_their_day(openbell: Terminal, pool: asyncpg.Pool) -> None:  # noqa: F811
+    """PF-27: a flag has an owner and an end, and one that nobody removed is told with its mend."""
+    await declared(pool)
+    for moved, level in (("", "ok"), ("update openbell.flag set remove_by = current_date - 1", "warn")):
+        if moved:
+            await pool.execute(moved)
+        _, said = await openbell("doctor", "--json")
+        (found,) = [one for one in json.loads(said)["findings"] if one["about"] == "flags"]
+        assert found["state"] == level
+    assert "quote-next (off, code)" in found["detail"]
+    assert "flags drop" in found["mend"]

@@ -142,6 +142,7 @@ async def _database(dsn: str) -> tuple[list[Finding], str | None]:
         findings.append(Finding("migrations", "ok", "none waiting"))
         (row,) = await connection.fetch(queries.get("inspect_database"))
         books = [*await _books(connection), await _calendars(connection, row["mode"]), await _views(connection)]
+        books.append(await _flags(connection))
     except PostgresError as error:
         return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
     finally:
@@ -204,6 +205,20 @@ async def _views(connection: asyncpg.Connection) -> Finding:
     if found.outdated:
         return Finding("views", "info", "not made yet: the first worker makes them, or `openbell migrate`")
     return Finding("views", "ok", f"{found.shown} data types can be read in SQL, schema data")
+
+
+async def _flags(connection: asyncpg.Connection) -> Finding:
+    """Whether any flag has outlived its day (PF-27): what was tried is then decided, and the flag can go."""
+    from datetime import UTC, datetime
+
+    from openbell.engine.flags import list_flags
+
+    every = await list_flags(connection)
+    late = [f"{one.name} ({one.words}, {one.owner})" for one in every if one.remove_by < datetime.now(UTC).date()]
+    if late:
+        mend = "Decide: move what is on into the code and remove the rest, then `openbell flags drop NAME`."
+        return Finding("flags", "warn", f"past their day: {', '.join(late)}", mend)
+    return Finding("flags", "ok", f"{len(every)}, none past its day")
 
 
 async def _timed(connection: asyncpg.Connection, statement: str) -> tuple[int, float, float]:
@@ -342,7 +357,12 @@ async def _mail(settings: Settings, mode: str | None) -> list[Finding]:
         return [Finding("mail", "warn", f"{where}: {trouble}", "Check SMTP_HOST, SMTP_PORT and the network.")]
     signed = f"signed for {relay.dkim.domain}" if relay and relay.dkim else "not signed by us"
     dry = f", every mail goes to {settings.admin_email}" if settings.runs_dry else ""
-    return [Finding("mail", "ok", f"{where}, {settings.smtp_tls}, {signed}{dry}")]
+    found = [Finding("mail", "ok", f"{where}, {settings.smtp_tls}, {signed}{dry}")]
+    needed = {"MAIL_FROM": settings.mail_from, "PUBLIC_URL": settings.public_url}
+    if gaps := [name for name, value in needed.items() if not value]:
+        what = f"{' and '.join(gaps)} {'is' if len(gaps) == 1 else 'are'} not set"
+        found.append(Finding("mail", "warn", what, "Set them: until then mails wait (docs/mail.md)."))
+    return found
 
 
 async def _touch(address: str) -> str:
