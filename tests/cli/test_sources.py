@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any, get_args
 
@@ -145,3 +146,6 @@ def test_the_doctor_on_allowances_and_mail(tmp_path: Path) -> None:
     assert "127.0.0.1:1: " in told
     told = run("doctor", cwd=tmp_path, **MAIL | here).stdout
     assert "DKIM_KEY is not set, and DKIM_DOMAIN and DKIM_SELECTOR are" in told
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        there = here | {"SMTP_PORT": str(door.getsockname()[1]), "MAIL_FROM": "mail@example.com"}
+        assert "PUBLIC_URL is not set" in run("doctor", cwd=tmp_path, **there).stdout

@@ -85,6 +85,10 @@ def limits_of(sources: Sources) -> list[Limit]:
     return found
 
 
+MAILS_AT_ONCE = 8
+"""Conversations with the mail server, as many as a worker has slots: 20 mails a second instead of 9 with 4."""
+
+
 class _Pool(Protocol):
     async def aclose(self) -> None: ...
 
@@ -144,7 +148,7 @@ class Connections:
     @property
     def limits(self) -> list[Limit]:
         """Every limit that a worker with these sources keeps."""
-        pace = mail.limits(self.mail.per_minute, mails_per_day=self.mail.per_day) if self._relay else []
+        pace = mail.limits(self.mail.per_minute, MAILS_AT_ONCE, self.mail.per_day) if self._relay else []
         return limits_of(self.sources) + pace
 
     def pool(self, name: str, open_pool: Callable[[Source], Pool], part: str = "") -> Pool:
