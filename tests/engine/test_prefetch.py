@@ -33,8 +33,9 @@ class Other(Key):
 
 PAGE = declare("page", ttl=minutes(1))
 PARTS = [declare(f"part-{name}", ttl=hours(2), stale=hours(9), spends={"shop": Calls(1, bytes=100)}) for name in "abc"]
+DEAR = declare("dear", ttl=hours(2), stale=hours(9), spends={"bank": Calls(1, bytes=100)})
 ELSEWHERE = declare("elsewhere", ttl=hours(2), stale=hours(9), key=Other)
-PRODUCTS = (PAGE, *PARTS, ELSEWHERE)
+PRODUCTS = (PAGE, *PARTS, DEAR, ELSEWHERE)
 
 
 class Stand:
@@ -76,8 +77,10 @@ class Stand:
 
 
 async def test_the_other_parts_of_what_is_watched_are_likely(pool: asyncpg.Pool, clock: Clock) -> None:
-    """While a key is watched its other parts are made, in the class background; nothing of other keys or kinds."""
-    stand = await Stand.put_up(pool)
+    """While a key is watched its other parts are made, in the class background; nothing of other keys, of another kind
+    of key, or of another provider.
+    """
+    stand = await Stand.put_up(pool, per_minute(100), per_minute(100, "bank"))
     assert await stand.beat(clock) == []
     await stand.look_at(("page", "AAPL"), ("part-b", "AAPL"))
     assert await stand.beat(clock) == [("part-a", "AAPL"), ("part-c", "AAPL")]
@@ -104,9 +107,15 @@ async def test_it_is_off_until_somebody_switches_it_on(pool: asyncpg.Pool, clock
         ([Limit("shop", "calls", "minute", 10, span=timedelta(minutes=1), floors={"interactive": 9})], "calls", 0, 1),
         ([per_minute(100), Limit("shop", "bytes", "30 days", 1_000, span=MONTH)], "bytes", 401, 0),
         ([per_minute(100), Limit("shop", "bytes", "30 days", 1_000, span=MONTH)], "bytes", 350, 1),
+        (
+            [per_minute(100), Limit("shop", "usd_micro", "month", 10**9, closes="charge", calendar="month")],
+            "calls",
+            0,
+            0,
+        ),
         ([Limit("other", "calls", "minute", 10, span=timedelta(minutes=1))], "calls", 0, 0),
     ],
-    ids=["half used", "two below half", "the reserve", "bytes used", "bytes for one", "no account"],
+    ids=["half used", "two below half", "the reserve", "bytes used", "bytes for one", "paid by use", "no account"],
 )
 async def test_only_what_is_spare_is_used(
     pool: asyncpg.Pool, clock: Clock, limits: Sequence[Limit], resource: str, used: int, most: int

@@ -1,10 +1,11 @@
 """Prefetch: make what viewers are likely to open next, from spare budget alone. Off until the flag ``prefetch`` is on.
 
 Who looks at one part of a key may open its other parts: while a key is watched, the other products of the same kind of
-key are likely next, the keys first of which most is open. They are wanted in the class `background`, a few at a time,
-so that whatever anybody waits for goes before them. Nothing is prefetched while work of a more urgent class waits for
-the same provider, and only as much as lies below :data:`SHARE` of every account that a call touches and above what it
-keeps for more urgent work: the rest of the minute, of the day and of the 30 days is for those who are there.
+key and the same provider are likely next, the keys first of which most is open. What is paid by use is never prefetched.
+They are wanted in the class `background`, a few at a time, so that whatever anybody waits for goes before them. Nothing
+is prefetched while work of a more urgent class waits for the same provider, and only as much as lies below
+:data:`SHARE` of every account that a call touches and above what it keeps for more urgent work: the rest of the minute,
+of the day and of the 30 days is for those who are there.
 
 What was made so is counted by product and day: ``hits`` were then opened while they were fresh, ``missed`` were not. A
 hit is seen on a beat, so that a look that is shorter than that is not counted: the rate is counted low.
@@ -85,7 +86,7 @@ class Prefetcher(Duty):
 
     async def _pick(self) -> None:
         products = [one for one in self._registry if not one.is_task]
-        kinds = {one.name: one.key.__qualname__ for one in products}
+        kinds = {one.name: f"{one.provider} {one.key.__module__}.{one.key.__qualname__}" for one in products}
         next_ones = [one.name for one in products if likely(one)]
         rows = await self._pool.fetch(
             SQL.get("pick_prefetch"),

@@ -1,6 +1,6 @@
 -- Wants what viewers are likely to open next: of keys that are watched through a product of the kind $2 of $1, the products $3 of
 -- the same kind $4, in the class $5, for $6, so many at once that $7 are wanted, where the flag $9 is on for the key. Only from what is
--- spare: no account of the provider may then be used for more than the share $8, nor for what it keeps for more urgent classes,
+-- spare and costs nothing by itself: no account of the provider may then be used for more than the share $8, nor for what it keeps for more urgent classes,
 -- and nobody may be waiting for the provider.
 with clock as materialized (
     select openbell.now() as t
@@ -24,6 +24,9 @@ with clock as materialized (
                 ) - a.held - a.spent - a.overrun) end) as spare
         from clock, openbell.account a
         where (a.ends_at is null or a.ends_at > clock.t) and a.resource in ('calls', 'bytes')
+            and not exists (
+                select 1 from openbell.account m
+                where m.subject in (a.subject, a.key_of) and m.resource in ('usd_micro', 'credits'))
         group by coalesce(a.key_of, a.subject), a.resource, a.period
     ) s group by s.provider
 ), busy as materialized (
