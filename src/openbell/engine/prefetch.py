@@ -1,7 +1,7 @@
 """Prefetch: make what viewers are likely to open next, from spare budget alone. Off until the flag ``prefetch`` is on.
 
 Who looks at one part of a key may open its other parts: while a key is watched, the other products of the same kind of
-key and the same provider are likely next, the keys first of which most is open. What is paid by use is never prefetched.
+key and the same provider are likely next, the keys first of which most is open. What is paid by use is never made so.
 They are wanted in the class `background`, a few at a time, so that whatever anybody waits for goes before them. Nothing
 is prefetched while work of a more urgent class waits for the same provider, and only as much as lies below
 :data:`SHARE` of every account that a call touches and above what it keeps for more urgent work: the rest of the minute,
