@@ -115,6 +115,9 @@ def test_the_report_names_what_was_broken() -> None:
     assert figures(Size(), good, listed)["broken"] == []
     assert "90.0% fewer calls" in tell(Size(), good, listed)
     assert "Every promise was kept." in tell(Size(), good, listed)
+    assert "## Prefetch" not in tell(Size(), good, listed)
+    ahead = replace(good, prefetched=10, opened=4, missed=1)
+    assert "4 of\nthem (40%) were opened while they were fresh, 1 went stale unopened" in tell(Size(), ahead, listed)
     dear = replace(good, types={"quote": Took(30, 30, 1_500)})
     assert figures(Size(), dear, listed)["broken"] == ["demand saves 70% of the calls, not 80%"]
     blamed = replace(listed, faults=["a minute saw 9 calls of 8"])

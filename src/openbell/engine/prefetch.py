@@ -79,7 +79,7 @@ class Prefetcher(Duty):
         if turn is None:
             return IDLE_BEAT_S
         if turn["ours"]:
-            await self._pool.execute(SQL.get("judge_prefetch"))
+            await self._pool.execute(SQL.get("judge_prefetch"), CLASS)
             if turn["is_on"]:
                 await self._pick()
         return BEAT_S

@@ -1,12 +1,12 @@
--- What has become of what was prefetched: made since it was asked for; opened by somebody while fresh, a hit; or gone stale
--- unopened, missed. What a viewer opened before it was made, or what was not made within five minutes, is forgotten.
+-- What has become of what was prefetched: made since it was asked for; opened by somebody (of a class before $1) while fresh, a hit;
+-- or gone stale unopened, missed. What a viewer opened before it was made, or what was not made within five minutes, is forgotten.
 with clock as materialized (
     select openbell.now() as t
 ), looked as materialized (
     select f.product, f.key, f.made_at, a.checked_at, a.fresh_until,
         a.checked_at >= f.asked_at as is_made,
         exists (select 1 from openbell.demand d
-            where d.product = f.product and d.key = f.key and d.job_class < 90 and d.expires_at > clock.t) as is_wanted
+            where d.product = f.product and d.key = f.key and d.job_class < $1 and d.expires_at > clock.t) as is_wanted
     from clock, openbell.prefetch f left join openbell.artifact a on a.product = f.product and a.key = f.key
 ), judged as (
     select l.*, case
