@@ -61,6 +61,33 @@ def week(
     return FAILED if figures["broken"] else 0
 
 
+@drill.command()
+@click.option("--users", type=click.IntRange(1, 2_000), default=200, show_default=True, help="People with an edition.")
+@click.option("--workers", type=click.IntRange(1, 16), default=4, show_default=True, help="Each has a scheduler, too.")
+@click.option("--random-kills", type=click.IntRange(0, 200), default=20, show_default=True, help="Besides one a step.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Other moments to kill.")
+def picks(users: int, workers: int, random_kills: int, seed: int) -> int:
+    """A weekly run of picks while workers are killed: one charge a person, an edition for everybody.
+
+    A worker is killed at each step of the way and at random. Takes some minutes. Ends with one line of figures, and
+    with exit code 1 when a promise is broken.
+    """
+    import json
+
+    from openbell.drills.picks import Size, ground, play
+
+    size = Size(users=users, workers=workers, random_kills=random_kills, seed=seed)
+
+    async def run() -> dict[str, object]:
+        async with ground() as (dsn, sandbox):
+            return (await play(dsn, sandbox, size, say)).as_json()
+
+    with progress("Starting a database and a sandbox") as say:
+        figures = reach.run_async(run())
+    click.echo(json.dumps(figures))
+    return FAILED if figures["faults"] else 0
+
+
 def _symbols(most: int) -> list[str]:
     """The symbols of the sandbox, real ones first."""
     from openbell.sandbox.companies import COMPANIES

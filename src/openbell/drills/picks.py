@@ -9,12 +9,17 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
+import shutil
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +30,8 @@ import httpx
 from openbell.drills.picks_worker import SCHEDULES, TASKS
 from openbell.engine.registry import Registry
 from openbell.engine.schedules import seed_schedules
+from openbell.postgres.embedded import EmbeddedServer
+from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
 from openbell.postgres.queries import Queries
 from openbell.products.picks.editions import DEFAULT_ZONE
@@ -40,7 +47,8 @@ KNOWN = 60
 """Companies of which something is stored."""
 SECTORS = ("industry", "healthcare", "energy")
 LOOK_S = 0.2
-MOST_S = 900.0
+START_S = 60.0
+MOST_S = 300.0
 
 POINTS = (
     "sql:add_occurrence", "sql:enqueue_jobs", "sql:plan_schedule", "sql:claim_members", "sql:set_job", "sql:list_batch",
@@ -260,3 +268,37 @@ def _fact(ticker: str) -> Fact:
         day=WEEK - timedelta(days=3), close=20.0 + n, momentum=n % 60 / 100 - 0.2, value=0.02 + n % 9 / 100,
         quality=n % 40 / 100, risk=0.15 + n % 30 / 100, dividend_yield=n % 5 / 100, synthetic="sandbox",
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def ground() -> AsyncIterator[tuple[str, str]]:
+    """A database server and a sandbox of their own: the DSN, and where the sandbox answers. Nothing is left behind."""
+    folder = Path(tempfile.mkdtemp(prefix="openbell-drill-"))
+    folder.chmod(0o711)  # the database may run as another user, who must get through
+    server = EmbeddedServer(folder / "data")
+    sandbox = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-P", "-m", "openbell", "sandbox", "--port", "0"],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    draining: asyncio.Task[bytes] | None = None
+    try:
+        assert sandbox.stderr is not None
+        told = ""
+        while not (found := re.search(r"Sandbox on (http://\S+)", told)):
+            told = (await asyncio.wait_for(sandbox.stderr.readline(), START_S)).decode()
+            if not told:
+                raise RuntimeError("The sandbox ended before it was ready.")
+        draining = asyncio.create_task(sandbox.stderr.read())
+        dsn = await server.start()
+        await migrate(dsn)
+        yield dsn, found[1]
+    finally:
+        if sandbox.returncode is None:
+            sandbox.terminate()
+        await sandbox.wait()
+        if draining is not None:
+            await draining
+        await server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -70,7 +70,9 @@ class Desk:
     config: PicksConfig = CONFIG
 
     @classmethod
-    async def open(cls, pool: asyncpg.Pool, sandbox: Running, employ: Any, opened: list[Connections], **config: Any) -> Desk:
+    async def open(
+        cls, pool: asyncpg.Pool, sandbox: Running, employ: Any, opened: list[Connections], **config: Any
+    ) -> Desk:
         """With facts for the week, and an operator who has attested."""
         await Registry(TASKS, [WEEKLY, WATCH]).seed(pool)
         await seed_schedules(pool, [WEEKLY, WATCH])

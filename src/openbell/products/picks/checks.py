@@ -79,6 +79,8 @@ def good_citations(sources: Sequence[tuple[str | None, str, str, str | None]]) -
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "." not in parts.hostname:
             continue
         number = int(name) if name and name.isdecimal() and len(name) < 6 else place
+        while number in {one.number for one in found}:
+            number += 1
         found.append(Citation(number=number, url=url, title=title[:200], date=day))
     return found
 

@@ -24,7 +24,13 @@ from openbell.products.picks.store import Slot, current_week, is_attested, read_
 from openbell.products.picks.words import Fallback, Kind, Status
 
 MOST_WEEKS = 104
-COST_CODES = frozenset(("switched_off", "money_cap", "not_attested", "price_unknown", "not_configured"))
+COST_CODES = frozenset(
+    (
+        "switched_off", "money_cap", "limit_missing", "limit_too_small", "not_attested", "price_unknown",
+        "not_configured",
+    )
+)  # fmt: skip
+"""Ends that say that nothing may be paid; everything else is a failure of the service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,234 @@
+"""What goes wrong at the provider, at its real sockets: never paid twice, never under way for ever, always a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from openbell.products.picks.queueing import plan_batches, retry
+from openbell.products.picks.reports import costs
+from openbell.products.picks.store import attest
+from openbell.products.picks.tasks import picks_batch, picks_edition
+from openbell.products.picks.words import Answered, Reason, Status
+from tests.products.picks.desk import NEW_YORK, WEEK, Desk
+from tests.support import eventually
+
+RUN, CREATE, LINE = "v1/agent", "v1/batches", "v1/batches/line"
+
+
+async def again(desk: Desk, person: int, *, pay_again: bool = False) -> Any:
+    """An operator tries an edition again."""
+    from openbell.products.picks.editions import EditionKey
+
+    key = EditionKey.of(person, WEEK)
+    return await retry(desk.pool, picks_edition, picks_batch, key, pay_again=pay_again, actor="ann")
+
+
+@pytest.mark.parametrize("kind", ["fenced", "no_results", "unknown_item"])
+async def test_what_can_be_read_is_read(desk: Desk, kind: str) -> None:
+    """B2, PK-6: a fence, no results, items of an unknown kind: an edition all the same."""
+    await desk.sandbox.fault(kind, provider="perplexity", path=RUN)
+    person = await desk.person()
+    await desk.ask(person)
+    await desk.work()
+    assert await desk.ends(person) is Status.COMPLETE, await desk.slot(person)
+    assert await desk.charges() == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("wrong_schema", "rejected"),
+        ("bad_json", "rejected"),
+        ("incomplete", "run_failed"),
+        ("failed_billed", "run_failed"),
+    ],
+)
+async def test_what_was_paid_is_not_paid_again(desk: Desk, kind: str, code: str) -> None:
+    """B2, PK-1, PK-6: an answer of no use was paid for: the edition fails and says why; trying again is free."""
+    await desk.sandbox.fault(kind, provider="perplexity", path=RUN)
+    person = await desk.person()
+    await desk.ask(person)
+    await desk.work()
+    assert await desk.ends(person) is Status.ERROR
+    assert (await desk.slot(person)).code == code
+    await desk.sandbox.release()
+    assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
+    assert await desk.ends(person) is Status.ERROR
+    assert await desk.charges() == 1
+    assert (await again(desk, person, pay_again=True)).answered is Answered.QUEUED
+    assert await desk.ends(person) is Status.COMPLETE
+    assert await desk.charges() == 2
+    report = await costs(desk.pool, WEEK)
+    assert (report.duplicates, report.lines[0].paid) == (0, 2)
+
+
+async def test_three_attempts_from_two_minutes(desk: Desk) -> None:
+    """PK-15: a run that fails unpaid is asked for three times, two and four minutes apart; then it is an error."""
+    await desk.sandbox.fault("failed", provider="perplexity", path=RUN)
+    person = await desk.person()
+    await desk.ask(person)
+    await desk.work()
+    pauses: list[float] = []
+
+    async def parked(failures: int) -> bool:
+        left = await desk.pool.fetchval(
+            "select extract(epoch from j.parked_until - openbell.now()) from openbell.job j"
+            " join openbell.picks_slot s on s.edition = j.key and s.failures = $1 and s.status = 'pending'"
+            " where j.parked_until > openbell.now() + interval '30 seconds'",
+            failures,
+        )
+        if left is None:
+            await desk.pool.execute(
+                "update openbell.job set parked_until = openbell.now()"
+                " where parked_until < openbell.now() + interval '30 s'"
+            )
+            return False
+        pauses.append(float(left))
+        return True
+
+    for failures in (1, 2):
+        await eventually(lambda n=failures: parked(n))  # type: ignore[misc]
+        await desk.hurry()
+    assert await desk.ends(person) is Status.ERROR
+    assert 100 < pauses[0] <= 120 < 200 < pauses[1] <= 240
+    slot = await desk.slot(person)
+    assert (slot.failures, slot.code) == (3, "run_failed")
+    assert await desk.pool.fetchval("select count(*) from openbell.picks_answer where failure is not null") == 3
+    assert await desk.charges() == 0
+    await desk.sandbox.release()
+    assert (await again(desk, person)).answered is Answered.QUEUED
+    assert await desk.ends(person) is Status.COMPLETE
+    assert (await desk.slot(person)).reason is Reason.MANUAL_TRIGGER
+
+
+async def test_a_connection_that_is_lost_after_acceptance(desk: Desk) -> None:
+    """B2, DC-1: a background run whose id was lost is never asked for again by itself; it ends as unknown."""
+    await desk.sandbox.fault("drop", provider="perplexity", path=RUN, times=1)
+    person = await desk.person()
+    await desk.ask(person)
+    await desk.work()
+
+    async def has_failed_once() -> bool:
+        return (await desk.slot(person)).failures == 1
+
+    await eventually(has_failed_once)
+    await desk.go_to(datetime(2030, 3, 4, 5, 40, tzinfo=NEW_YORK))  # past the time that the call may take
+    assert await desk.ends(person) is Status.ERROR
+    assert (await desk.slot(person)).code == "outcome_unknown"
+    assert await desk.charges() == 1
+    assert (await costs(desk.pool, WEEK)).unknown == 1
+
+
+async def test_a_batch_that_is_lost_after_acceptance(desk: Desk) -> None:
+    """B2, DC-1, PK-1: a batch whose answer was lost is found by its key: each member is charged once."""
+    await desk.sandbox.fault("drop", provider="perplexity", path=CREATE, times=1)
+    people = [await desk.person() for _ in range(3)]
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    assert [await desk.ends(person) for person in people] == [Status.COMPLETE] * 3
+    assert await desk.charges() == 3
+    report = await costs(desk.pool, WEEK)
+    assert (report.duplicates, report.adds_up, report.open) == (0, True, 0)
+
+
+async def test_lines_that_went_wrong_in_a_batch(desk: Desk) -> None:
+    """B2: what a batch refused is asked for alone; what it failed at and billed is an error; the others are there."""
+    first, second, third = [await desk.person(first_name=name) for name in ("Refused", "Failing", "Fine")]
+    await desk.sandbox.fault("rate_limited", provider="perplexity", path=LINE, match="Refused")
+    await desk.sandbox.fault("failed_billed", provider="perplexity", path=LINE, match="Failing")
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    assert await desk.ends(third) is Status.COMPLETE
+    assert await desk.ends(first) is Status.COMPLETE
+    assert await desk.ends(second) is Status.ERROR
+    assert await desk.charges() == 3
+
+
+async def test_a_batch_that_fails_is_made_alone(desk: Desk) -> None:
+    """B2: a batch whose file is refused has cost nothing; each of its editions is made by a run of its own."""
+    await desk.sandbox.fault("batch_failed", provider="perplexity", path=CREATE, times=1)
+    people = [await desk.person() for _ in range(2)]
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    assert [await desk.ends(person) for person in people] == [Status.COMPLETE] * 2
+    assert await desk.charges() == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "code"),
+    [({"enabled": False}, "switched_off"), ({"budget": 0}, "limit_missing"), ({"budget": 400_000}, "limit_too_small")],
+)
+async def test_the_switch_and_the_cap_stop_everything(desk: Desk, config: dict[str, Any], code: str) -> None:
+    """PK-8: without the switch, without a budget, or with too little of it, nothing is paid, alone or in a batch."""
+    desk.config = replace(desk.config, **config)
+    alone, together = await desk.person(), await desk.person()
+    await desk.ask(alone)
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    for person in (alone, together):
+        assert await desk.ends(person) is Status.ERROR
+        assert (await desk.slot(person)).code == code
+    assert await desk.charges() == 0
+
+
+async def test_the_week_s_money_is_used_up(desk: Desk) -> None:
+    """PK-8: when the week's account has no room any more the edition ends, and says that it is the money."""
+    desk.config = replace(desk.config, budget=600_000)
+    await desk.sandbox.fault("cost", provider="perplexity", path=RUN, amount=550_000)
+    first, second = await desk.person(), await desk.person()
+    await desk.ask(first)
+    await desk.work()
+    assert await desk.ends(first) is Status.COMPLETE
+    await desk.ask(second)
+    assert await desk.ends(second) is Status.ERROR
+    assert (await desk.slot(second)).code == "money_cap"
+    assert await desk.charges() == 1
+
+
+async def test_who_is_not_wanted_is_not_asked_for(desk: Desk) -> None:
+    """PK-22, DC-9: who left, who wants none, and everybody without the operator's word: no place, no job, no call."""
+    wants, none, left = await desk.person(), await desk.person(personal=False), await desk.person()
+    await desk.pool.execute("update openbell.person set state = 'blocked' where id = $1", left)
+    assert await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True) == 1
+    assert await desk.pool.fetchval("select array_agg(person_id) from openbell.picks_slot") == [wants]
+    await attest(desk.pool, "Ann Example", given=False, actor="test")
+    await desk.work()
+    assert await desk.ends(wants) is Status.ERROR
+    assert (await desk.slot(wants)).code == "not_attested"
+    assert await desk.charges() == 0
+    assert none
+
+
+async def test_who_is_erased_leaves_nothing(desk: Desk) -> None:
+    """PK-22: erasing somebody removes their profile, places, answers, editions and jobs."""
+    person, other = await desk.person(), await desk.person()
+    for one in (person, other):
+        await desk.ask(one)
+    await desk.pool.execute(
+        "update openbell.person set erased_at = openbell.now(), address = null where id = $1", person
+    )
+    for table in ("picks_profile", "picks_slot"):
+        found = await desk.pool.fetchval(f"select array_agg(person_id) from openbell.{table}")
+        assert found == [other], table
+    assert await desk.pool.fetchval("select array_agg(key) from openbell.job") == [f"{other}|{WEEK}"]
+    await desk.work()
+    assert await desk.ends(other) is Status.COMPLETE
+    assert await desk.charges() == 1
+
+
+async def test_another_provider(desk: Desk) -> None:
+    """Issue 7, item 2: a language model of another provider writes an edition, kept as it came, checked as any other."""
+    desk.config = replace(desk.config, provider="anthropic", model="claude-sonnet-5-5")
+    person = await desk.person()
+    await desk.ask(person)
+    await desk.work()
+    assert await desk.ends(person) is Status.COMPLETE, await desk.slot(person)
+    row = await desk.pool.fetchrow("select provider, model, prompt, cost_micro, answer from openbell.picks_answer")
+    assert row is not None
+    assert (row["provider"], row["prompt"].partition("#")[0]) == ("anthropic", "personal@1")
+    assert row["cost_micro"] > 0
+    assert "picks" in row["answer"]["text"]
