@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from openbell.engine.alarms import look
 from openbell.engine.artifacts import history, read
 from openbell.engine.challenger import Rule, challenger
 from openbell.engine.compare import Compare
@@ -17,8 +18,10 @@ from openbell.engine.errors import InvalidDeclaration, NothingKnown, Permanent, 
 from openbell.engine.flags import get_flag, set_flag
 from openbell.engine.keys import Key
 from openbell.engine.registry import Calls, Product, Registry, minutes, seconds
+from openbell.engine.rollout import set_budget
 from tests.engine.conftest import Employ
 from tests.engine.hand import Make, Number, account, declare, ended, one, per_minute, queue
+from tests.engine.purse import BUDGET
 from tests.support import eventually
 
 NEXT = "number-next"
@@ -157,7 +160,7 @@ async def test_a_trial_is_paid_from_its_own_budget(pool: asyncpg.Pool, employ: E
 async def test_money_that_nobody_granted_is_not_spent(pool: asyncpg.Pool, employ: Employ) -> None:
     """PF-20: a challenger that pays without a budget of dollars is refused before its call, and that is on record."""
     number = declare(make=bought(1))
-    await employ(number, rival(number, bought(1, usd_micro=5)))
+    await employ(number, rival(number, bought(1, usd_micro=5)), limits=(per_minute(1_000), BUDGET))
     await shadow(pool)
     await queue(pool, "a")
     await made(pool, "a")
@@ -168,6 +171,19 @@ async def test_money_that_nobody_granted_is_not_spent(pool: asyncpg.Pool, employ
     (row,) = await eventually(refused)
     assert (row["word"], row["code"]) == ("failed", "limit_missing")
     assert await pool.fetchval("select count(*) from openbell.spend where product = $1", NEXT) == 0
+    await set_budget(pool, NEXT, "usd_micro", 7, actor="test")
+    await queue(pool, "b")
+    await trials(pool)
+    assert (await account(pool, f"shadow:{NEXT}", "usd_micro"))["spent"] == 5
+    assert (await account(pool, "shop", "usd_micro"))["spent"] == 5
+    await queue(pool, "c")
+
+    async def given_up() -> list[asyncpg.Record]:
+        return await ended(pool, "c", NEXT)
+
+    (row,) = await eventually(given_up)
+    assert (row["word"], row["code"]) == ("failed", "no_room")
+    assert [alarm for alarm in (await look(pool)).alarms if alarm.code == "budget"] == []
 
 
 async def test_a_trial_gives_way_when_the_provider_is_busy(pool: asyncpg.Pool, employ: Employ) -> None:

@@ -12,6 +12,7 @@ from openbell.engine.costs import Doubt, count_doubtful
 from openbell.engine.database import Db
 from openbell.engine.estimates import Estimate, list_estimates
 from openbell.engine.ledger import MONEY
+from openbell.engine.naming import TRIALS
 
 RECENT = timedelta(days=1)
 LONG = timedelta(minutes=2)
@@ -66,7 +67,7 @@ async def look(db: Db) -> Look:
 
 def _of_book(book: Book) -> Iterator[Alarm]:
     share = 100 * book.used / book.granted if book.granted else 0.0
-    if book.alarm:
+    if book.alarm and not book.subject.startswith(TRIALS):  # a trial's budget is there to be used up
         of = f"{words(book.resource, book.used)} of {words(book.resource, book.granted)}"
         yield Alarm(
             "budget",

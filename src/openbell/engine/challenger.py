@@ -20,7 +20,8 @@ from typing import Any, get_type_hints
 from openbell.engine.columns import columns_of, rows_of
 from openbell.engine.compare import Compare
 from openbell.engine.errors import InvalidDeclaration
-from openbell.engine.ledger import MONEY, Limit, checked
+from openbell.engine.ledger import Limit, checked
+from openbell.engine.naming import TRIALS
 from openbell.engine.registry import Calls, Producer, Product, minutes, task
 
 PATIENCE = minutes(10)
@@ -107,11 +108,10 @@ def challenger(
 
 
 def budget_of(name: str, budget: Mapping[str, int]) -> list[Limit]:
-    """The accounts of a challenger's trials: what is paid for and not named is nothing, so that it fails closed."""
-    granted = dict.fromkeys(sorted(MONEY), 0) | dict(budget)
+    """The accounts of a challenger's trials."""
     return [
-        Limit(f"shadow:{name}", resource, "day", amount, closes="charge", calendar="day")
-        for resource, amount in granted.items()
+        Limit(f"{TRIALS}{name}", resource, "day", amount, closes="charge", calendar="day")
+        for resource, amount in budget.items()
     ]
 
 

@@ -22,6 +22,8 @@ SUBJECTS: Mapping[str, str] = {
     "google_links": "Google News links",
     "smtp": "Mail",
 }
+TRIALS = "shadow:"
+"""What the subject of a challenger's own accounts begins with."""
 RESOURCES: Mapping[str, str] = {"usd_micro": "dollars"}
 TYPED: Mapping[str, str] = {"usd_micro": "usd"}
 """Resources as commands take them, where that is another word."""
@@ -32,6 +34,8 @@ def subject_name(subject: str) -> str:
     provider, dot, key = subject.rpartition(".")
     if dot and provider in SUBJECTS:
         return f"{SUBJECTS[provider]} key {key}"
+    if subject.startswith(TRIALS):
+        return f"Trials of {subject.removeprefix(TRIALS)}"
     return SUBJECTS.get(subject, subject)
 
 

@@ -33,8 +33,8 @@ class NotReady(EngineError):
 
     def __init__(self, name: str, shortfalls: Sequence[str]) -> None:
         super().__init__(
-            f"{name} is not ready to go further: {'; '.join(shortfalls)}. `openbell flags report {name}` shows what was "
-            "seen; --force goes further all the same."
+            f"{name} is not ready to go further: {'; '.join(shortfalls)}. `openbell flags report {name}` shows what "
+            "was seen; --force goes further all the same."
         )
         self.shortfalls = list(shortfalls)
 

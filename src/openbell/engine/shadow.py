@@ -21,7 +21,7 @@ from openbell.engine.challenger import Challenge, budget_of
 from openbell.engine.compare import compare
 from openbell.engine.database import SQL
 from openbell.engine.errors import AccountBlocked, ProducerError, ProviderStopped, RateLimited
-from openbell.engine.ledger import Account, ensure_account
+from openbell.engine.ledger import MONEY, Account, ensure_account
 from openbell.engine.persist import persist
 from openbell.engine.registry import CLASSES, Product
 
@@ -71,10 +71,17 @@ async def begin_trials(db: asyncpg.Pool, challengers: Sequence[Product], attempt
 async def purse(
     db: asyncpg.Pool, product: Product, accounts: Mapping[str, list[Account]]
 ) -> Mapping[str, list[Account]]:
-    """What a trial may spend from: everybody's accounts, and its own beside each of them. Both must have room."""
-    budget = await db.fetchval(SQL.get("read_budget"), product.name)
-    own = [await ensure_account(db, limit) for limit in budget_of(product.name, budget or {})]
-    return {subject: [*theirs, *own] for subject, theirs in accounts.items()}
+    """What a trial may spend from: everybody's accounts, and its own beside each of them. Both must have room.
+
+    Whoever takes a kind of money for which it has no budget has no account for it, and a missing account blocks.
+    """
+    budget = await db.fetchval(SQL.get("read_budget"), product.name) or {}
+    own = [await ensure_account(db, limit) for limit in budget_of(product.name, budget)]
+    return {
+        subject: [*theirs, *own]
+        for subject, theirs in accounts.items()
+        if own and {account.resource for account in theirs} & MONEY <= budget.keys()
+    }
 
 
 def gives_way(ending: One, error: ProducerError) -> One:
