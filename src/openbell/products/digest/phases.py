@@ -42,8 +42,8 @@ from openbell.products.digest.models import Answer, Check, ask
 from openbell.products.digest.phases_extract import background_of, extract, sentiment_of, summary_of, topic_of
 from openbell.products.digest.phases_merge import bullet_id, excerpts, key_words, twins
 from openbell.products.digest.texts import read_texts
-from openbell.products.digest.truth import Evidence, company_confusion, evidence_of, folded, verified
-from openbell.products.digest.truth_text import clean, cut, fence, line, sentences
+from openbell.products.digest.truth import Evidence, company_confusion, evidence_of, folded, mixed_script, verified
+from openbell.products.digest.truth_text import clean, cut, fence, line, sentences, steers
 
 __all__ = ["PHASES", "DigestContent", "write"]
 
@@ -457,12 +457,18 @@ def _price(inputs: DigestInputs) -> Price | None:
     )  # fmt: skip
 
 
+def source_title(article: ArticleInput) -> str:
+    """The headline as plain text; where it speaks to machines or hides letters, only that there is an article."""
+    title = line(article.title, 240)
+    return f"Article of {line(article.publisher, 80)}" if not title or steers(title) or mixed_script(title) else title
+
+
 def _content(desk: Desk, bullets: Sequence[Bullet], summary: Summary) -> DigestContent:
     inputs = desk.inputs
     cited = {one for bullet in bullets for one in bullet.sources}
     sources = [
         SourceRef(
-            id=one.id, title=line(one.title, 240), url=one.url, publisher=line(one.publisher, 80), quality=one.quality,
+            id=one.id, title=source_title(one), url=one.url, publisher=line(one.publisher, 80), quality=one.quality,
             published_at=one.published_at, paywalled=one.paywalled, is_new=one.added > 1, category=one.category,
         )
         for one in inputs.articles

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import date
+from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
@@ -24,12 +25,16 @@ FEWEST = 2
 
 def chart(closes: Sequence[tuple[date, float]]) -> bytes | None:
     """A PNG of some closes, oldest first, each session as wide as any other; None for fewer than two."""
-    if len(closes) < FEWEST:
-        return None
+    return _drawn(tuple(close for _, close in closes)) if len(closes) >= FEWEST else None
+
+
+@lru_cache(maxsize=64)
+def _drawn(closes: tuple[float, ...]) -> bytes:
+    """The picture, drawn once for a digest and all who get it."""
     width, height = WIDTH * FINER, HEIGHT * FINER
     picture = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     pen = ImageDraw.Draw(picture)
-    points = _points([close for _, close in closes], width, height, MARGIN * FINER)
+    points = _points(closes, width, height, MARGIN * FINER)
     base = height - FINER
     pen.polygon([(points[0][0], base), *points, (points[-1][0], base)], fill=SHADE)
     pen.line([(points[0][0], base), (points[-1][0], base)], fill=RULE, width=FINER * 2)

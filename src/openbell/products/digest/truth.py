@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from openbell.products.digest.content import Mark, MarkKind
@@ -21,6 +21,9 @@ from openbell.products.digest.truth_text import LINK, clean, cut, sentences, ste
 from openbell.products.digest.truth_words import DOWN, HARMLESS, SAYING, UP
 
 WEEK = timedelta(days=7)
+LONGEST = 1_000
+"""Characters of a sentence; what is longer is none."""
+NEAR = 200
 NEAR_WORDS = 6
 """How far from a figure the word may stand that says which way it goes."""
 
@@ -55,12 +58,12 @@ class Evidence:
     @cached_property
     def figures(self) -> list[tuple[str, Figure]]:
         """Every figure of the sources with the text that it stands in."""
-        return [(flat(text), figure) for text in [*self.texts, *self.facts] for figure in figures(text)]
+        return [one for text in (*self.texts, *self.facts) for one in _figures_of(text)]
 
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word of sources, facts and names, folded."""
-        return frozenset(word for text in [*self.texts, *self.facts, *self.names] for word in folded(text))
+        return frozenset().union(*(_words_of(text) for text in (*self.texts, *self.facts, *self.names)))
 
     @cached_property
     def own(self) -> frozenset[str]:
@@ -71,6 +74,18 @@ class Evidence:
     def weekdays(self) -> frozenset[str]:
         """The days of the week that sources name."""
         return self.words & frozenset(_WEEKDAYS)
+
+
+@lru_cache(maxsize=256)
+def _figures_of(text: str) -> tuple[tuple[str, Figure], ...]:
+    """The figures of a source, read once: many bullets cite the same one."""
+    plain = flat(text)
+    return tuple((plain, figure) for figure in figures(text))
+
+
+@lru_cache(maxsize=256)
+def _words_of(text: str) -> frozenset[str]:
+    return frozenset(folded(text))
 
 
 def folded(text: str) -> list[str]:
@@ -106,6 +121,8 @@ def faults(sentence: str, evidence: Evidence) -> list[Fault]:
         return [Fault("instruction", "", "speaks to a machine or sells something")]
     if word := mixed_script(sentence):
         return [Fault("script", word, f"{word!r} mixes letters of two scripts")]
+    if len(sentence) > LONGEST:
+        return [Fault("markup", sentence[:40], "is too long for a sentence")]
     if len(re.findall(r"[^\W\d_]", sentence)) < 2:
         return [Fault("markup", sentence[:40], "holds no words")]
     return [*figure_faults(sentence, evidence), *name_faults(sentence, evidence)]
@@ -189,10 +206,12 @@ def _calendar_matches(figure: Figure, evidence: Evidence) -> bool:
 
 def direction(plain: str, figure: Figure) -> str:
     """`up` or `down` by the nearest word that says so within the figure's own clause; empty when none does."""
-    before = re.split(r"[,;:.]\s|\b(?:while|but|whereas|although)\b", plain[: figure.start])[-1].split()[-NEAR_WORDS:]
-    after = re.split(r"[,;:.]\s|\b(?:while|but|whereas|although|from|to)\b", plain[figure.end :])[0].split()[
-        :NEAR_WORDS
-    ]
+    before = re.split(
+        r"[,;:.]\s|\b(?:while|but|whereas|although)\b", plain[max(0, figure.start - NEAR) : figure.start]
+    )[-1].split()[-NEAR_WORDS:]
+    after = re.split(r"[,;:.]\s|\b(?:while|but|whereas|although|from|to)\b", plain[figure.end : figure.end + NEAR])[
+        0
+    ].split()[:NEAR_WORDS]
     for word in [*reversed(before), *after]:
         bare = word.strip("()\"'.,").lower()
         if bare in UP:
@@ -272,7 +291,8 @@ def _imitates(token: str) -> bool:
 def company_confusion(sentence: str, names: Mapping[str, str]) -> Fault | None:
     """Another company's name beside this company's ticker, as ``Acme (IBM)``; ``names`` are names by ticker."""
     for match in re.finditer(
-        r"([A-Z][\w&.'’-]*(?:\s+[A-Z][\w&.'’-]*){0,3})\s+\((?:[A-Z]+:\s*)?([A-Z][A-Z0-9.\-]{0,6})\)", sentence
+        r"\b([A-Z][\w&.'’-]{0,40}(?:\s+[A-Z][\w&.'’-]{0,40}){0,3})\s+\((?:[A-Z]+:\s*)?([A-Z][A-Z0-9.\-]{0,6})\)",
+        sentence,
     ):
         named, shown = match[1], match[2]
         proper = names.get(shown)

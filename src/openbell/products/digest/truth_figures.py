@@ -18,6 +18,8 @@ Kind = Literal[
 ]  # fmt: skip
 Hedge = Literal["", "about", "over", "under"]
 MOST_DIGITS = 18
+NEAR = 40
+"""Characters before a figure in which a word such as "about" may stand."""
 
 SCALES = {
     "hundred": 2, "thousand": 3, "k": 3, "million": 6, "mln": 6, "mn": 6, "mm": 6, "m": 6, "billion": 9, "bln": 9,
@@ -218,7 +220,7 @@ def _figure(match: re.Match[str], text: str) -> Figure | None:
     exact = kind in ("plain", "year") and not part and not power
     if kind == "points" and "b" in (match["unit"] or "").lower()[:1]:
         number, step = number / 100, step / 100
-    hedge = _hedge(text[: match.start()])
+    hedge = _hedge(text[max(0, match.start() - NEAR) : match.start()])
     half = _loose(digits, scale) if hedge and exact else Decimal(0) if exact else step / 2
     return Figure(
         kind, number * scale, half, match[0].strip(), match.start(), match.end(), currency, bool(power), hedge,
@@ -239,7 +241,7 @@ def _kind(match: re.Match[str], number: Decimal, currency: str | None, power: in
 
 
 def _hedge(before: str) -> Hedge:
-    words = re.findall(r"[a-z]+", before[-40:].lower())[-2:]
+    words = re.findall(r"[a-z]+", before.lower())[-2:]
     return _TWO_WORDS.get(" ".join(words)) or (HEDGES.get(words[-1], "") if words else "")
 
 

@@ -10,6 +10,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 LINK = "\ue000"
 """Stands where a link was, so that whoever reads the sentence knows; see :func:`without_links`."""
@@ -20,8 +21,8 @@ ROUNDS = 3
 
 _DARK = re.compile(r"<(script|style|template|noscript|iframe|object|svg|head|title)\b.*?(?:</\1\s*>|\Z)", re.I | re.S)
 _HIDDEN = re.compile(
-    r"<(\w+)\b[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|"
-    r"\bhidden\b|aria-hidden\s*=\s*[\"']?true)[^>]*>.*?(?:</\1\s*>|\Z)",
+    r"<(\w{1,30})\b[^>]{0,1000}(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|"
+    r"\bhidden\b|aria-hidden\s*=\s*[\"']?true)[^>]{0,1000}>.*?(?:</\1\s*>|\Z)",
     re.I | re.S,
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>", re.S)
@@ -30,16 +31,17 @@ _TAG = re.compile(r"<[a-zA-Z/!?][^<>]*(?:>|\Z)")
 _MARKED = re.compile(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,2000})(?:\s[^()]{0,300})?\)")
 _URL = re.compile(
     r"(?:\b(?:https?|hxxps?|ftp|javascript|vbscript|data|mailto|tel|file|blob)\s?:(?=[^\s])\S+"
-    r"|\bwww\.\S+|\b[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"
-    r"|\b(?:[a-z0-9-]+\.)+(?:com|net|org|io|co|biz|info|xyz|top|ru|cn|me|ly|app|site|online|click|link|shop)\b(?:/\S*)?)",
+    r"|\bwww\.\S+|\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+    r"|\b(?:[a-z0-9-]{1,63}\.){1,8}(?:com|net|org|io|co|biz|info|xyz|top|ru|cn|me|ly|app|site|online|click|link|shop)\b(?:/\S*)?)",
     re.I,
 )
 _TEMPLATE = re.compile(r"%%\w*(?:%%)?|\{\{|\}\}|\{%|%\}|\{#|#\}|\$\{|<%|%>|%\([a-z_]+\)s", re.I)
-_EMPHASIS = re.compile(r"(\*\*|__|~~|`+)(?=\S)(.+?)(?<=\S)\1", re.S)
+_EMPHASIS = re.compile(r"(\*\*|__|~~|`+)(?=\S)(.{1,500}?)(?<=\S)\1", re.S)
 _LEAD = re.compile(r"^[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*•][ \t]+|={3,}|-{3,}|`{3,}\w*)", re.M)
 _MARK = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u20d0-\u20ff]"
 _MARKS = re.compile(f"({_MARK}{{2}}){_MARK}+")
 _SPACE = re.compile(r"\s+")
+_AGAIN = re.compile(r"([^\w\s])\1{3,}")
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
 
 ABBREVIATIONS = frozenset(
@@ -49,7 +51,7 @@ ABBREVIATIONS = frozenset(
         "u.n", "a.m", "p.m", "approx", "est", "fig", "sen", "rep", "gov",
     )
 )  # fmt: skip
-_END = re.compile(r"[.!?]+[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$€£¥\ue000])")
+_END = re.compile(r"[.!?]{1,5}[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9$€£¥\ue000])")
 
 _STEERS = re.compile(
     r"""
@@ -59,12 +61,13 @@ _STEERS = re.compile(
       \b(?:instruc|anweisung|consigne|regel)
   | 忽略.{0,12}(?:指令|提示|说明) | игнорир\w+.{0,30}(?:инструкц|указани)
   | \bsystem\s*(?:prompt|message|override|:) | \bdeveloper\s+(?:mode|message) | \bprompt\s+injection
-  | \byou\s+are\s+(?:now|no\s+longer)\b | \bact\s+as\s+(?:an?|if)\b | \bpretend\s+(?:to\s+be|that\s+you)
+  | \byou\s+are\s+(?:now|no\s+longer)\b | (?:^|\byou\b.{0,20}|\bplease\s)\s*act\s+as\s+(?:an?|if)\b | \bpretend\s+(?:to\s+be|that\s+you)
   | \bas\s+an?\s+(?:ai|artificial|large\s+language|language\s+model|assistant)\b
   | \blanguage\s+model\b.{0,30}\b(?:must|should|cannot)
   | \b(?:i\s+am|i['’]m)\s+(?:sorry|unable|not\s+able|an?\s+(?:ai|assistant|language\s+model))\b
   | \bi\s+(?:cannot|can['’]?t|won['’]?t)\s+
       (?:help|assist|comply|provide|fulfil|answer|process|do\s+that|generate|summari)
+  | <<<|>>>|\bDATA-[0-9a-f]{6}
   | <\|\w+\|> | \[/?inst\] | \#\#\#\s*(?:instruction|system|response) | \b(?:assistant|user|human)\s*:\s
   | \b(?:new|updated|real|hidden|secret)\s+(?:instructions?|task|orders?)\b
   | \bnote\s+to\s+(?:the\s+)?(?:ai|model|assistant|editor|llm)
@@ -92,6 +95,7 @@ _HAWKS = re.compile(
 )
 
 
+@lru_cache(maxsize=128)
 def clean(text: str, most: int = MOST) -> str:
     """One paragraph of plain, visible text, with :data:`LINK` where a link stood; never longer than ``most``."""
     kept = unicodedata.normalize("NFC", text[:MOST].encode("utf-8", "ignore").decode())
@@ -108,7 +112,7 @@ def clean(text: str, most: int = MOST) -> str:
     kept = _LEAD.sub(" ", kept)
     kept = _EMPHASIS.sub(r"\2", kept)
     kept = _TEMPLATE.sub(" ", kept)
-    kept = _MARKS.sub(r"\1", kept)
+    kept = _AGAIN.sub(r"\1\1\1", _MARKS.sub(r"\1", kept))
     return cut(_SPACE.sub(" ", kept).strip(), most)
 
 
