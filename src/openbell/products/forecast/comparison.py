@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from openbell.engine.errors import Transient
 from openbell.engine.registry import Calls, days, hours, minutes, product, seconds
 from openbell.products.context import Context
 from openbell.products.forecast.database import SQL
@@ -28,7 +29,7 @@ from openbell.products.forecast.insight import (
     peaks_of,
     rhythm_of,
 )
-from openbell.products.forecast.keys import PairKey, forecast_key, hash_of
+from openbell.products.forecast.keys import Pair, PairKey, forecast_key, hash_of
 from openbell.products.forecast.sources import WEIGHTS, Gathered
 
 NEWS_MAX = 3
@@ -90,15 +91,30 @@ async def comparison(key: PairKey, ctx: Context) -> Comparison:
     """Gather, have it forecast, and tell what the series say."""
     pair = key.pair
     await ctx.attempt.progress("gathering both series")
-    _, inputs = await gather(ctx.attempt, pair)  # versions first: what is newer than them only makes it stale too early
+    pinned = await ctx.attempt.step(f"data of attempt {ctx.attempt.claim.attempt}", lambda: _pin(ctx, pair))
+    await ctx.attempt.progress("forecasting both terms")
+    found = PairForecast.model_validate(await ctx.attempt.artifact("forecast", pinned["key"]))
     gathered, _ = await gather(ctx.attempt, pair)
     data_hash = hash_of(pair, gathered.series)
-    named = forecast_key(pair, data_hash)
-    await ctx.attempt.progress("forecasting both terms")
-    found = PairForecast.model_validate(await ctx.attempt.artifact("forecast", named))
+    if data_hash != pinned["hash"]:
+        raise Transient("The data has changed while it was forecast.", code="superseded")
+    named, inputs = pinned["key"], {(product, one): version for product, one, version in pinned["inputs"]}
     await _keep_inputs(ctx, key, inputs)
     titles = {term: await _title(ctx, term) for term in (pair.a, pair.b)} if "wikipedia" in gathered.series else {}
     return await _told(ctx, gathered, found, titles, data_hash, named)
+
+
+async def _pin(ctx: Context, pair: Pair) -> dict[str, Any]:
+    """The hash of the data as it is now and the versions that it is from; kept, so that waiting costs nothing more.
+
+    Versions are read before the data: an input that is newer than them makes the comparison stale too early, never too
+    late.
+    """
+    _, inputs = await gather(ctx.attempt, pair)
+    gathered, _ = await gather(ctx.attempt, pair)
+    data_hash = hash_of(pair, gathered.series)
+    named = [[product, key, version] for (product, key), version in inputs.items()]
+    return {"hash": data_hash, "key": forecast_key(pair, data_hash), "inputs": named}
 
 
 async def _told(
