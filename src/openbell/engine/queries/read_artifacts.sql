@@ -17,7 +17,7 @@ left join openbell.job j on j.product = u.product and j.key = u.key
 left join openbell.cooldown c on c.product = u.product and c.key = u.key
 left join lateral (
     select x.until as blocked_until, x.reason as blocked_reason from (
-        select t.blocked_until as until, t.blocked_reason as reason from openbell.account t where t.subject = p.provider
+        select t.blocked_until as until, t.blocked_reason as reason from openbell.account t where t.subject = p.provider and t.blocked_until > openbell.now()
             and not openbell.has_open_key(p.provider, openbell.now())
         union all
         select r.open_until, 'the breaker of ' || r.provider || ': ' || r.reason from openbell.breaker r where r.provider = p.provider and r.operation = ''
