@@ -16,6 +16,7 @@ from openbell.products.picks.words import Answered, Reason, Status
 from tests.products.picks.desk import NEW_YORK, WEEK, Desk
 from tests.support import eventually
 
+ERASE = "update openbell.person set erased_at = openbell.now(), address = null where id = $1"
 RUN, CREATE, LINE = "v1/agent", "v1/batches", "v1/batches/line"
 
 
@@ -221,7 +222,7 @@ async def test_who_is_erased_leaves_nothing(desk: Desk) -> None:
 
 
 async def test_another_provider(desk: Desk) -> None:
-    """Issue 7, item 2: a language model of another provider writes an edition, kept as it came, checked as any other."""
+    """Issue 7, item 2: another provider writes an edition; it is kept as it came and checked as any other."""
     desk.config = replace(desk.config, provider="anthropic", model="claude-sonnet-5-5")
     person = await desk.person()
     await desk.ask(person)

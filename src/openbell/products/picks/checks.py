@@ -73,7 +73,7 @@ def check(
 
 def good_citations(sources: Sequence[tuple[str | None, str, str, str | None]]) -> list[Citation]:
     """Of (id, url, title, date) what leads somewhere; numbered as the text refers to them."""
-    found = []
+    found: list[Citation] = []
     for place, (name, url, title, day) in enumerate(sources, 1):
         parts = urlsplit(url) if len(url) <= 2_000 and not re.search(r"[\s<>\"\x00-\x1f]", url) else None
         if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or "." not in parts.hostname:
