@@ -32,15 +32,18 @@ _numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each session a root of temporary folders of its own when we are root.
+    """Give each session a root of temporary folders of its own when we are root, and short names to all.
 
     PostgreSQL then runs as another user, who must pass through these folders; every pytest that starts makes the root
-    that all sessions share private again.
+    that all sessions share private again. The address of a socket in such a folder has 107 bytes at most.
     """
     if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         root = tempfile.mkdtemp(prefix="ob-")
         os.environ["PYTEST_DEBUG_TEMPROOT"] = root
         config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))
+    if worker := getattr(config, "workerinput", {}).get("workerid"):  # of pytest-xdist: its folders' names are long
+        above = os.environ.get("PYTEST_DEBUG_TEMPROOT") or Path(config.option.basetemp).parent
+        config.option.basetemp = str(Path(above) / worker)
 
 
 @pytest.fixture(scope="session")
