@@ -196,6 +196,7 @@ async def test_every_role_at_every_new_door(dsn: str, pool: asyncpg.Pool, site: 
         "/api/v1/people": {"none": 401, "wrong": 401, "person": 403, "modest": 403, "operator": 200},
         "/api/v1/deliveries": {"none": 401, "wrong": 401, "person": 403, "modest": 403, "operator": 200},
         "/account": {"none": 303, "wrong": 303, "person": 200, "modest": 200, "operator": 200},
+        "/console": {"none": 303, "wrong": 303, "person": 403, "modest": 403, "operator": 200},
         "/console/people": {"none": 303, "wrong": 303, "person": 403, "modest": 403, "operator": 200},
         "/console/mail": {"none": 303, "wrong": 303, "person": 403, "modest": 403, "operator": 200},
         "/console/mail/1/html": {"none": 303, "wrong": 303, "person": 403, "modest": 403, "operator": 404},
@@ -229,6 +230,19 @@ async def test_no_foreign_page_changes_anything(site: Site, path: str) -> None:
     answer = await site.http.post(path, headers=FOREIGN, data={"act": "stop", "reason": "x"})
     assert answer.status_code == 403
     assert (await find_by_address(site.pool, JANE)).state == "active"  # type: ignore[union-attr]
+
+
+async def test_the_top_bar_of_operators(dsn: str, pool: asyncpg.Pool, site: Site) -> None:
+    """LOOK: who runs this instance has the way to the console and today's cost in the top bar, nobody else."""
+    boss = await add_person(pool, "boss@example.com", state="active", role="admin", actor="test")
+    assert "$0.00 today" in (await site.http.get("/market")).text, "on this machine, in development"
+    async with serve(dsn, pool, environment="production") as there:
+        await there.ready()
+        assert "/console" not in (await there.http.get("/market")).text
+        await enter(there, await jane(there))
+        assert "/console" not in (await there.http.get("/market")).text
+        await enter(there, boss)
+        assert "$0.00 today" in (await there.http.get("/market")).text
 
 
 # --- unsubscribing ---------------------------------------------------------------------------------------------------

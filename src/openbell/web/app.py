@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
@@ -26,6 +26,7 @@ from openbell.web import (
     budgets,
     compare,
     compare_api,
+    console,
     digest_page,
     digests,
     digests_api,
@@ -49,6 +50,7 @@ from openbell.web.backend import Database
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
 from openbell.web.reads import Reads
+from openbell.web.sign_in import know
 from openbell.web.stream import POLL_S, Hub, stay
 
 VERSION = "0.1.0"
@@ -109,13 +111,12 @@ def create_app(config: WebConfig) -> FastAPI:
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
-    doors = (api, health, budgets, openbb, pages, symbol_page, market_page, leaderboard, types_page)
-    people = (sign_in, sign_up, account, people_console, mail_console)
-    for router in (
-        door.router
-        for door in (*doors, *people, picks, picks_api, compare, compare_api, digest_page, digests, digests_api)
-    ):
-        app.include_router(router)
+    for door in (api, health, openbb, picks_api, compare_api, digests_api):
+        app.include_router(door.router)
+    shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
+    people = (sign_in, sign_up, account, console, people_console, mail_console)
+    for one in (*shown, *people):
+        app.include_router(one.router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)
     return app

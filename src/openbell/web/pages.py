@@ -41,7 +41,8 @@ ACTIONS = ("reset", "ungroup", "group", "remove", "up", "down", "add")
 
 def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Draw a page. Pages belong to one browser and one moment, so nobody keeps them."""
-    defaults = {"instance": request.app.state.config.instance, "stream": "", "market": ""}
+    operator = request.scope.get("state", {}).get("operator", "")
+    defaults = {"instance": request.app.state.config.instance, "stream": "", "market": "", "operator": operator}
     html = fragments.environment().get_template(template).render(defaults | values)
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})
 

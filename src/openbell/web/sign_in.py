@@ -9,13 +9,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
+from time import monotonic
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from openbell.engine.books import dollars
 from openbell.mail import letters, queue_all
 from openbell.mail.deliveries import recent
 from openbell.people import LOCAL_OPERATOR, InvalidAddress, Person, find_by_address
@@ -31,13 +34,15 @@ from openbell.people.doors import (
 )
 from openbell.people.errors import LinkRefused
 from openbell.web.api import database
-from openbell.web.errors import AdminNeeded, SignInNeeded, TooMany
+from openbell.web.backend import SQL as WEB
+from openbell.web.errors import AdminNeeded, DatabaseUnavailable, SignInNeeded, TooMany
 from openbell.web.pages import page
 
 router = APIRouter(include_in_schema=False)
 
 COOKIE = "openbell"
 LINKS_AT_ONCE, LINK_PAUSE_S = 3, 900.0
+TODAY_S, TODAY_WAIT_S = 30.0, 0.5
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 PROXIED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 PRIVATE = {"Referrer-Policy": "same-origin", "X-Robots-Tag": "noindex"}
@@ -89,6 +94,33 @@ async def admin(request: Request) -> Person:
     if not person.is_admin or request.scope["state"]["scope"] == "person":
         raise AdminNeeded
     return person
+
+
+async def know(request: Request) -> None:
+    """Find out, for the top bar of pages, whether whoever asks runs this instance, and then what today has cost.
+
+    Nobody is asked where no cookie came and nobody sits at this machine; trouble leaves the bar as it is for everybody.
+    """
+    if request.method not in ("GET", "HEAD"):
+        return
+    try:
+        person = await person_of(request) if cookie_name(request) in request.cookies else None
+        if is_local(request) if person is None else person.is_admin:
+            request.scope["state"]["operator"] = await _today(request)
+    except DatabaseUnavailable:
+        return
+
+
+async def _today(request: Request) -> str:
+    """What today, in UTC, has cost so far; as of half a minute ago at most."""
+    known = getattr(request.app.state, "today", None)
+    if known is None or monotonic() - known[0] > TODAY_S:
+        words = "unknown"
+        with suppress(DatabaseUnavailable):
+            async with database(request).use(TODAY_WAIT_S) as db:
+                words = dollars(await db.fetchval(WEB.get("read_today_cost")))
+        known = request.app.state.today = (monotonic(), words)
+    return str(known[1])
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]
@@ -185,7 +217,7 @@ async def use_sign_in_link(request: Request, token: str) -> Response:
     try:
         async with database(request).use() as db:
             person = await use_link(db, token, "sign-in")
-            return await start_session(request, db, person, "/console/mail" if person.is_admin else "/account")
+            return await start_session(request, db, person, "/console" if person.is_admin else "/account")
     except LinkRefused as error:
         return refused_page(request, error, "/sign-in")
 
