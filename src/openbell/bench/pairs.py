@@ -55,10 +55,12 @@ async def run(pairs: int, viewers: int, seed: int, say: Callable[[str], None]) -
             figures.add("asked_s", time.perf_counter() - begun)
             done = asyncio.Event()
             reading = [asyncio.create_task(_read(http, keys, n, done)) for n in range(viewers)]
-            await _until_made(house, pairs, say)
-            figures.add("all_made_s", time.perf_counter() - begun)
-            done.set()
-            waits = [wait for one in await asyncio.gather(*reading) for wait in one]
+            try:
+                await _until_made(house, pairs, say)
+                figures.add("all_made_s", time.perf_counter() - begun)
+            finally:
+                done.set()
+                waits = [wait for one in await asyncio.gather(*reading) for wait in one]
         if not waits:
             raise BenchError("Nobody has read anything; ask for more pairs.")
         figures.add("reads", len(waits))
