@@ -23,7 +23,7 @@ from openbell.engine.sweep import sweep
 from openbell.engine.worker import Worker
 from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, declare, per_minute, queue
-from tests.engine.test_shadow import NEXT, at_rest, bought, made, rival
+from tests.engine.test_shadow import NEXT, at_rest, bought, made, rival, trials
 from tests.support import Clock, eventually
 
 FLAG = flag_of("number")
@@ -93,15 +93,13 @@ async def test_a_challenger_goes_further_only_when_enough_has_been_seen(pool: as
     assert (await get_flag(pool, NEXT)).mode == "off"
     await move(pool, NEXT, mode="shadow", actor="ann")
     await queue(pool, "a", "b", "c")
-    await made(pool, "c")
-    await at_rest(pool)
+    await trials(pool, 3)
     assert (await report(pool, NEXT)).shortfalls == []
     assert (await move(pool, NEXT, mode="percent", share=1_000, actor="ann")).words == "10 %"
     await move(pool, NEXT, mode="shadow", actor="ann")
     wrong.add("d")
     await queue(pool, "d")
-    await made(pool, "d")
-    await at_rest(pool)
+    await trials(pool, 4)
     found = await report(pool, NEXT)
     assert found.trials is not None
     assert (found.trials.equal, found.trials.different, found.trials.calls, found.trials.live_calls) == (3, 1, 4, 4)

@@ -135,6 +135,7 @@ async def test_only_a_stable_share_is_tried_and_only_while_in_shadow(pool: async
     for _ in range(2):
         await pool.execute("update openbell.artifact set fresh_until = openbell.now()")
         await queue(pool, *keys)
+        await trials(pool, len(expected))
         await at_rest(pool)
         rows = await pool.fetch("delete from openbell.trial returning key, verdict")
         assert {row["key"] for row in rows} == expected
@@ -149,7 +150,8 @@ async def test_a_trial_is_paid_from_its_own_budget(pool: asyncpg.Pool, employ: E
     for n in range(8):
         await queue(pool, f"k{n}")
         await made(pool, f"k{n}")
-        await at_rest(pool)
+        await trials(pool, min(n + 1, 3))
+    await at_rest(pool)
     assert await pool.fetchval("select count(*) from openbell.trial") == 3
     spent = await account(pool, f"shadow:{NEXT}")
     assert (spent["granted"], spent["held"], spent["spent"]) == (3, 0, 3)
