@@ -15,8 +15,8 @@ from openbell.products.digest.truth_figures import TENS, UNITS, figures
 from openbell.products.digest.truth_text import LINK, clean, fence, fence_of, line, sentences, steers
 
 SOURCE = """Acme Robotics reported that revenue rose 12.4% to $3.42 billion on Tuesday. Jane Moreno said demand for \
-the Atlas 7 arm in Greater China fell 1.2%. It employs 1,049 people in three plants. Margins widened 25 basis points in \
-the third quarter of fiscal 2026. It will pay between $1.2 and $1.4 billion, or up to 5 to 7 percent of sales, by \
+the Atlas 7 arm in Greater China fell 1.2%. It employs 1,049 people in three plants. Margins widened 25 basis points \
+in the third quarter of fiscal 2026. It will pay between $1.2 and $1.4 billion, or up to 5 to 7 percent of sales, by \
 Jan. 28, 2027."""
 PUBLISHED = date(2026, 11, 26)
 EVIDENCE = evidence_of([SOURCE], names=["ACME", "Acme Robotics"], days=[PUBLISHED])

@@ -61,7 +61,8 @@ _STEERS = re.compile(
       \b(?:instruc|anweisung|consigne|regel)
   | 忽略.{0,12}(?:指令|提示|说明) | игнорир\w+.{0,30}(?:инструкц|указани)
   | \bsystem\s*(?:prompt|message|override|:) | \bdeveloper\s+(?:mode|message) | \bprompt\s+injection
-  | \byou\s+are\s+(?:now|no\s+longer)\b | (?:^|\byou\b.{0,20}|\bplease\s)\s*act\s+as\s+(?:an?|if)\b | \bpretend\s+(?:to\s+be|that\s+you)
+  | \byou\s+are\s+(?:now|no\s+longer)\b
+  | (?:^|\byou\b.{0,20}|\bplease\s)\s*act\s+as\s+(?:an?|if)\b | \bpretend\s+(?:to\s+be|that\s+you)
   | \bas\s+an?\s+(?:ai|artificial|large\s+language|language\s+model|assistant)\b
   | \blanguage\s+model\b.{0,30}\b(?:must|should|cannot)
   | \b(?:i\s+am|i['’]m)\s+(?:sorry|unable|not\s+able|an?\s+(?:ai|assistant|language\s+model))\b
