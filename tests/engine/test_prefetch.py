@@ -13,6 +13,7 @@ from openbell.engine.artifacts import read
 from openbell.engine.demand import Interest
 from openbell.engine.flags import add_flag, set_flag
 from openbell.engine.hints import Hints
+from openbell.engine.inquiry import inquire
 from openbell.engine.keys import Key
 from openbell.engine.ledger import Limit
 from openbell.engine.prefetch import FLAG, IDLE_BEAT_S, LEAST_TTL, Prefetcher, count_prefetched, likely
@@ -84,6 +85,8 @@ async def test_the_other_parts_of_what_is_watched_are_likely(pool: asyncpg.Pool,
     assert await stand.beat(clock) == []
     await stand.look_at(("page", "AAPL"), ("part-b", "AAPL"))
     assert await stand.beat(clock) == [("part-a", "AAPL"), ("part-c", "AAPL")]
+    told = await inquire(pool, Registry(PRODUCTS), "part-a", "AAPL")
+    assert "nobody yet: it is prefetched" in next(gate.detail for gate in told.gates if gate.name == "demand")
     jobs = await pool.fetch("select product, job_class from openbell.job order by product")
     assert [(row["product"], row["job_class"]) for row in jobs] == [("part-a", 90), ("part-c", 90)]
 

@@ -22,7 +22,7 @@ Row = Mapping[str, Any]
 
 _KINDS = {
     "web": "viewers", "schedule": "schedules", "operator": "operator", "poll": "lists", "api": "requests",
-    "request": "requests",
+    "request": "requests", "prefetch": "prefetch",
 }  # fmt: skip
 
 
@@ -176,6 +176,8 @@ def _asker(row: Row) -> str:
         return "its fixed list (openbell polls list)"
     if row["kind"] == "operator":
         return "an operator"
+    if row["kind"] == "prefetch":
+        return "nobody yet: it is prefetched"
     return _count(row["weight"] if row["kind"] == "viewers" else row["leases"], row["kind"].removesuffix("s"))
 
 
