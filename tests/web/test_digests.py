@@ -44,7 +44,7 @@ async def job_of(site: Site, key: str) -> int | None:
 
 
 async def test_one_credit_for_one_digest(known: Site) -> None:
-    """DG-27, DC-3: a request takes one credit with its job; again, or by another person, it is joined and costs nothing."""
+    """DG-27, DC-3: a request takes one credit with its job; again, or by another person, it joins and costs nothing."""
     site = known
     _, jane = await somebody(site)
     _, bob = await somebody(site, "bob")
@@ -70,7 +70,7 @@ async def test_a_fresh_digest_costs_nothing(known: Site) -> None:
 
 
 async def test_no_credit_no_job(known: Site) -> None:
-    """DG-27, DG-28: with the month's credits used up the answer is 429 with the date of new ones, and nothing is queued."""
+    """DG-27, DG-28: with the month's credits used up it is 429 with the date of new ones, and nothing is queued."""
     site = known
     _, jane = await somebody(site)
     for ticker in ("AAPL", "MSFT", "IBM", "GOOG", "ORCL"):
@@ -89,8 +89,8 @@ async def test_a_credit_comes_back(known: Site) -> None:
     _, jane = await somebody(site)
     job = (await site.http.post(URL, json={"ticker": "AAPL"}, headers=jane)).json()["job_id"]
     await site.pool.fetchval(SQL.get("cancel_job"), job, "tests")
-    credits = (await site.http.get("/api/v1/account", headers=jane)).json()["credits"]
-    assert credits["free"] == 5
+    purse = (await site.http.get("/api/v1/account", headers=jane)).json()["credits"]
+    assert purse["free"] == 5
 
 
 async def test_who_may_order(known: Site) -> None:
@@ -110,7 +110,7 @@ async def test_who_may_order(known: Site) -> None:
 
 
 async def test_a_batch(known: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DG-38: tickers are submitted, counted, watched and cancelled; what was joined goes on; a full queue refuses all."""
+    """DG-38: tickers are submitted, counted and cancelled; what was joined goes on; a full queue refuses all."""
     site = known
     _, boss = await somebody(site, "boss", role="admin")
     _, jane = await somebody(site)
