@@ -210,6 +210,11 @@ async def test_every_role_at_every_new_door(dsn: str, pool: asyncpg.Pool, site: 
                 assert answer.status_code == code, (path, who, answer.text[:200])
                 if path.startswith("/api/") and code in (401, 403):
                     assert answer.json()["error"]["code"] == {401: "sign_in_needed", 403: "admin_needed"}[code]
+        for path in ("/api/v1/jobs/1/cancel", "/api/v1/jobs/1/retry"):
+            for who, code in {"none": 401, "wrong": 401, "person": 403, "modest": 403, "operator": 404}.items():
+                headers = {"authorization": f"Bearer {tokens[who]}"} if tokens[who] else {}
+                answer = await there.http.post(path, headers=headers)
+                assert answer.status_code == code, (path, who, answer.text)
     await move(pool, boss.id, "block", actor="test")
     refused = await site.http.get("/api/v1/people", headers={"authorization": f"Bearer {tokens['operator']}"})
     assert refused.status_code in (200, 401), "in development this machine may operate without a token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from openbell.engine import jobs
@@ -163,18 +163,28 @@ async def job(request: Request, job_id: int) -> dict[str, Any]:
     return found.as_json()
 
 
-@router.post("/jobs/{job_id}/cancel", response_model=Cancelled)
-async def cancel(request: Request, job_id: int) -> dict[str, Any]:
-    """End a live job: at once while it waits, at its next boundary while it runs. Audited."""
-    actor = f"api:{request.client.host if request.client else 'unknown'}"
+async def operator(request: Request) -> str:
+    """Who acts, for the audit log. Raises what :func:`openbell.web.sign_in.admin` does for who may not."""
+    from openbell.web.sign_in import actor, admin  # noqa: PLC0415 - it stands on this module
+
+    person = await admin(request)
+    return actor(person) if person.id else f"api:{request.client.host if request.client else 'unknown'}"
+
+
+Operator = Annotated[str, Depends(operator)]
+REFUSALS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 403: {"model": Problem}}
+
+
+@router.post("/jobs/{job_id}/cancel", response_model=Cancelled, responses=REFUSALS)
+async def cancel(request: Request, job_id: int, actor: Operator) -> dict[str, Any]:
+    """End a live job: at once while it waits, at its next boundary while it runs. For operators; audited."""
     async with database(request).use() as db:
         return {"id": job_id, "state": await jobs.cancel(db, in_range(job_id), actor=actor)}
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, response_model=Retried)
-async def retry(request: Request, job_id: int) -> dict[str, Any]:
-    """Queue a job again, forgetting its key's last failure; the answer names the live job. Audited."""
-    actor = f"api:{request.client.host if request.client else 'unknown'}"
+@router.post("/jobs/{job_id}/retry", status_code=202, response_model=Retried, responses=REFUSALS)
+async def retry(request: Request, job_id: int, actor: Operator) -> dict[str, Any]:
+    """Queue a job again, forgetting its key's last failure; the answer names the live job. For operators; audited."""
     async with database(request).use() as db:
         return {"id": job_id, "live": await jobs.retry(db, in_range(job_id), actor=actor)}
 
