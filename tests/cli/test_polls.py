@@ -52,7 +52,7 @@ async def test_bad_input_is_told_with_what_to_do(dsn: str, pool: asyncpg.Pool) -
     await openbell(dsn, "flags", "add", "try-it", "--about", "a test")
     for arguments, code, words in (
         (("flags", "set", "try-it", "101%"), 2, "neither on nor off"),
-        (("flags", "set", "nothing", "on"), 3, "there are try-it"),
+        (("flags", "set", "nothing", "on"), 3, "There is no flag 'nothing'"),
         (("flags", "add", "try-it", "--about", "again"), 1, "already"),
         (("flags", "add", "Try It", "--about", "x"), 1, "no name for a flag"),
         (("polls", "add", "quote"), 2, "Name keys"),
