@@ -77,8 +77,8 @@ def page(found: dict[str, str]) -> str:
     lines = [
         "# The feeds of feedparser's tests, through our intake",
         "",
-        f"`python -m tests.products.digest.corpus --write` takes {len(found):,} files of the source package",
-        f"of feedparser {version('feedparser')} through the intake of feeds, under three identity policies. None raises.",
+        f"`python -m tests.products.digest.corpus --write` takes {len(found):,} files of the source package of",
+        f"feedparser {version('feedparser')} through our intake, under three identity policies. None raises.",
         "",
         "| outcome | files |",
         "|---|---|",
