@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from openbell.products.picks.queueing import plan_batches
+from openbell.products.picks.tasks import picks_batch
 from openbell.products.picks.words import Answered, Reason, Status
-from tests.products.picks.desk import Desk
+from tests.products.picks.desk import WEEK, Desk
 
 
 async def test_somebody_who_waits_gets_an_edition(desk: Desk) -> None:
@@ -25,11 +27,7 @@ async def test_somebody_who_waits_gets_an_edition(desk: Desk) -> None:
 
 async def test_a_week_is_made_in_batches(desk: Desk) -> None:
     """PK-1, PK-16: everybody who may have one gets an edition, each is charged once, and so is everybody's."""
-    from openbell.products.picks.queueing import plan_batches
-    from openbell.products.picks.tasks import picks_batch
-    from tests.products.picks.desk import WEEK
-
-    people = [await desk.person(interests=["technology"]) for _ in range(7)]
+    people = [await desk.person(interests=["healthcare", "industry"]) for _ in range(7)]
     assert await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True) == 7
     await desk.work()
     for person in people:

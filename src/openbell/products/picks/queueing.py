@@ -16,6 +16,7 @@ from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.store import read_slot
 from openbell.products.picks.words import Answered, Reason, Status
 
+MOST_AT_ONCE = 1_000
 EDITION_TASK, BATCH_TASK = "picks-edition", "picks-batch"
 
 
@@ -79,7 +80,7 @@ async def _job(db: Db, product: Product, key: str, edition: str, reason: Reason,
 
 
 async def plan_batches(pool: asyncpg.Pool, task: Product, week: date, *, size: int, together: bool) -> int:
-    """Take a place for everybody who may have one, a batch a transaction; how many were taken.
+    """Take a place for everybody who may have one, a thousand a transaction; how many were taken.
 
     ``together`` queues one job a batch, otherwise one an edition. Who has a place is passed over, so that it may be
     killed and begun again at any moment, and run by several at once.
@@ -88,14 +89,11 @@ async def plan_batches(pool: asyncpg.Pool, task: Product, week: date, *, size: i
     while True:
         async with pool.acquire() as conn, conn.transaction():
             await conn.execute(SQL.get("lock_week"), week)
-            rows = await conn.fetch(SQL.get("claim_members"), week, size, together)
+            rows = await conn.fetch(SQL.get("claim_members"), week, MOST_AT_ONCE // size * size or size, together, size)
             if not rows:
                 return taken
+            keys = [f"{week}|{row['batch']}" if together else row["edition"] for row in rows]
+            jobs = {job.key: job.id for job in await enqueue(conn, task, [(key, None) for key in dict.fromkeys(keys)])}
             editions = [row["edition"] for row in rows]
-            keys = [f"{week}|{rows[0]['batch']}"] if together else editions
-            jobs = {job.key: job.id for job in await enqueue(conn, task, [(key, None) for key in keys])}
-            if together:
-                await conn.execute(SQL.get("set_job"), editions, jobs[keys[0]])
-            else:
-                await conn.execute(SQL.get("set_jobs"), list(jobs), list(jobs.values()))
+            await conn.execute(SQL.get("set_jobs"), editions, [jobs[key] for key in keys])
         taken += len(rows)

@@ -8,6 +8,7 @@ own date. Whatever is not this week's own says why.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,12 +19,13 @@ from typing import Any
 from openbell.engine.database import Db
 from openbell.products.picks.content import Made, Stored
 from openbell.products.picks.database import SQL
-from openbell.products.picks.editions import ALL, EditionKey
+from openbell.products.picks.editions import ALL, DEFAULT_ZONE, EditionKey, week_at
 from openbell.products.picks.profile import Profile
-from openbell.products.picks.store import Slot, current_week, is_attested, read_slot
+from openbell.products.picks.store import Slot, read_slot
 from openbell.products.picks.words import Fallback, Kind, Status
 
 MOST_WEEKS = 104
+MOST_KEPT = 500
 COST_CODES = frozenset(
     (
         "switched_off", "money_cap", "limit_missing", "limit_too_small", "not_attested", "price_unknown",
@@ -43,6 +45,20 @@ class Edition:
     stored: Stored
     made: Made
     made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An edition without what is in it; ``mark`` is another for another content."""
+
+    edition: str
+    week: date
+    kind: str
+    made_at: datetime
+    mark: str
+
+
+_KEPT: OrderedDict[Head, Edition] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +93,13 @@ def static_edition() -> Edition:
 
 async def look(db: Db, person_id: int | None, *, enabled: bool) -> View:
     """What this person, or anybody without a session, is shown now."""
-    week = await current_week(db)
-    own = person_id is not None and await _has_own(db, person_id)
+    moment = await db.fetchrow(SQL.get("read_moment"), person_id, DEFAULT_ZONE)
+    assert moment is not None
+    week, own = week_at(moment["now"], moment["zone"]), bool(moment["own"])
     slot = await read_slot(db, EditionKey.of(person_id if own and person_id is not None else ALL, week))
-    rows = await db.fetch(SQL.get("find_editions"), person_id, week)
-    found = {edition.kind: edition for edition in map(edition_of, rows)}
-    shown = _chosen(found, week, own=own)
+    rows = await db.fetch(SQL.get("find_heads"), person_id, week)
+    found = {(head := Head(**row)).kind: head for row in rows}
+    shown = await _opened(db, _chosen(found, week, own=own))
     is_new = own and Kind.PERSONAL not in found
     return View(week, shown, _reason(shown, slot, week, own=own, enabled=enabled), slot, is_new)
 
@@ -157,18 +174,29 @@ async def save_wishes(db: Db, person_id: int, profile: Profile, *, personal: boo
     await db.execute(SQL.get("save_profile"), person_id, profile.for_prompt(), personal, by_mail)
 
 
-async def _has_own(db: Db, person_id: int) -> bool:
-    row = await db.fetchrow(SQL.get("read_member"), person_id)
-    return row is not None and bool(row["allowed"]) and await is_attested(db)
+async def _opened(db: Db, head: Head | None) -> Edition:
+    """The edition of a head. What is written once need not be read twice: the latest ones are kept."""
+    if head is None:
+        return static_edition()
+    if head in _KEPT:
+        _KEPT.move_to_end(head)
+        return _KEPT[head]
+    found = await read_edition(db, head.edition)
+    if found is None:
+        return static_edition()
+    _KEPT[head] = found
+    while len(_KEPT) > MOST_KEPT:
+        _KEPT.popitem(last=False)
+    return found
 
 
-def _chosen(found: Mapping[Kind, Edition], week: date, *, own: bool) -> Edition:
+def _chosen(found: Mapping[str, Head], week: date, *, own: bool) -> Head | None:
     personal = found.get(Kind.PERSONAL) or found.get(Kind.IMPORTED)
     if own and personal is not None:
         return personal
     now = [one for kind in (Kind.IMPERSONAL, Kind.FIGURES) if (one := found.get(kind)) and one.week == week]
     past = [one for kind in (Kind.IMPERSONAL, Kind.FIGURES) if (one := found.get(kind))]
-    return next(iter([*now, *sorted(past, key=lambda one: one.week, reverse=True)]), static_edition())
+    return next(iter([*now, *sorted(past, key=lambda one: one.week, reverse=True)]), None)
 
 
 def _reason(shown: Edition, slot: Slot | None, week: date, *, own: bool, enabled: bool) -> Fallback | None:
