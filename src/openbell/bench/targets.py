@@ -74,3 +74,8 @@ CROWD = {
 IDLE = {
     "idle_system_queries_per_s": Target("at most", 2.0, "/s", "transactions of the idle system"),
 }
+
+PICKS = {
+    "enqueue_s": Target("at most", 5.0, "s", "a week of 10,000 people queued"),
+    "read_p99_ms": Target("at most", 50.0, "ms", "GET /api/weekly-picks at 200 a second, 99th percentile"),
+}

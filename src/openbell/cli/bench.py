@@ -203,6 +203,25 @@ def forecast(data: Path, every: bool, step: int, as_json: bool) -> int:
     return 0 if not any(line.failures for line in lines) else FAILED
 
 
+@bench.command()
+@click.option(
+    "--users", type=click.IntRange(1, 1_000_000), default=10_000, show_default=True, help="Queued for a week."
+)
+@click.option("--per-s", type=click.IntRange(1, 5_000), default=200, show_default=True, help="Reads a second.")
+@click.option("--seconds", type=click.FloatRange(1, 600), default=20.0, show_default=True, help="Of reading.")
+@json_option
+def picks(users: int, per_s: int, seconds: float, as_json: bool) -> int:
+    """Measure weekly picks: a week of many people queued, and their editions read at a steady rate.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import picks as measuring
+
+    with progress("Starting a database") as say:
+        figures = _run(measuring.run(measuring.Size(users, per_s, seconds), say))
+    return _report(figures, as_json)
+
+
 def _run(work: object) -> Figures:
     from openbell.bench.errors import BenchError
 

@@ -1,0 +1,97 @@
+"""`openbell bench picks`: a week of many people is queued, and their editions are read at a steady rate by sessions.
+
+Reads are sent when they are due, whether or not those before have been answered, so that a slow moment is counted for
+every reader whom it meets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import httpx
+
+from openbell.bench.figures import Figures, percentile
+from openbell.bench.lab import SQL, open_lab
+from openbell.bench.targets import PICKS
+from openbell.bench.webs import running_web
+from openbell.engine.registry import Registry
+from openbell.people.doors import open_session
+from openbell.products.picks.queueing import plan_batches
+from openbell.products.picks.reading import static_edition
+from openbell.products.picks.store import attest, current_week
+from openbell.products.picks.tasks import (
+    WATCH,
+    WEEKLY,
+    picks_batch,
+    picks_edition,
+    picks_figures,
+    picks_watch,
+    picks_week,
+)
+
+SESSIONS = 100
+MEMBERS = 100
+WARM_UP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """People with an edition, reads a second, and for how many seconds."""
+
+    users: int = 10_000
+    per_s: int = 200
+    seconds: float = 20.0
+
+
+async def run(size: Size, say: Callable[[str], None]) -> Figures:
+    """Queue, fill, read."""
+    figures = Figures(PICKS)
+    async with open_lab() as lab:
+        tasks = (picks_edition, picks_batch, picks_figures, picks_week, picks_watch)
+        await Registry(tasks, (WEEKLY, WATCH)).seed(lab.pool)
+        await attest(lab.pool, "Bench Operator", given=True, actor="bench")
+        await lab.raw.execute(SQL.get("add_readers"), size.users)
+        week: date = await current_week(lab.pool)
+        say(f"queueing {size.users:,} people")
+        begun = time.perf_counter()
+        taken = await plan_batches(lab.pool, picks_batch, week, size=MEMBERS, together=True)
+        figures.add("enqueue_s", time.perf_counter() - begun)
+        figures.add("enqueued", taken)
+        await lab.pool.execute(SQL.get("fill_editions"), static_edition().stored.model_dump(mode="json"))
+        people = await lab.raw.fetch(SQL.get("list_readers"), SESSIONS)
+        cookies = [f"openbell={await open_session(lab.pool, row['id'])}" for row in people]
+        say(f"reading {size.per_s} times a second")
+        settings = {"DATABASE_URL": lab.dsn, "ENABLE_WEEKLY_PICKS_GENERATION": "true"}
+        async with running_web(settings=settings) as web:
+            took = await _read(f"http://127.0.0.1:{web.port}", cookies, size)
+    figures.add("read_p50_ms", percentile(took, 50))
+    figures.add("read_p99_ms", percentile(took, 99))
+    figures.add("reads", len(took))
+    return figures
+
+
+async def _read(address: str, cookies: list[str], size: Size) -> list[float]:
+    """Milliseconds from when each read was due to its answer."""
+    took: list[float] = []
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=30) as http:
+
+        async def one(n: int, due: float) -> None:
+            answer = await http.get("/api/weekly-picks", headers={"cookie": cookies[n % len(cookies)]})
+            answer.raise_for_status()
+            took.append((time.perf_counter() - due) * 1_000)
+
+        for n in range(WARM_UP):
+            await one(n, time.perf_counter())
+        took.clear()
+        start = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for n in range(int(size.per_s * size.seconds)):
+                due = start + n / size.per_s
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                group.create_task(one(n, due))
+    return took
