@@ -50,6 +50,7 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
         del os.environ[name]
     settings = load(keys=False)
     _log(settings.log_level)
+    _allow_streams()
     place = reach.find(settings, data)
     if listen_fd is not None:
         door = socket.socket(fileno=listen_fd)
@@ -58,6 +59,16 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
         door = open_door(host, settings.openbell_port if port is None else port)
         click.echo(f"Pages on http://{host}:{door.getsockname()[1]}", err=True)
     _until_asked(lambda stop: _serve_web(place, settings, door, stop))
+
+
+def _allow_streams() -> None:
+    """Each open stream is an open file: take as many as the system gives without asking for more."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket, stop: asyncio.Event) -> None:
