@@ -5,7 +5,7 @@ with found as materialized (
     update openbell.delivery d
     set state = case when $3 = 'was' then coalesce(found.was, 'held') else $3 end,
         was = case when $4 = 'cancel' then found.state end,
-        note = case $4 when 'send-now' then 'sent at once by an operator' when 'undo' then '' when 'release' then '' else $4 || ' by an operator' end,
+        note = case $4 when 'send-now' then 'sent at once by an operator' when 'hold' then 'held by an operator' when 'cancel' then 'cancelled by an operator' else '' end,
         send_at = case when $4 = 'send-now' then least(d.send_at, (select openbell.now())) else d.send_at end,
         state_at = (select openbell.now())
     from found
