@@ -338,6 +338,29 @@ async def test_the_prompt_fences_what_strangers_wrote(pool: asyncpg.Pool) -> Non
     assert mark not in "DATA-0000"
 
 
+async def test_gemini_answers_through_its_compatible_endpoint(pool: asyncpg.Pool) -> None:
+    """Build 3: Gemini speaks the form of OpenAI's chat at its own address, with its own account and prices."""
+    async with scripted(pool, SAID) as (desk, script):
+        content = await desk.write(by_model(inputs(), "gemini:gemini-2.5-flash"))
+        spent = await desk.spent()
+    assert {request["model"] for _, request in script.asked} == {"gemini-2.5-flash"}
+    assert {one["provider"] for one in spent} == {"gemini"}
+    assert content.cost_micro > 0
+    assert len(content.bullets) == 3
+
+
+async def test_no_model_can_declare_an_eventful_day_empty(pool: asyncpg.Pool) -> None:
+    """DG-14: where phase 2 would leave nothing, relevance is that of the sources' categories, and that is noted."""
+    nothing = {"bullets": [context(one, relevance="none") for one in (REVENUE, PROBE, PRICES)]}
+    async with scripted(pool, SAID | {"context": nothing}) as (desk, _):
+        content = await desk.write(by_model(inputs()))
+    assert content.counts.shown == 3
+    assert not content.quiet
+    assert [run.note for run in content.runs if run.phase == "context"] == [
+        "found nothing relevant; relevance by rules"
+    ]
+
+
 def test_models_are_data() -> None:
     """Build 3: primary and fallback for each phase, any provider, none; auto takes those with a key and a budget."""
     told = parse_models("anthropic:claude-haiku-5-5 > openai:gpt-6-luna; summary=gemini:gemini-2.5-flash; known=none")

@@ -177,7 +177,7 @@ class Script:
             said = said[min(turn, len(said) - 1)]
         if callable(said):
             said = said(request)
-        return said if isinstance(said, bytes) else chat(json.dumps(said))
+        return said if isinstance(said, bytes) else chat(json.dumps(said), model=request["model"])
 
 
 @dataclass
@@ -263,7 +263,7 @@ async def scripted(
     server: Scripted
     async with serving({"*": answer}) as server:
         source = Source(f"{server.url}/v1", key="k", budget=1_000_000_000, calls_per_minute=10_000)
-        desk = await Desk.open(pool, {"openai": source}, **other)
+        desk = await Desk.open(pool, {"openai": source, "gemini": source}, **other)
         try:
             yield desk, script
         finally:

@@ -252,14 +252,17 @@ class DigestContent(Stored):
         return sum(run.cost_micro or 0 for run in self.runs)
 
     def shown(self, edition: Edition | None = None) -> list[tuple[SectionName, list[Bullet]]]:
-        """The sections that readers of an edition get, each with its bullets."""
-        hidden = WEEKLY_ONLY if (edition or self.edition) == "daily" else frozenset()
-        found = []
-        for name in SECTIONS:
-            of_it = [one for one in self.bullets if one.section == name and one.dropped is None]
-            if of_it and name not in hidden:
-                found.append((name, of_it))
-        return found
+        """The sections that readers of an edition get, each with its bullets.
+
+        A daily one shows what is for Mondays only where it would be empty otherwise.
+        """
+        of_each = (
+            (name, [one for one in self.bullets if one.section == name and one.dropped is None]) for name in SECTIONS
+        )
+        found = [(name, bullets) for name, bullets in of_each if bullets]
+        if (edition or self.edition) == "weekly":
+            return found
+        return [one for one in found if one[0] not in WEEKLY_ONLY] or found
 
     def cited(self, bullets: Iterable[Bullet]) -> list[SourceRef]:
         """The sources that some bullets cite, and those that they absorb, newest first."""

@@ -345,7 +345,15 @@ async def _context(desk: Desk, bullets: Sequence[Bullet]) -> Mapping[str, Backgr
     for one in answer.value.bullets:
         if one.bullet_id in by_id and one.bullet_id not in found:
             found[one.bullet_id] = _background(desk, by_id[one.bullet_id], one, accessions)
-    return by_rules | found
+    judged = by_rules | found
+    if all(one.model_copy(update={"background": judged[one.bullet_id]}).dropped for one in bullets):
+        # A model may not declare an eventful day empty: what is about the company stays.
+        desk.note(answer.run, "found nothing relevant; relevance by rules")
+        judged = {
+            name: one.model_copy(update={"relevance": by_rules[name].relevance, "impact": by_rules[name].impact})
+            for name, one in judged.items()
+        }
+    return judged
 
 
 def _background(desk: Desk, bullet: Bullet, said: forms.ContextOne, accessions: Sequence[str]) -> Background:
@@ -487,9 +495,10 @@ def _content(desk: Desk, bullets: Sequence[Bullet], summary: Summary) -> DigestC
         for one in inputs.filings
         if one.accession in used or one.is_new
     ]
+    quiet = all(one.dropped for one in bullets) and not any(one.is_new for one in inputs.filings)
     return DigestContent(
         ticker=inputs.ticker, name=line(inputs.name, 120), edition=inputs.edition, day=inputs.day, zone=inputs.zone,
-        begins=inputs.begins, ends=inputs.ends, quiet=not bullets and not any(one.is_new for one in inputs.filings),
+        begins=inputs.begins, ends=inputs.ends, quiet=quiet,
         bullets=list(bullets), summary=summary, sources=sources, filings=filings, price=_price(inputs),
         counts=Counts(
             articles=len(inputs.articles), publishers=len({one.publisher for one in inputs.articles}),

@@ -282,4 +282,6 @@ def _cost(models: Models, model: str, usage: RunUsage) -> Decimal | None:
         return None
     if model in models.prices:
         return price(models.provider, model, usage.input_tokens, usage.output_tokens, models.prices)
+    if usage.cost is None:
+        return price(models.provider, model, usage.input_tokens, usage.output_tokens, models.prices)
     return usage.cost
