@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from openbell.people import add_person
+from openbell.people.doors import open_session
 from openbell.products import registry
 from openbell.products.forecast.keys import pair_of
 from tests.support import Clock
@@ -221,3 +223,28 @@ async def test_saving_needs_somebody(site: Site) -> None:
     assert answer.status_code in (303, 307)
     assert answer.headers["location"].startswith("/sign-in")
     assert await site.count("saved_comparison") == 0
+
+
+async def test_somebody_saves_a_pair_and_brings_a_series(site: Site) -> None:
+    """Saved pairs and CSV: who has signed in keeps a pair with its alert, removes it, brings a series."""
+    person = await add_person(site.pool, "reader@example.com", name="Reader", state="active", actor="test")
+    secret = await open_session(site.pool, person.id)
+    cookies = {"cookie": f"openbell={secret}"}
+    await site.publish("comparison", PAIR.key, comparison())
+    form = {"alert": "risk", "threshold": "250"}
+    answer = await site.http.post("/compare/amazon-vs-costco/save?tf=12m", data=form, headers=cookies)
+    assert answer.headers["location"] == "/compare/amazon-vs-costco?tf=12m"
+    [row] = await site.pool.fetch("select pair, alert, threshold from openbell.saved_comparison")
+    assert tuple(row) == (PAIR.key, "risk", 100)
+    assert "told by mail" in (await site.http.get("/compare", headers=cookies)).text
+    assert "Remove" in (await site.http.get("/compare/amazon-vs-costco?tf=12m", headers=cookies)).text
+    await site.http.post("/compare/amazon-vs-costco/save?tf=12m", data={"remove": "yes"}, headers=cookies)
+    assert await site.count("saved_comparison") == 0
+    lines = {"name": "My  Shop", "lines": "day,sales\n2026-01-01,5\n2026-01-02,6"}
+    kept = await site.http.post("/compare/series", data=lines, headers=cookies)
+    assert "csv my shop" in kept.text
+    assert await site.pool.fetchval("select name from openbell.forecast_upload") == "my shop"
+    refused = await site.http.post("/compare/series", data={"name": "x", "lines": "hello"}, headers=cookies)
+    assert refused.status_code == 400
+    assert "was not kept" in refused.text
+    assert (await site.http.post("/compare/series", data=lines)).headers["location"].startswith("/sign-in")

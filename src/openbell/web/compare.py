@@ -17,6 +17,7 @@ from openbell.products.forecast.evaluate import accuracy
 from openbell.products.forecast.keys import DEFAULT_FRAME, FRAMES, Pair, pair_of
 from openbell.products.forecast.premium import available
 from openbell.products.forecast.saved import ALERTS, forget, list_saved, save
+from openbell.products.forecast.uploads import BadUpload, parse_csv, save_upload
 from openbell.web import compare_views
 from openbell.web.api import database
 from openbell.web.compare_api import asked_pair
@@ -60,7 +61,24 @@ async def _home(request: Request, a: str, b: str, tf: str, notice: str, status: 
         terms=sorted({*COMPANIES, *(term for pair in EXAMPLES for term in pair)}),
         examples=EXAMPLES,
         saved=saved,
+        person=person,
     )
+
+
+@router.post("/compare/series")
+async def bring(request: Request) -> Response:
+    """Keep a series of somebody's own, from lines of days and figures."""
+    person = await signed_in(request)
+    form = await request.form()
+    name, text = " ".join(str(form.get("name", "")).lower().split()), str(form.get("lines", ""))
+    try:
+        points = parse_csv(text)
+        async with database(request).use() as db:
+            await save_upload(db, name, points, person_id=person.id)
+    except BadUpload as error:
+        return await _home(request, "", "", DEFAULT_FRAME, f"That series was not kept. {error}", 400)
+    notice = f"{len(points):,} days are kept. Compare them as: csv {name}"
+    return await _home(request, f"csv {name}", "", DEFAULT_FRAME, notice, 200)
 
 
 def address(pair: Pair) -> str:
