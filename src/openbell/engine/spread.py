@@ -41,6 +41,8 @@ BATCH = 500
 MOST_KEYS = 200_000
 LOOK = timedelta(minutes=1)
 LEASE_S = 600.0
+DEATHS = 50
+"""Workers that may die at it: it goes on where it was, and a week that is half queued is worse than a late one."""
 
 
 def spreader(name: str, product: Product, keys: Keys, max_late: timedelta) -> Product:
@@ -53,6 +55,7 @@ def spreader(name: str, product: Product, keys: Keys, max_late: timedelta) -> Pr
         timeout=minutes(10),
         retry=minutes(1),
         job_class="scheduled",
+        max_attempts=DEATHS,
         patience=max_late + minutes(30),
     )
     async def queue_keys(_key: Key, ctx: Any) -> None:

@@ -31,7 +31,7 @@ from openbell.products.picks.work import Work
 
 log = logging.getLogger(__name__)
 
-DEATHS = 20
+DEATHS = 50
 """A worker that dies is no fault of an edition: its own three attempts are counted where they fail (PK-15)."""
 
 
@@ -68,7 +68,15 @@ async def picks_batch(key: BatchKey, ctx: Context) -> None:
     await BatchWork(ctx, key, picks_edition).run()
 
 
-@task("picks-figures", key=EditionKey, version=1, timeout=minutes(2), retry=minutes(2), job_class="scheduled")
+@task(
+    "picks-figures",
+    key=EditionKey,
+    version=1,
+    timeout=minutes(2),
+    retry=minutes(2),
+    job_class="scheduled",
+    max_attempts=DEATHS,
+)
 async def picks_figures(key: EditionKey, ctx: Context) -> None:
     """Make the edition of figures alone; it costs nothing. Where too little is known there is none."""
     pool = ctx.attempt.pool
@@ -79,7 +87,15 @@ async def picks_figures(key: EditionKey, ctx: Context) -> None:
     await publish(pool, key, Kind.FIGURES, stored, Made(provider="none", at=ctx.attempt.claim.now))
 
 
-@task("picks-week", key=Global, version=1, timeout=minutes(5), retry=minutes(2), job_class="scheduled")
+@task(
+    "picks-week",
+    key=Global,
+    version=1,
+    timeout=minutes(5),
+    retry=minutes(2),
+    job_class="scheduled",
+    max_attempts=DEATHS,
+)
 async def picks_week(_: Global, ctx: Context) -> None:
     """Queue a week: of the Monday on which it was due, however late this runs."""
     attempt = ctx.attempt
