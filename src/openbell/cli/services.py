@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ALWAYS_SCHEDULED = ("mail-sweep",)
 PLANS = ("basic", "starter", "premium", "ultimate")
 POOL_MAX = 10
+FILES_MAX = 65_536
 SLOTS, STAGING_SLOTS = 8, 2
 # Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
 WEB_GRACE_S = 1
