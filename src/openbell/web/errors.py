@@ -28,7 +28,14 @@ from openbell.web.fragments import environment
 
 API_PATHS = ("/api/", "/jobs/", "/openbb/", "/livez", "/readyz", "/health", "/openapi.json")
 RETRY_S = 5
-CODES = {400: "malformed", 401: "sign_in_needed", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+CODES = {
+    400: "malformed",
+    401: "sign_in_needed",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
 TITLES = {
     400: "This address cannot be understood",
     403: "Refused",
