@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe_playwright_python.async_playwright import Axe
 
 from openbell.engine.database import SQL
 from openbell.people import Person, add_person
-from openbell.people.doors import make_token
+from openbell.people.doors import make_link, make_token
 from openbell.products.digest import batches
 from openbell.products.digest.reference import import_rows
 from openbell.products.digest.requests import key_for
-from tests.web.conftest import Site
+from tests.web.conftest import Browser, Site, shot
 
 HEAD = "ticker,name,cik,aliases,industry,competitors,upstream,downstream\n"
 URL = "/api/user/run-adhoc-report"
@@ -169,3 +170,36 @@ async def test_price_and_credits_before_the_click(known: Site) -> None:
     assert "is being made" in progress.text
     assert 'http-equiv="refresh"' in progress.text
     assert "takes no credit" in (await site.http.get("/digests?ticker=AAPL", headers=jane)).text
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_to_order(known: Site, browser: Browser, scheme: str) -> None:
+    """LOOK: with an offer, under way and refused: nothing that axe finds, nothing to scroll sideways on a phone."""
+    site = known
+    person, _ = await somebody(site)
+    content = {"content": {"bullets": [1, 2, 3]}, "inputs": {"revision": 1, "outcomes": {"used": 11}}}
+    for ticker in ("MSFT", "ORCL"):
+        await site.publish("digest", await key_for(site.pool, ticker), content, hint=False)
+    token = await make_link(site.pool, person.id, "sign-in")
+    found: dict[str, object] = {}
+    async with browser(color_scheme=scheme) as (_, page, complaints):
+        await page.goto(f"{site.address}/sign-in/{token}")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url("**/account**")
+        for name, place in (("empty", ""), ("offer", "?ticker=AAPL"), ("refused", "?ticker=ZZZZ")):
+            await page.set_viewport_size({"width": 1280, "height": 860})
+            await page.goto(f"{site.address}/digests{place}")
+            result = await Axe().run(page, options={"iframes": False})
+            if result.violations_count:
+                found[name] = [one["id"] for one in result.response["violations"]]
+            await shot(page, f"digests-{name}-{scheme}")
+            await page.set_viewport_size({"width": 390, "height": 844})
+            if await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+                found[f"{name} on a phone"] = "scrolls sideways"
+            await shot(page, f"digests-{name}-{scheme}-phone")
+        await page.goto(f"{site.address}/digests?ticker=AAPL")
+        await page.get_by_role("button", name="Make it for 1 credit").click()
+        await page.wait_for_url("**/digest/AAPL/**")
+    assert found == {}
+    assert [one for one in complaints if "404" not in one] == []

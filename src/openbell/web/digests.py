@@ -60,7 +60,9 @@ def _edition(text: str) -> Edition | None:
 
 
 def _dollars(micro: int) -> str:
-    return f"${micro / 1_000_000:.2f}" if micro >= 10_000 or not micro else "less than a cent"
+    if not micro:
+        return "nothing"
+    return f"${micro / 1_000_000:.2f}" if micro >= 10_000 else "less than a cent"
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:
