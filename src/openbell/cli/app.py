@@ -16,6 +16,7 @@ from openbell.cli import (
     compare,
     costs,
     digest,
+    digest_prompts,
     doctor,
     drill,
     export,
@@ -66,6 +67,8 @@ for command in (
     openbell.add_command(command)
 for command in (why.why, stats.stats):
     listings.jobs.add_command(command)
+for command in (digest_prompts.prompts, digest_prompts.review):
+    digest.digests.add_command(command)
 
 
 def run(arguments: list[str]) -> int:
