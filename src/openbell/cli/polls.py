@@ -29,7 +29,8 @@ def polls() -> None:
     """Fixed lists: keys that are refreshed whether or not somebody looks, until demand takes them over.
 
     The flag demand-PRODUCT takes over the keys of a list, a share of them or all, and gives them back:
-    openbell flags set demand-quote 10%. In shadow it only notes what demand would do: openbell flags report demand-quote
+    openbell flags set demand-quote 10%. In shadow it only notes what demand would do, which is told by
+    openbell flags report demand-quote.
     """
 
 
