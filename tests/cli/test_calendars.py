@@ -25,9 +25,6 @@ from tests.cli.house import run
 from tests.engine.hand import Hand, declare, queue
 from tests.support import Clock, eventually
 
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-"""The library's own, with pandas 3.1."""
-
 KEY = "a9F3kQ7LmZ2vX8sT4wR6yB1nC5dE0gHj"
 
 

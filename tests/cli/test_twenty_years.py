@@ -25,9 +25,6 @@ from openbell.engine.sessions import write_sessions
 from openbell.postgres.pool import open_pool
 from tests.support import TestServer
 
-pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
-"""The library's own: 4.13.2 was released before pandas 3.1 announced what its version 4 will change."""
-
 FIRST, LAST = date(2006, 11, 1), date(2026, 11, 30)
 NAMES = ("XNYS", "XLON", "XTKS", "XASX")
 """New York, London, Tokyo with its break and without summer time, Sydney with its summer in winter."""
