@@ -18,7 +18,7 @@ from openbell.people.credits import Credits, read_credits, take_credit
 from openbell.people.errors import NoCredit
 from openbell.products.digest import batches
 from openbell.products.digest.editions import DigestKey, Edition
-from openbell.products.digest.requests import Asked, UnknownTicker, ask_for, key_for
+from openbell.products.digest.requests import Asked, UnknownTicker, ask_for, key_for, now
 from openbell.web.api import database
 from openbell.web.errors import Malformed, NotHere, TooMany, WebError
 from openbell.web.schemas import Problem
@@ -105,7 +105,7 @@ async def ask_as(request: Request, person: Person, ticker: str, edition: Edition
                 if asked.created and asked.job_id is not None and person.id:
                     await take_credit(conn, person, product="digest", key=key, job_id=asked.job_id)
         except NoCredit as error:
-            raise NoCredits(error, await conn.fetchval("select openbell.now()")) from None
+            raise NoCredits(error, await now(conn)) from None
         purse = await read_credits(conn, person)
     if asked.created:
         tell(request, key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -56,9 +56,15 @@ class Asked:
     free: Free | None
 
 
+async def now(db: Db) -> datetime:
+    """The time by the database's clock."""
+    found: datetime = await db.fetchval(SQL.get("read_now"))
+    return found
+
+
 async def today(db: Db) -> date:
     """The date of the calendar in the operator's zone."""
-    return local_day(await db.fetchval(SQL.get("read_now")), (await read_policy(db)).zone)
+    return local_day(await now(db), (await read_policy(db)).zone)
 
 
 async def key_for(db: Db, ticker: str, edition: Edition | None = None, day: date | None = None) -> DigestKey:
