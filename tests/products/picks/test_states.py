@@ -157,6 +157,7 @@ async def test_a_week_that_turns_while_it_waits(desk: Desk, due: datetime, week:
     await desk.go_to(due + timedelta(hours=40))
     await desk.work()
     assert await desk.ends(person, week) is Status.COMPLETE
+    assert await desk.ends("all", week) is Status.COMPLETE
     assert await desk.edition("figures", week) is not None
     assert await current_week(desk.pool) == week
 

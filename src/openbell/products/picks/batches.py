@@ -74,7 +74,8 @@ class BatchWork:
         config = self.ctx.connections.picks
         if not config.enabled:
             raise Permanent("ENABLE_WEEKLY_PICKS_GENERATION is off", code="switched_off")
-        if not await is_attested(self.pool):
+        personal = any(row["person_id"] is not None for row in rows)
+        if personal and not await is_attested(self.pool):
             raise Permanent("nobody attests that personal picks may be given", code="not_attested")
         allowed = [row for row in rows if row["allowed"] and not row["answered"]]
         editions = [row["edition"] for row in allowed]
@@ -83,7 +84,10 @@ class BatchWork:
         facts = await read_facts(self.pool, self.key.week)
         if len(facts) < 6:
             raise Permanent(f"{len(facts)} companies are known; picks need six at least", code="too_few_companies")
-        questions = {row["edition"]: question(self.key.week, facts, profile_of(row)) for row in allowed}
+        questions = {
+            row["edition"]: question(self.key.week, facts, None if row["person_id"] is None else profile_of(row))
+            for row in allowed
+        }
         asks = {edition: one.ask(config) for edition, one in questions.items()}
         if not asks:
             return

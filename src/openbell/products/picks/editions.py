@@ -65,11 +65,11 @@ class EditionKey(Key):
 
 
 class BatchKey(Key):
-    """A batch of the weekly run: ``2026-11-23|3``."""
+    """A batch of the weekly run: ``2026-11-23|3``; number 0 is everybody's edition alone."""
 
     __slots__ = ()
 
-    pattern = re.compile(r"\d{4}-\d\d-\d\d\|[1-9]\d{0,5}")
+    pattern = re.compile(r"\d{4}-\d\d-\d\d\|\d{1,6}")
     shape = "a Monday and a number, such as 2026-11-23|3"
 
     @property

@@ -37,10 +37,17 @@ async def queue_one(
     *,
     job_class: str = "interactive",
     batch_task: Product | None = None,
+    as_batch: bool = False,
 ) -> Queued:
-    """Have one edition made, unless it is there or under way. What has failed goes on where it was, at no new cost."""
+    """Have one edition made, unless it is there or under way. What has failed goes on where it was, at no new cost.
+
+    ``as_batch`` asks for it by a batch of one, which is slower, and is found again whoever dies.
+    """
+    number = 0 if as_batch and batch_task is not None else None
     async with pool.acquire() as conn, conn.transaction():
-        if await conn.fetchval(SQL.get("claim_slot"), key, key.person_id, key.week, reason.value, None) is not None:
+        if await conn.fetchval(SQL.get("claim_slot"), key, key.person_id, key.week, reason.value, number) is not None:
+            if number is not None and batch_task is not None:
+                return await _job(conn, batch_task, f"{key.week}|{number}", key, reason, job_class)
             return await _job(conn, edition_task, key, key, reason, job_class)
         slot = await read_slot(conn, key)
         assert slot is not None

@@ -110,11 +110,20 @@ async def start_week(ctx: Context, week: date) -> int:
     if not config.enabled:
         log.info("picks.week week=%s switched off: figures only", week)
         return 0
-    await queue_one(pool, picks_edition, EditionKey.of(ALL, week), Reason.NEW_WEEK, job_class="scheduled")
+    together = config.provider == "perplexity"
+    everybody = EditionKey.of(ALL, week)
+    await queue_one(
+        pool,
+        picks_edition,
+        everybody,
+        Reason.NEW_WEEK,
+        job_class="scheduled",
+        batch_task=picks_batch,
+        as_batch=together,
+    )
     if not await is_attested(pool):
         log.info("picks.week week=%s nobody attests: one edition for all", week)
         return 0
-    together = config.provider == "perplexity"
     batch_of: Any = picks_batch if together else picks_edition
     queued = await plan_batches(pool, batch_of, week, size=config.members, together=together)
     log.info("picks.week week=%s queued=%d", week, queued)
