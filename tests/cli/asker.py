@@ -36,6 +36,8 @@ async def asking(key: Key, ctx: Context) -> None:
             await ctx.llm("anthropic").ask("claude-haiku-5-5", "What is new?", output=Said, max_tokens=400)
         case "openai":
             await ctx.llm("openai").ask("gpt-6-luna", "What is new?", output=Said, max_tokens=400)
+        case "gemini":
+            await ctx.llm("gemini").ask("gpt-6-luna", "What is new?", output=Said, max_tokens=400, hold_micro=1_000)
         case "scrapfly":
             await ctx.scrapfly.scrape("https://example.com/")
         case "smtp":

@@ -27,8 +27,23 @@ from tests.support import eventually
 ASKED = (*KEYED, "smtp")
 MARK = {name: f"marked-{name}-9c41e7" for name in ASKED}
 MARKS = {field_of(name, "api_key").upper(): MARK[name] for name in KEYED} | {"SMTP_PASSWORD": MARK["smtp"]}
-PATHS = {"perplexity": "/perplexity", "anthropic": "/anthropic", "openai": "/openai/v1", "scrapfly": "/scrapfly"}
-FAULTS = {"perplexity": "drop", "anthropic": "html502", "openai": "cut", "scrapfly": "drop", "smtp": "drop"}
+PATHS = {
+    "perplexity": "/perplexity",
+    "anthropic": "/anthropic",
+    "openai": "/openai/v1",
+    "gemini": "/openai/v1",
+    "scrapfly": "/scrapfly",
+}
+FAULTS = {
+    "perplexity": "drop",
+    "anthropic": "html502",
+    "openai": "cut",
+    "gemini": "drop",
+    "scrapfly": "drop",
+    "smtp": "drop",
+}
+PLAYED_BY = {"gemini": "openai"}
+"""Who plays it in the sandbox, where it speaks another one's protocol."""
 PAGES = ("/", "/symbol/AAPL", "/symbol/NOSUCH", "/budgets", "/health", "/api/v1/artifacts/quote/AAPL", "/metrics")
 COMMANDS = (
     ("doctor",), ("jobs", "list", "--json"), ("spends", "list", "--json"), ("accounts", "list", "--json"),
@@ -95,7 +110,9 @@ async def addresses(providers: dict[str, Running]) -> dict[str, str]:
     settings = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(ports["smtp"]), "SMTP_TLS": "none", "SMTP_USER": "openbell"}
     for name in KEYED:
         settings[field_of(name, "base_url").upper()] = providers[name].url + PATHS.get(name, "")
-    return settings | {field_of(name, "usd_per_month").upper(): "5" for name in ("perplexity", "anthropic", "openai")}
+    return settings | {
+        field_of(name, "usd_per_month").upper(): "5" for name in ("perplexity", "anthropic", "openai", "gemini")
+    }
 
 
 async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> None:
@@ -103,7 +120,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
     for symbol, kind in (("MSFT", "legacy"), ("IBM", "drop"), ("GOOG", "html502")):
         await providers["fmp"].fault(kind, path="quote", symbol=symbol, times=1)
     for name, kind in FAULTS.items():
-        await providers[name].fault(kind, provider=name, times=1)
+        await providers[name].fault(kind, provider=PLAYED_BY.get(name, name), times=1)
     await want(pool, [("quote", symbol) for symbol in ("AAPL", "MSFT", "IBM", "GOOG")], source="t", seconds=60)
     await enqueue(pool, asker.ASKING, [(name, None) for name in FAULTS])
     ended = "select count(*) = $1 from openbell.job_history where product = 'asking' and outcome = 'failed'"
@@ -111,7 +128,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
     await eventually(lambda: jobs.list_jobs(pool, state="failed"))
     await eventually(lambda: pool.fetchval("select count(*) > 0 from openbell.artifact"))
     for name in ASKED:
-        arrived = await providers[name].entries(name)
+        arrived = await providers[name].entries(PLAYED_BY.get(name, name))
         assert {entry["status"] for entry in arrived} - {401, 403}, name
 
 

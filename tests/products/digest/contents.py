@@ -29,9 +29,8 @@ def bullet(name: str, section: Any, content: str, sources: list[int], **other: A
     return Bullet(bullet_id=name, section=section, content=content, sources=sources, **(given | other))
 
 
-def content(edition: Any = "weekly", **other: Any) -> DigestContent:
-    """A digest in which every part is there."""
-    given = inputs()
+def bullets() -> list[Bullet]:
+    """One of each fate: shown, rewritten, repeated, indirect, dropped, and one of a section for Mondays."""
     high = Background(
         impact="high",
         sentiment="positive",
@@ -49,7 +48,7 @@ for the year to between $13.1 billion and $13.4 billion."""
     first = Twin(role="primary", absorbs=["str-1"])
     again = Twin(role="duplicate", absorbed_by="per-1", why="shares 2 of 3 facts")
     cuts = "Borealis Machines cut prices of welding robots by 8% in China."
-    bullets = [
+    return [
         bullet(
             "per-1",
             "performance",
@@ -73,7 +72,11 @@ for the year to between $13.1 billion and $13.4 billion."""
         bullet("ind-2", "industry", "An unrelated firm moved.", [5], background=low),
         bullet("cat-1", "catalysts", "Acme Robotics reports on Jan. 28.", [1], topic="Next report"),
     ]
-    sources = [
+
+
+def sources() -> list[SourceRef]:
+    """The articles as they are cited, with every mark, and one that nobody cites any more."""
+    found = [
         SourceRef(
             id=one.id,
             title=one.title,
@@ -85,11 +88,43 @@ for the year to between $13.1 billion and $13.4 billion."""
             is_new=one.id == 2,
             category=one.category,
         )
-        for one in given.articles
+        for one in inputs().articles
     ]
-    sources.append(
-        SourceRef(id=5, title="Unseen", url="https://news.example.com/a/5", publisher="P", published_at=None)
-    )
+    found.append(SourceRef(id=5, title="Unseen", url="https://news.example.com/a/5", publisher="P", published_at=None))
+    return found
+
+
+def runs() -> list[PhaseRun]:
+    """A model with a failure, nobody, and a kept answer."""
+    return [
+        PhaseRun(
+            phase="bullets",
+            way="model",
+            provider="anthropic",
+            model="claude-haiku-5-5",
+            prompt="bullets@1",
+            prompt_hash="0" * 16,
+            cost_micro=4_210,
+            input_tokens=9_000,
+            output_tokens=800,
+            failures=[Failure(provider="anthropic", model="claude-haiku-5-5", code="output_cut_off")],
+        ),
+        PhaseRun(phase="known", way="skipped", note="no model compares"),
+        PhaseRun(
+            phase="summary",
+            way="model",
+            provider="openai",
+            model="gpt-6-luna",
+            prompt="summary@1",
+            cached=True,
+            cost_micro=0,
+        ),
+    ]
+
+
+def content(edition: Any = "weekly", **other: Any) -> DigestContent:
+    """A digest in which every part is there."""
+    given = inputs()
     price = given.price
     assert price is not None
     closes = [close for _, close in price.closes]
@@ -102,13 +137,13 @@ for the year to between $13.1 billion and $13.4 billion."""
         "begins": given.begins,
         "ends": NOON,
         "quiet": False,
-        "bullets": bullets,
+        "bullets": bullets(),
         "summary": Summary(
             bottom_line=Paragraph(text="A record quarter meets a federal probe.", bullets=["per-1", "ris-1"]),
             upside=[Paragraph(text="Revenue rose 12.4%, and guidance went up.", bullets=["per-1"])],
             downside=[Paragraph(text="A probe of 1,250 systems has begun.", bullets=["ris-1"])],
         ),
-        "sources": sources,
+        "sources": sources(),
         "filings": [
             FilingRef(
                 accession=ACCESSION,
@@ -140,30 +175,7 @@ for the year to between $13.1 billion and $13.4 billion."""
                 action="dropped",
             )
         ],
-        "runs": [
-            PhaseRun(
-                phase="bullets",
-                way="model",
-                provider="anthropic",
-                model="claude-haiku-5-5",
-                prompt="bullets@1",
-                prompt_hash="0" * 16,
-                cost_micro=4_210,
-                input_tokens=9_000,
-                output_tokens=800,
-                failures=[Failure(provider="anthropic", model="claude-haiku-5-5", code="output_cut_off")],
-            ),
-            PhaseRun(phase="known", way="skipped", note="no model compares"),
-            PhaseRun(
-                phase="summary",
-                way="model",
-                provider="openai",
-                model="gpt-6-luna",
-                prompt="summary@1",
-                cached=True,
-                cost_micro=0,
-            ),
-        ],
+        "runs": runs(),
         "synthetic": "synthetic, by hand",
     }
     return DigestContent(**(parts | other))
