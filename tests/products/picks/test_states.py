@@ -12,10 +12,12 @@ import asyncpg
 import pytest
 
 from openbell.engine.schedules import Scheduler
+from openbell.people import add_person
 from openbell.products.picks import queueing
 from openbell.products.picks.content import Made
 from openbell.products.picks.database import SQL
 from openbell.products.picks.editions import EditionKey
+from openbell.products.picks.mailing import alert_failures
 from openbell.products.picks.plain import edition
 from openbell.products.picks.queueing import plan_batches, queue_one
 from openbell.products.picks.reading import look
@@ -121,7 +123,7 @@ async def test_new_people_first(desk: Desk) -> None:
 
 
 async def test_nothing_stays_under_way(desk: Desk) -> None:
-    """PK-21: what has lost its job is an error for whoever looks, is written down by the watch, and can go on."""
+    """PK-20, PK-21: what has lost its job is an error for whoever looks; the watch tells it, and it can go on."""
     person = await desk.person()
     key = EditionKey.of(person, WEEK)
     await desk.ask(person)
@@ -133,6 +135,9 @@ async def test_nothing_stays_under_way(desk: Desk) -> None:
     await desk.go_to(datetime(2030, 3, 4, 6, 0, tzinfo=NEW_YORK))
     rows = await desk.pool.fetch(SQL.get("settle_slots"))
     assert [row["edition"] for row in rows] == [key]
+    await add_person(desk.pool, "admin@example.com", role="admin", state="active", actor="test")
+    assert [await alert_failures(desk.pool) for _ in range(2)] == [1, 1]
+    assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 1
     assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
 
 

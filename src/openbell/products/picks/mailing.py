@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from openbell.engine.database import Db
 from openbell.mail import Letter, queue_all, render
-from openbell.people import find_person
+from openbell.people import admins, find_person
 from openbell.products.picks.content import Backing, Stored
 from openbell.products.picks.database import SQL
 from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.plain import percent
+from openbell.products.picks.store import current_week
 
 FIRST_VERSION = 1
 """An edition is written once, so that it has no other."""
@@ -24,6 +25,22 @@ async def mail_edition(db: Db, key: EditionKey) -> int:
     letter = letter_of(key, Stored.model_validate(row["content"]))
     artifact = ("picks-edition", str(key), FIRST_VERSION)
     return len(await queue_all(db, kind="picks", recipients=people, letter=letter, artifact=artifact))
+
+
+async def alert_failures(db: Db) -> int:
+    """Tell those who run this instance which editions of the week have failed: once for each kind of failure and week."""
+    week, told = await current_week(db), 0
+    for row in await db.fetch(SQL.get("count_failed"), week):
+        letter = render(
+            "alert",
+            subject=f"Weekly picks: {row['count']} editions have failed: {row['code']}",
+            headline=f"{row['count']} editions of the week of {week:%-d %B %Y} have failed",
+            lines=[f"{row['code']}: {row['message']}", "openbell picks list --status error shows them."],
+            address="",
+        )
+        ref = f"picks {week} {row['code']}"
+        told += len(await queue_all(db, kind="alert", recipients=await admins(db), letter=letter, ref=ref))
+    return told
 
 
 def letter_of(key: EditionKey, stored: Stored) -> Letter:

@@ -22,7 +22,7 @@ from openbell.products.picks.batches import BatchWork
 from openbell.products.picks.content import Made
 from openbell.products.picks.database import SQL
 from openbell.products.picks.editions import ALL, DEFAULT_ZONE, FIGURES, BatchKey, EditionKey, monday_of
-from openbell.products.picks.mailing import mail_edition
+from openbell.products.picks.mailing import alert_failures, mail_edition
 from openbell.products.picks.plain import TooLittle, edition
 from openbell.products.picks.queueing import plan_batches, queue_one
 from openbell.products.picks.store import is_attested, publish, read_facts
@@ -132,9 +132,11 @@ async def start_week(ctx: Context, week: date) -> int:
 
 @task("picks-watch", key=Global, version=1, timeout=seconds(60), retry=minutes(1))
 async def picks_watch(_: Global, ctx: Context) -> None:
-    """Tell what has lost its job as failed, so that nothing stays under way for ever."""
-    for row in await ctx.attempt.pool.fetch(SQL.get("settle_slots")):
+    """Tell what has lost its job as failed, so that nothing stays under way for ever, and tell the operator."""
+    pool = ctx.attempt.pool
+    for row in await pool.fetch(SQL.get("settle_slots")):
         log.error("picks.failed edition=%s code=%s message=%s", row["edition"], row["code"], row["message"])
+    await alert_failures(pool)
 
 
 WEEKLY = schedule(
