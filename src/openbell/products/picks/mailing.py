@@ -28,7 +28,7 @@ async def mail_edition(db: Db, key: EditionKey) -> int:
 
 
 async def alert_failures(db: Db) -> int:
-    """Tell those who run this instance which editions of the week have failed: once for each kind of failure and week."""
+    """Tell those who run this instance which editions of the week have failed: once a kind of failure and week."""
     week, told = await current_week(db), 0
     for row in await db.fetch(SQL.get("count_failed"), week):
         letter = render(
