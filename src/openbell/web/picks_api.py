@@ -26,9 +26,11 @@ from openbell.products.picks.store import current_week, is_attested, read_member
 from openbell.products.picks.words import Answered, Reason
 from openbell.web.api import database, registry
 from openbell.web.errors import OriginRefused, SignInNeeded, WebError
+from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
 
-router = APIRouter(tags=["weekly picks"])
+_REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (401, 403, 404, 429, 503)}
+router = APIRouter(tags=["weekly picks"], responses=_REFUSALS)
 
 STATUSES = {Answered.QUEUED: 202, Answered.IN_PROGRESS: 202, Answered.COMPLETED: 200}
 SCHEDULE = "picks-week"
