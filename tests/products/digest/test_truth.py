@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from datetime import date
 from decimal import Decimal
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -196,3 +197,20 @@ def test_sentences_end_where_they_end() -> None:
     text = "Acme Inc. rose 5.5% in the U.S. on Nov. 20. J. Moreno spoke. It was 4 p.m. in Ohio."
     assert sentences(text)[0] == "Acme Inc. rose 5.5% in the U.S. on Nov. 20."
     assert sentences(text)[1] == "J. Moreno spoke."
+
+
+SLOW = ("." * 500_000, "<a " * 60_000, "<p " * 60_000, "<a hidden " * 20_000, "a." * 90_000, "[a](" * 50_000)
+
+
+@pytest.mark.parametrize("text", SLOW, ids=range(len(SLOW)))
+def test_no_text_takes_long(text: str) -> None:
+    """Bad input: a text made to be slow is taken apart in a time that grows with its length."""
+    begun = process_time()
+    sentences(clean(f"Acme said so. {text}"))
+    assert process_time() - begun < 5
+
+
+def test_endless_numbers_in_words_are_words() -> None:
+    """Bad input: hundreds of hundreds are no number and no error."""
+    assert figures("one hundred and " * 5_000) == []
+    assert [one.value for one in figures("It has two hundred and five plants.")] == [205]

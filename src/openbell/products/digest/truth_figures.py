@@ -18,6 +18,8 @@ Kind = Literal[
 ]  # fmt: skip
 Hedge = Literal["", "about", "over", "under"]
 MOST_DIGITS = 18
+MOST_WRITTEN = 9_999
+"""Above it, what is written out is a string of words rather than a number."""
 NEAR = 40
 """Characters before a figure in which a word such as "about" may stand."""
 
@@ -74,7 +76,7 @@ _SUFFIX = (
 _WRITTEN = re.compile(
     r"\b(?:(?P<half>half\s+an?)(?=\s+(?:million|billion|trillion))|(?P<dozen>an?\s+dozen)"
     r"|(?P<a>an?)(?=[\s-]+(?:hundred|thousand|million|billion|trillion)\b)"
-    rf"|(?P<words>(?:{_WORD})(?:(?:[\s-]+|\s+and\s+)(?:{_WORD}|hundred(?=\s+and\s+(?:{_WORD})\b)|hundred))*))\b",
+    rf"|(?P<words>(?:{_WORD})(?:(?:[\s-]+|\s+and\s+)(?:{_WORD}|hundred(?=\s+and\s+(?:{_WORD})\b)|hundred)){{0,6}}))\b",
     re.I,
 )
 _ISO = re.compile(r"\b((?:19|20)\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])\b")
@@ -139,7 +141,7 @@ def _digits(found: re.Match[str]) -> str:
     words = [word for word in re.split(r"[\s-]+", found["words"].lower()) if word != "and"]
     if words == ["one"] and not _counts_on(found.string[found.end() :]):
         return found[0]
-    total, current = 0, 0
+    current = 0
     for place, word in enumerate(words):
         value = UNITS.get(word, TENS.get(word))
         if value is None:
@@ -148,7 +150,7 @@ def _digits(found: re.Match[str]) -> str:
             return found[0]  # "nineteen eighty", "five six": no number that we understand
         else:
             current += value
-    return str(total + current)
+    return str(current) if current <= MOST_WRITTEN else found[0]
 
 
 def _counts_on(rest: str) -> bool:

@@ -21,12 +21,12 @@ ROUNDS = 3
 
 _DARK = re.compile(r"<(script|style|template|noscript|iframe|object|svg|head|title)\b.*?(?:</\1\s*>|\Z)", re.I | re.S)
 _HIDDEN = re.compile(
-    r"<(\w{1,30})\b[^>]{0,1000}(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|"
-    r"\bhidden\b|aria-hidden\s*=\s*[\"']?true)[^>]{0,1000}>.*?(?:</\1\s*>|\Z)",
+    r"<(\w{1,30})\b[^<>]{0,1000}(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|"
+    r"\bhidden\b|aria-hidden\s*=\s*[\"']?true)[^<>]{0,1000}>.*?(?:</\1\s*>|\Z)",
     re.I | re.S,
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>", re.S)
-_BLOCK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|article|blockquote)\b[^>]*>", re.I)
+_BLOCK = re.compile(r"</?(?:p|div|br|li|ul|ol|h[1-6]|tr|td|th|table|section|article|blockquote)\b[^<>]*>", re.I)
 _TAG = re.compile(r"<[a-zA-Z/!?][^<>]*(?:>|\Z)")
 _MARKED = re.compile(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,2000})(?:\s[^()]{0,300})?\)")
 _URL = re.compile(
