@@ -274,7 +274,7 @@ def _fact(ticker: str) -> Fact:
 async def ground() -> AsyncIterator[tuple[str, str]]:
     """A database server and a sandbox of their own: the DSN, and where the sandbox answers. Nothing is left behind."""
     folder = Path(tempfile.mkdtemp(prefix="openbell-drill-"))
-    folder.chmod(0o711)  # the database may run as another user, who must get through
+    await asyncio.to_thread(folder.chmod, 0o711)  # the database may run as another user, who must get through
     server = EmbeddedServer(folder / "data")
     sandbox = await asyncio.create_subprocess_exec(
         *[sys.executable, "-P", "-m", "openbell", "sandbox", "--port", "0"],
