@@ -216,7 +216,9 @@ async def test_an_account_without_room(pool: asyncpg.Pool) -> None:
     assert (told.open, told.numbers["granted"], told.numbers["free"]) == (False, 1, 0)
     assert told.detail.startswith("shop calls in any minute: 0 of 1 free, 1 held, 0 spent; there is room at ")
     until = await pool.fetchval("select openbell.now() + interval '5 minutes'")
-    await pool.execute(SQL.get("pause_provider"), "shop", timedelta(minutes=5), "the key was refused", None, "rate_limited")
+    await pool.execute(
+        SQL.get("pause_provider"), "shop", timedelta(minutes=5), "the key was refused", None, "rate_limited"
+    )
     found = await ask(pool, other)
     assert not gate(found, "provider").open
     assert "the key was refused" in found.verdict
