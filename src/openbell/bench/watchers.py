@@ -71,6 +71,8 @@ class Browser(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what is whole; the rest comes."""
         here = time.time()
+        if not self.told.done() and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200"):
+            self.told.set_exception(BenchError(f"A stream was refused: {data[-300:].decode(errors='replace')}"))
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line.startswith(DATA):

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
 from openbell.engine.hints import Hints
@@ -17,6 +18,8 @@ from openbell.engine.sweep import QueuedJob, sweep
 
 LEASE_S = 30.0
 BEAT_S = 10.0
+CROWD_MAX = 20_000
+"""Viewers who are counted by one statement."""
 
 
 async def want(
@@ -65,6 +68,7 @@ class Interest(Duty):
         self._pool, self._source, self._hints = pool, source, hints
         self._viewers: Counter[tuple[str, str]] = Counter()
         self._leased: set[tuple[str, str]] = set()
+        self._leases = Combiner(self._lease_new, most=CROWD_MAX)
         self._turn = asyncio.Lock()  # one at a time: a goodbye must not land after the next hello
 
     @property
@@ -75,16 +79,21 @@ class Interest(Duty):
     async def add(self, keys: Sequence[tuple[str, str]]) -> None:
         """One more viewer for each of ``keys``. Keys that nobody watched here are demanded at once."""
         self._viewers.update(set(keys))
-        if self._leased.issuperset(keys):
-            return  # nobody can give up a key that has a viewer, so there is nothing to wait for
+        if not self._leased.issuperset(keys):  # nobody gives up a key that has a viewer
+            await self._leases.ask(keys)
+
+    async def _lease_new(self, wanted: list[Sequence[tuple[str, str]]]) -> list[None]:
+        """Lease what all who came meanwhile want and nobody has leased yet, so that a crowd waits for one statement."""
         async with self._turn:
-            fresh = [key for key in set(keys) if self._viewers[key] and key not in self._leased]
+            keys = {key for keys in wanted for key in keys}
+            fresh = [key for key in keys if self._viewers[key] > 0 and key not in self._leased]
             queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
             self._leased.update(fresh)
         if self._hints is not None:
             for job in queued:
                 if job.created:
                     self._hints.tell("work", job.product, job.key)
+        return [None] * len(wanted)
 
     async def drop(self, keys: Sequence[tuple[str, str]]) -> None:
         """One viewer less for each of ``keys``; the lease of a key that nobody watches any more is ended."""
