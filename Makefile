@@ -26,8 +26,8 @@ $(STAMP): requirements-dev.lock pyproject.toml hatch_build.py
 up: setup ## start everything and print the address (ARGS="--live --port 8080")
 	@exec $(BIN)/openbell up $(ARGS)
 
-test: setup ## the tests, on a real PostgreSQL (ARGS="-k name")
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: setup ## the tests, on a real PostgreSQL, two at a time (ARGS="-k name" for some of them, one at a time)
+	@exec $(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
 
 check: setup ## style, types, floors, migrations
 	$(BIN)/ruff check .
