@@ -223,6 +223,45 @@ async def test_floors_are_kept_for_the_more_urgent(pool: asyncpg.Pool, job_class
     assert (row["held"], row["blocked_until"]) == (free, None)
 
 
+async def test_a_viewer_does_not_wait_for_room_that_is_kept_for_him(pool: asyncpg.Pool) -> None:
+    """PF-19, DC-4: a listed key that waits, as what is left is kept for viewers, is served when a viewer comes."""
+    limit = Limit("shop", "calls", "ever", 10, closes="charge", floors={"interactive": 3})
+    hand = await Hand.hire(pool, declare(), limits=[limit])
+    await queue(pool, "a", source="list", job_class="scheduled")
+    (claim,) = await hand.claim()
+    await hand.end(claim, "wait", delay_s=300)
+    assert await hand.claim() == []
+    assert await queue(pool, "a", source="viewer")
+    (claim,) = await hand.claim()
+    async with hand.attempt(claim).spends("shop").call("buy"):
+        pass
+
+
+async def test_those_who_leave_room_to_others_do_not_all_come_back_at_once(pool: asyncpg.Pool) -> None:
+    """PF-19: what is kept for urgent work holds nobody in the claim; each comes back at a time of his own."""
+    limit = Limit("shop", "calls", "minute", 10, span=timedelta(minutes=1), floors={"interactive": 10})
+    hand = await Hand.hire(pool, declare(), limits=[limit])
+    await queue(pool, *"abcdef", source="list", job_class="scheduled")
+    waits = []
+    for claim in await hand.claim(most=6):
+        with pytest.raises(AccountBlocked) as caught:
+            async with hand.attempt(claim).spends("shop").call("buy"):
+                pytest.fail("the call would have been made")
+        waits.append(caught.value.opens_in)
+    assert len(set(waits)) == 6
+    assert max(waits) - min(waits) > timedelta(seconds=1)
+
+
+async def test_a_viewer_does_not_shorten_the_pause_after_a_failure(pool: asyncpg.Pool) -> None:
+    """PF-8: what has failed is tried again when its pause is over, whoever looks."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a", source="list", job_class="scheduled")
+    (claim,) = await hand.claim()
+    await hand.end(claim, "retry", delay_s=300)
+    await queue(pool, "a", source="viewer")
+    assert await hand.claim() == []
+
+
 async def test_the_account_that_is_full_is_the_one_that_is_named(pool: asyncpg.Pool) -> None:
     """PF-19: a call refused for its rate names the rate, also beside a budget of money, and blocks nothing else."""
     _, attempt = await attempt_at(pool, limits=[per_minute(1), BUDGET])

@@ -28,7 +28,7 @@ from openbell.products import registry
 from openbell.products.context import contexts
 from openbell.products.sources import Connections, Source
 from openbell.providers import fmp
-from openbell.providers.fmp import Fmp, client, limits, read_answer, refusal
+from openbell.providers.fmp import PLANS, Fmp, client, limits, read_answer, refusal
 from openbell.providers.wire import Answer
 from tests.engine.conftest import Employ
 from tests.engine.hand import ended, job, queue
@@ -175,6 +175,42 @@ def test_plans_become_limits() -> None:
         limits("free lunch")
 
 
+def test_a_tenth_of_a_plan_is_kept_for_viewers() -> None:
+    """MD-18, PF-19: of each limit of a plan, lists, trials and prefetches leave a tenth to those who look."""
+    for plan in PLANS:
+        assert all(dict(one.floors) == {"interactive": one.granted // 10} for one in limits(plan))
+    assert next(dict(one.floors) for one in limits("basic", calls_per_minute=5)) == {"interactive": 0}
+    assert {one.floors["interactive"] for one in limits("starter", reserve=0.5)} == {142, 9_500_000_000}
+
+
+async def test_a_list_leaves_calls_for_viewers(
+    pool: asyncpg.Pool, sandbox: Running, employ: Employ, connections: Connections
+) -> None:
+    """MD-18, PF-19: a list that could use up the minute leaves a tenth of it; out of that a viewer's key is made at
+    once, although it is on the list, too.
+    """
+    await employ(*registry(), limits=limits("premium", calls_per_minute=10), context=contexts(connections))
+    listed = [f"SYN{n:03d}" for n in range(1, 15)]
+    await queue(pool, *listed, name="profile", source="list", job_class="scheduled")
+
+    async def are_made() -> int:
+        return sum([(await read(pool, "profile", symbol)).version for symbol in listed])
+
+    async def all_but_reserve() -> bool:
+        waiting = await pool.fetchval("select count(*) from openbell.job where reason like '%more urgent%'")
+        return (await are_made(), waiting) == (9, 5)
+
+    await eventually(all_but_reserve)
+    one = await pool.fetchval("select key from openbell.job where product = 'profile' order by id limit 1")
+    await queue(pool, one, name="profile", source="viewer")
+
+    async def is_made() -> bool:
+        return (await read(pool, "profile", one)).version == 1
+
+    await eventually(is_made)
+    assert await are_made() == 10
+
+
 def test_only_what_says_so_is_synthetic() -> None:
     """DC-10: the answer itself declares that it is not real; anything else is real."""
     assert Answer(200, httpx.Headers({}), b"").synthetic is None
@@ -312,7 +348,8 @@ async def test_the_key_is_nowhere(
     await queue(pool, *symbols, name="quote")
 
     async def all_called() -> bool:
-        return bool((await sandbox.ledger())["totals"]["calls"] >= 4)
+        paused = await pool.fetchval("select count(*) from openbell.account where blocked_until is not null")
+        return bool((await sandbox.ledger())["totals"]["calls"] >= 4 and paused)
 
     await eventually(all_called)
     await pool.execute("update openbell.account set blocked_until = null")

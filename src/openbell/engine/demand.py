@@ -90,9 +90,8 @@ class Interest(Duty):
             queued = await want(self._pool, fresh, source=self._source, seconds=LEASE_S)
             self._leased.update(fresh)
         if self._hints is not None:
-            for job in queued:
-                if job.created:
-                    self._hints.tell("work", job.product, job.key)
+            for job in queued:  # also of those that waited already: what is lifted may have been parked
+                self._hints.tell("work", job.product, job.key)
         return [None] * len(wanted)
 
     async def drop(self, keys: Sequence[tuple[str, str]]) -> None:

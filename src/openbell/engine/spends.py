@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -51,6 +52,9 @@ MOST_TURNS = 5
 
 NO_ROOM = ("full", "paused", "reserved")
 """Verdicts that concern the accounts of one key; the next key may have room."""
+
+RESERVED_SPREAD = timedelta(seconds=10)
+"""Over how long they come back who found the rest kept for others: no gate holds them, so each asks again."""
 
 MOST_AT_ONCE = 200
 """Reservations of a batch at most. Where so many wait, they are sent while the database is still at the last batch."""
@@ -505,12 +509,13 @@ class Spends:
 
         A budget that has no room for this call may have some for a cheaper one, so that nobody else waits for it.
         """
-        reason = f"the limit of {self._name(verdict)} is used up"
+        reason, opens_in = f"the limit of {self._name(verdict)} is used up", verdict.opens_in
         if verdict.word == "reserved":
             reason = f"what is left of {self._name(verdict)} is kept for more urgent work"
+            opens_in += RESERVED_SPREAD * random.random()  # noqa: S311 -- no secret
         raise AccountBlocked(
             f"Waiting: {reason}.",
-            opens_in=verdict.opens_in,
+            opens_in=opens_in,
             gated=self._is_gated(verdict),
             keys=bool(self.other_keys),
         )

@@ -138,7 +138,7 @@ class Database:
         async with self.use() as db:
             queued = await want(db, keys, source=source, seconds=seconds)
         for job in queued:
-            if job.created and self.hints is not None:
+            if self.hints is not None:
                 self.hints.tell("work", job.product, job.key)
         return queued
 

@@ -1,5 +1,7 @@
 -- Demand × staleness → jobs. For all demanded keys, or only for the keys in $1, $2. Nothing else queues refreshes.
 -- In one order, so that two sweeps never wait for each other. A key that waits already is lifted, never lowered; one that runs is left alone.
+-- One that is lifted into a more urgent class no longer waits for room that others had to leave to that class; the pause after a
+-- failure, which keeps the time at which it began, goes on.
 with clock as materialized (
     select openbell.now() as t
 ), wanted as (
@@ -25,6 +27,7 @@ with clock as materialized (
 insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at)
 select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t from due
 on conflict (product, key) do update
-set number = greatest(j.number, excluded.number), job_class = least(j.job_class, excluded.job_class)
+set number = greatest(j.number, excluded.number), job_class = least(j.job_class, excluded.job_class),
+    parked_until = case when excluded.job_class < j.job_class and j.started_at is null and j.reason is not null then null else j.parked_until end
 where j.token is null and (j.number < excluded.number or j.job_class > excluded.job_class)
 returning j.id, j.product, j.key, j.xmax = 0 as created

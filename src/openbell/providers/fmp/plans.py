@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from openbell.engine.ledger import Limit
@@ -19,8 +20,14 @@ MOST_LIMIT: Mapping[str, int] = {"basic": 5}
 """By plan: the largest ``limit`` that a call may name; a larger one is refused."""
 
 
-def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.95) -> list[Limit]:
-    """The limits of a plan as accounts, kept at ``margin`` of what the provider allows.
+RESERVE = 0.1
+"""Of each limit, what lists, schedules, trials and prefetches leave free for those who look."""
+
+
+def limits(
+    plan: str, *, calls_per_minute: int | None = None, margin: float = 0.95, reserve: float = RESERVE
+) -> list[Limit]:
+    """The limits of a plan as accounts, kept at ``margin`` of what the provider allows, ``reserve`` of it for viewers.
 
     ``calls_per_minute`` replaces the plan's figure and is kept exactly. Raises ``KeyError`` for an unknown plan.
     """
@@ -36,4 +43,4 @@ def limits(plan: str, *, calls_per_minute: int | None = None, margin: float = 0.
         accounts.append(
             Limit("fmp", "calls", "day", int(per_day * margin), span=timedelta(days=1), grain=timedelta(minutes=1))
         )
-    return accounts
+    return [replace(one, floors={"interactive": int(one.granted * reserve)}) for one in accounts]

@@ -45,7 +45,7 @@ begin
     perform openbell.age_out(p_leg_account, v_now);
 
     -- Nearly always nothing is in the way: no keys, no breakers, every job in the right hands, and every account there, running,
-    -- not paused, keeping nothing for urgent classes, with room for all of the batch. Then no request is judged by itself.
+    -- not paused, with room for all of the batch beside all that it keeps for urgent classes. Then no request is judged by itself.
     if v_plain and (select count(distinct l.request) from unnest(p_leg_request) as l (request)) = cardinality(p_provider)
         and not exists (
             select 1 from unnest(p_job, p_token) as u (id, token) left join openbell.job j on j.id = u.id
@@ -54,8 +54,9 @@ begin
             select 1
             from (select l.account, sum(l.amount) as amount from unnest(p_leg_account, p_leg_amount) as l (account, amount) group by l.account) s
             left join openbell.account a on a.id = s.account
-            where a.id is null or a.ends_at <= v_now or a.blocked_until > v_now or a.floors <> '{}'
-                or s.amount > least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun)
+            where a.id is null or a.ends_at <= v_now or a.blocked_until > v_now
+                or s.amount > least(a.granted, a.lowered_to) - a.held - a.spent - a.overrun
+                    - case when a.floors = '{}' then 0 else (select sum(f.value::bigint) from jsonb_each_text(a.floors) f) end)
     then
         v_named := exists (select 1 from openbell.account a where a.id = any (p_leg_account) and a.credential is not null);
         v_ids := array(select nextval('openbell.spend_id_seq') from generate_series(1, cardinality(p_provider)));
