@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 from starlette.types import Message
 
 from openbell.products import registry
-from openbell.web.stream import Hub, Subscriber
+from openbell.web.stream import PING, Hub, Pinger, Subscriber
 from tests.support import eventually
 from tests.web.conftest import PRICES, PROFILE, QUOTE, Site, serve
 
@@ -133,6 +134,74 @@ async def test_silence_is_a_ping(site: Site, monkeypatch: pytest.MonkeyPatch) ->
     async with site.watch("quote:AAPL") as stream:
         await eventually(lambda: stream.lines.count(": ping") > 1)
         assert stream.lines[0] == ": watching"
+
+
+async def test_readers_that_take_nothing_cost_others_no_ping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many hang, with something waiting for them already, each silence of the others is broken."""
+    monkeypatch.setattr("openbell.web.stream.PINGS_AT_ONCE", 2)
+    everybody = [Subscriber([("quote", str(n))], "json") for n in range(5)]
+    got, never = list[bytes](), asyncio.Event()
+
+    async def hang(_message: Message) -> None:
+        await never.wait()
+
+    async def send(message: Message) -> None:
+        got.append(message["body"])
+
+    *hanging, reader = everybody
+    for one in hanging:
+        one.open(hang)
+        one.offer(("quote", "A"), b"first;")
+    await eventually(lambda: not any(one.pending for one in hanging))
+    reader.open(send)
+    for one in everybody:
+        one.spoke_at -= 60
+    pinger = Pinger(everybody)
+    for _ in range(5):
+        await pinger.beat()
+    await eventually(lambda: got == [PING])
+    for one in everybody:
+        one.close()
+
+
+async def test_a_reader_that_stops_reading_costs_one_state_a_key(site: Site) -> None:
+    """At a real socket: while nobody reads, a buffer and the newest states wait, no more; then they come, in order."""
+    await site.publish("quote", "AAPL", QUOTE)
+    url = httpx.URL(str(site.http.base_url))
+    reader, writer = await asyncio.open_connection(url.host, url.port, limit=1_024)
+    writer.write(b"GET /api/v1/stream?watch=quote:AAPL HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n")
+    hub = site.app.state.hub
+    await eventually(lambda: len(hub.subscribers) == 1)
+    (one,) = hub.subscribers
+    await eventually(lambda: one._line is not None)
+    for n in range(400):
+        one.offer(("quote", "AAPL"), b"data: %d%s\n\n" % (n, b"." * 50_000))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert one._line is not None
+    assert one._line.transport.get_write_buffer_size() < 300_000
+    assert len(one.pending) <= 1
+    read = b""
+    async with asyncio.timeout(10):
+        while b"data: 399" not in read:
+            read += await reader.read(65_536)
+        while not read.endswith(b"\n\n\r\n"):
+            read += await reader.read(65_536)
+    head, _, rest = read.partition(b"\r\n\r\n")
+    assert b"content-encoding" not in head.lower()
+    said = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        chunk, rest = rest[: int(size, 16)], rest[int(size, 16) :]
+        assert rest.startswith(b"\r\n")
+        said, rest = said + chunk, rest[2:]
+    numbers = [int(part.split(b".")[0]) for part in said.split(b"data: ")[1:] if part[:1].isdigit()]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 399
+    assert len(numbers) < 400
+    writer.close()
+    await eventually(lambda: not hub.subscribers)
+    await eventually(lambda: _is(site.count("demand"), 0))
 
 
 async def test_open_streams_end_at_once_when_asked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -392,7 +392,7 @@ class Pinger(Duty):
     async def beat(self) -> float:
         """Ping whoever has heard nothing for long."""
         before = time.monotonic() - PING_S
-        quiet = (one for one in list(self._subscribers) if one.spoke_at < before)
+        quiet = (one for one in list(self._subscribers) if one.spoke_at < before and not one.pending)
         for one in itertools.islice(quiet, PINGS_AT_ONCE):
             one.ping()
         return PING_BEAT_S if self._subscribers else 60.0  # a new stream wakes us
