@@ -22,6 +22,8 @@ from openbell.engine.flags import (
     list_changes,
     set_flag,
 )
+from openbell.engine.hints import Hint, Hints
+from tests.support import eventually
 
 END = date(2027, 6, 30)
 
@@ -125,6 +127,22 @@ async def test_each_change_is_on_record(pool: asyncpg.Pool) -> None:
     assert (changes[0].before["mode"], changes[0].after["mode"], changes[0].after["share"]) == ("percent", "off", 1_000)
     await drop_flag(pool, "demand-number", actor="bob")
     assert await pool.fetchval("select count(*) from openbell.audit where action = 'flag.drop'") == 1
+
+
+async def test_who_was_deaf_looks_at_flags_again(pool: asyncpg.Pool, dsn: str) -> None:
+    """PF-27: a switch during a lost connection is heard when it is back, not when a duty happens to beat again."""
+    heard = list[Hint]()
+    hints = Hints(pool, dsn, name="ears")
+    hints.subscribe(heard.append)
+    hints.start()
+    await eventually(hints.listening.is_set)
+    heard.clear()
+    await pool.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where application_name like '%ears' and datname = current_database()"
+    )
+    await eventually(lambda: Hint("flag", None) in heard)
+    await hints.stop()
 
 
 async def test_bad_input_is_refused(pool: asyncpg.Pool) -> None:

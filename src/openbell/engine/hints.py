@@ -114,6 +114,7 @@ class Hints:
             self.listening.set()
             self._call(Hint("artifact", None))
             self._call(Hint("work", None))
+            self._call(Hint("flag", None))
             await gone.wait()
         finally:
             await conn.close(timeout=1) if not conn.is_closed() else None
