@@ -15,7 +15,7 @@ from openbell.engine.artifacts import history, read
 from openbell.engine.challenger import Rule, challenger
 from openbell.engine.compare import Compare
 from openbell.engine.errors import InvalidDeclaration, NothingKnown, Permanent, RateLimited
-from openbell.engine.flags import get_flag, set_flag
+from openbell.engine.flags import Mode, get_flag, set_flag
 from openbell.engine.keys import Key
 from openbell.engine.registry import Calls, Product, Registry, minutes, seconds
 from openbell.engine.rollout import set_budget
@@ -140,6 +140,24 @@ async def test_only_a_stable_share_is_tried_and_only_while_in_shadow(pool: async
         rows = await pool.fetch("delete from openbell.trial returning key, verdict")
         assert {row["key"] for row in rows} == expected
         assert {row["verdict"] for row in rows} == {"equal"}
+
+
+@pytest.mark.parametrize("mode", ["off", "on"])
+async def test_a_trial_that_has_waited_is_not_made_after_shadow(pool: asyncpg.Pool, employ: Employ, mode: Mode) -> None:
+    """PF-27, PF-28: what was queued in shadow and comes to its turn when the flag is elsewhere pays for nothing."""
+    number = declare(make=bought(1))
+    await employ(number, rival(number, bought(1)))
+    await set_flag(pool, NEXT, mode=mode, actor="test")
+    await pool.execute(
+        """insert into openbell.job (product, key, args, job_class, max_attempts, queued_at)
+           select p.name, 'a', '{"job": 1, "took_s": 1}', 90, p.max_attempts, openbell.now()
+           from openbell.product p where p.name = $1""",
+        NEXT,
+    )
+    await pool.execute("select pg_notify('openbell', '[\"work\", null]')")
+    (row,) = await eventually(lambda: ended(pool, "a", NEXT))
+    assert (row["word"], row["code"]) == ("failed", "no_room")
+    assert await pool.fetchval("select count(*) from openbell.spend") == 0
 
 
 async def test_a_trial_is_paid_from_its_own_budget(pool: asyncpg.Pool, employ: Employ) -> None:

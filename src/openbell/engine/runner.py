@@ -153,7 +153,7 @@ class Runner:
     async def _maker(self, product: Product, attempt: Attempt) -> Product:
         """Who makes it: the product's own producer, or a challenger whose flag is on for this key."""
         if product.challenge is not None:
-            attempt.accounts = await purse(self.pool, product, self.accounts)
+            attempt.accounts = await purse(self.pool, product, attempt.claim.key, self.accounts)
         elif challengers := self.registry.challengers.get(product.name):
             return await choose(self.pool, product, challengers, attempt.claim.key)
         return product

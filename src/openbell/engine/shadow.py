@@ -20,7 +20,7 @@ from openbell.engine.attempt import Attempt
 from openbell.engine.challenger import Challenge, budget_of
 from openbell.engine.compare import compare
 from openbell.engine.database import SQL
-from openbell.engine.errors import AccountBlocked, ProducerError, ProviderStopped, RateLimited
+from openbell.engine.errors import AccountBlocked, Permanent, ProducerError, ProviderStopped, RateLimited
 from openbell.engine.ledger import MONEY, Account, ensure_account
 from openbell.engine.persist import persist
 from openbell.engine.registry import CLASSES, Product
@@ -69,13 +69,16 @@ async def begin_trials(db: asyncpg.Pool, challengers: Sequence[Product], attempt
 
 
 async def purse(
-    db: asyncpg.Pool, product: Product, accounts: Mapping[str, list[Account]]
+    db: asyncpg.Pool, product: Product, key: str, accounts: Mapping[str, list[Account]]
 ) -> Mapping[str, list[Account]]:
     """What a trial may spend from: everybody's accounts, and its own beside each of them. Both must have room.
 
     Whoever takes a kind of money for which it has no budget has no account for it, and a missing account blocks.
+    Raises :class:`Permanent` `no_room` where the key is in shadow no longer.
     """
-    budget = await db.fetchval(SQL.get("read_budget"), product.name) or {}
+    budget = await db.fetchval(SQL.get("read_budget"), product.name, key)
+    if budget is None:
+        raise Permanent(f"{product.name} is not in shadow for {key} any more.", code=NO_ROOM)
     own = [await ensure_account(db, limit) for limit in budget_of(product.name, budget)]
     return {
         subject: [*theirs, *own]
