@@ -21,6 +21,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, async_pla
 
 from openbell.products import registry
 from openbell.web import WebConfig, create_app
+from openbell.web.server import configure
 from tests.support import eventually
 
 ARTIFACTS = Path(__file__).parent.parent / "artifacts"
@@ -156,7 +157,7 @@ async def serve(dsn: str, pool: asyncpg.Pool, **config: Any) -> AsyncIterator[Si
     """A web process on a free port."""
     app = create_app(WebConfig(**({"dsn": dsn, "registry": registry(), "direct_dsn": dsn} | config)))
     door = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+    server = uvicorn.Server(configure(app, grace_s=2))
     serving = asyncio.create_task(server.serve(sockets=[door]))
     address = f"http://127.0.0.1:{door.getsockname()[1]}"
     try:

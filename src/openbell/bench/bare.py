@@ -29,7 +29,7 @@ def create_bare(body: bytes) -> FastAPI:
 async def main(body: bytes) -> None:
     """Serve until standard input ends."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_bare(body), log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(create_bare(body), http="httptools", log_level="error", access_log=False))
     serving = asyncio.create_task(server.serve([listening]))
     sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()

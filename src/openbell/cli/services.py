@@ -79,6 +79,7 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
 
     from openbell.products import registry
     from openbell.web.app import WebConfig, create_app
+    from openbell.web.server import configure
 
     class Server(uvicorn.Server):
         """Leaves the signals to us: uvicorn's own way of ending waits for streams that never end."""
@@ -101,15 +102,7 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
             environment=settings.environment,
         )
     )
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=WEB_GRACE_S,
-    )
-    server = Server(config)
+    server = Server(configure(app, grace_s=WEB_GRACE_S, log_level="warning"))
     serving = asyncio.create_task(server.serve(sockets=[door]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)

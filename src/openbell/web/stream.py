@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from fastapi import Response
 from pydantic_core import to_json
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty

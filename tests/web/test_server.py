@@ -1,0 +1,48 @@
+"""How the server itself treats what comes over a connection."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from openbell.web.server import HEAD_BYTES_MAX
+from tests.support import eventually
+from tests.web.conftest import Site
+
+ASK = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+
+
+async def test_a_head_without_an_end_is_broken_off(site: Site) -> None:
+    """A head is collected up to a limit only, be it in one header or in many."""
+    for line in (b"X-Long: " + b"x" * 1_000, b"x" * 1_000):
+        reader, writer = await asyncio.open_connection(*_door(site))
+        writer.write(ASK + line)
+        for _ in range(HEAD_BYTES_MAX // 1_000 + 1):
+            writer.write(b"\r\nX-More: " + b"x" * 990 if line.startswith(b"X-Long") else line)
+        async with asyncio.timeout(10):
+            said = await reader.read()
+        assert said.startswith(b"HTTP/1.1 400 ")
+        writer.close()
+        await eventually(lambda: not site.server.server_state.connections)
+
+
+async def test_a_connection_is_used_again_for_as_long_as_it_likes(site: Site) -> None:
+    """What counts against the limit is one head: many small ones and a body between them do not."""
+    reader, writer = await asyncio.open_connection(*_door(site))
+    heads = [ASK + b"X-Long: " + b"x" * (HEAD_BYTES_MAX // 2) + b"\r\n\r\n"] * 3
+    bodies = [b"POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000]
+    for ask in [*heads, *bodies, *heads]:
+        writer.write(ask)
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+        assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 405"))
+    writer.close()
+
+
+def _door(site: Site) -> tuple[str, int]:
+    url = httpx.URL(site.address)
+    assert url.port is not None
+    return url.host, url.port
