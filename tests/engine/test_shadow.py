@@ -315,6 +315,30 @@ async def test_a_challenger_takes_the_place_and_gives_it_back(pool: asyncpg.Pool
     assert await pool.fetchval("select count(*) from openbell.spend where product = $1", NEXT) == 0
 
 
+async def test_a_wrong_source_time_does_not_outlive_its_challenger(pool: asyncpg.Pool, employ: Employ) -> None:
+    """PF-29: off takes a challenger back at once, also one whose source times were hours ahead; of one producer's values an
+    older one still changes nothing.
+    """
+    now = datetime.now(UTC)
+    times = iter([now, now - timedelta(hours=1)])
+
+    async def live(key: Key, ctx: Any) -> Number:
+        return Number(n=1, at=next(times))
+
+    number = declare(make=live, source_time="at")
+    await employ(number, rival(number, bought(2, at=now + timedelta(hours=5))))
+    seen = []
+    for mode in ("on", "off", "off"):
+        await set_flag(pool, NEXT, mode=mode, actor="test")  # type: ignore[arg-type]
+        await pool.execute("update openbell.artifact set fresh_until = openbell.now()")
+        await queue(pool, "a")
+        await at_rest(pool)
+        reading = await read(pool, "number", "a")
+        seen.append((reading.value["n"], reading.source_time))
+    assert seen == [(2, now + timedelta(hours=5)), (1, now), (1, now)]
+    assert await pool.fetchval("select outcome::text from openbell.job_history order by id desc limit 1") == "outdated"
+
+
 async def test_an_operator_s_budget_stays_and_a_declared_one_follows(pool: asyncpg.Pool) -> None:
     """PF-1, PF-27: a challenger brings a row, its flag (off) and its rule; what an operator has set stays."""
     number = declare()

@@ -30,7 +30,11 @@ begin
     v_now := openbell.now();
     v_outcome := case
         when p_state = 'empty' then 'empty'
-        when p_source_time < a.source_time then 'outdated'
+        -- Times of one source only are compared: who takes the place of another, or gives it back, is no older for that.
+        when p_source_time < a.source_time and not exists (
+            select 1 from openbell.version v
+            where v.product = j.product and v.key = j.key and v.version = a.version
+                and v.provenance ->> 'producer' is distinct from p_provenance ->> 'producer') then 'outdated'
         when exists (
             select 1 from openbell.version v
             where v.product = j.product and v.key = j.key and v.version = a.version and v.producer_version = p_producer_version
