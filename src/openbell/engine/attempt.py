@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from openbell.engine.artifacts import read
+from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.database import SQL
 from openbell.engine.demand import want
 from openbell.engine.errors import Fenced, Transient, Waiting
@@ -60,8 +60,11 @@ class Claim(NamedTuple):
 ABANDON_S = 2.0
 """How long work that was asked to stop is waited for."""
 
-NEED_LOOK = timedelta(seconds=5)
-"""How soon a job that waits for an artifact looks again, should nobody have woken it."""
+NEED_LOOK, NEED_LOOK_MOST = timedelta(seconds=5), timedelta(seconds=30)
+"""How soon a job that waits for artifacts looks again, should nobody have woken it: publishing does, a failure does
+not. Who has waited long looks seldom, or hundreds who wait would keep from work what they wait for."""
+NEED_S = 90.0
+"""How long a waiting job is interested in what it needs; longer than it looks away."""
 
 
 @dataclass(slots=True)
@@ -77,6 +80,8 @@ class Attempt:
     maker: Product | None = None
     """Whose producer makes it, once that is decided: the product's own, or a challenger's in its place."""
     sources: list[dict[str, Any]] = field(default_factory=list)
+    is_needing: bool = False
+    """Whether it ends because it waits for artifacts."""
     _spends: dict[str, Spends] = field(default_factory=dict)
     _memo: dict[str, Any] | None = None
     _begun: float = field(default_factory=monotonic)
@@ -168,17 +173,31 @@ class Attempt:
         :class:`Transient` when the artifact has failed. With ``any_age`` what is known will do, however old it is, and
         only what nobody has asked for yet is demanded: for what hardly ever changes, such as a company's numbers.
         """
-        reading = await read(self.pool, product, key)
-        if reading.state == "empty" and (any_age or reading.settled):
-            return None
-        if reading.state == "fresh" or (any_age and reading.state in ("stale", "expired")):
-            return reading.value
-        if reading.job is None and reading.setback is not None and reading.setback.retry_at > reading.now:
-            raise Transient(f"{product} {key} has failed: {reading.setback.message}", code="need_failed")
-        source = f"job:{self.claim.id}"
-        await want(self.pool, [(product, key)], source=source, seconds=60, job_class=class_name(self.claim.job_class))
-        await self.pool.execute(SQL.get("add_needs"), [self.claim.id], [product], [key], None)
-        raise Waiting(f"waiting for {product} {key}", retry_after=NEED_LOOK)
+        [reading] = await self.artifacts([(product, key)], any_age=any_age)
+        return reading.value
+
+    async def artifacts(self, keys: Sequence[tuple[str, str]], *, any_age: bool = False) -> list[Reading]:
+        """Several at once, as :meth:`artifact`: read by one statement, and waited for together.
+
+        In the order asked. ``value`` is None where the source has nothing.
+        """
+        readings = await read_many(self.pool, keys)
+        needed = [one for one in readings if not _will_do(one, any_age=any_age)]
+        for one in needed:
+            if one.job is None and one.setback is not None and one.setback.retry_at > one.now:
+                raise Transient(f"{one.product} {one.key} has failed: {one.setback.message}", code="need_failed")
+        if not needed:
+            return [replace(one, value=None) if one.state == "empty" else one for one in readings]
+        source, job_class = f"job:{self.claim.id}", class_name(self.claim.job_class)
+        wanted = sorted({(one.product, one.key) for one in needed})
+        await want(self.pool, wanted, source=source, seconds=NEED_S, job_class=job_class)
+        products, names = [product for product, _ in wanted], [key for _, key in wanted]
+        await self.pool.execute(SQL.get("add_needs"), [self.claim.id], products, names, None)
+        self.is_needing = True
+        waited = (self.claim.now - self.claim.queued_at) / 2
+        named = " and ".join(f"{product} {key}" for product, key in wanted[:2])
+        more = f" and {len(wanted) - 2} more" if len(wanted) > 2 else ""
+        raise Waiting(f"waiting for {named}{more}", retry_after=min(max(NEED_LOOK, waited), NEED_LOOK_MOST))
 
     async def _after(self, span: timedelta) -> str:
         return (self._now() + span).isoformat()
@@ -207,6 +226,13 @@ class Attempt:
         """Say what is being done, for whoever waits. Raises :class:`Fenced` when the token is outdated."""
         if await self.pool.fetchval(SQL.get("set_progress"), self.claim.id, self.claim.token, words[:200]) is None:
             raise Fenced(f"The attempt at {self.claim.product} {self.claim.key} is no longer this worker's.")
+
+
+def _will_do(reading: Reading, *, any_age: bool) -> bool:
+    """Whether there is nothing to wait for."""
+    if reading.state == "empty":
+        return any_age or reading.settled
+    return reading.state == "fresh" or (any_age and reading.state in ("stale", "expired"))
 
 
 def look_at(work: asyncio.Future[Any]) -> None:

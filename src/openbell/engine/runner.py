@@ -198,7 +198,7 @@ class Runner:
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
             pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
-            if error.gated:  # what is left of a moment in which the keys of another worker seem open is no hurry
+            if error.gated and provider == product.provider:  # what is left of a moment in which the keys of another worker seem open is no hurry
                 pause = CONFLICT_PAUSE if error.keys else timedelta(0)
             return Ending("wait", error.code, said, pause)
         if isinstance(error, Waiting):
@@ -279,7 +279,9 @@ class Runner:
         row = await _written(attempt, write)
         state = None if row is None else row["state"]
         self._note(claim, "failed" if state == "failed" else "waited", state, f"{ending.code}: {message}")
-        if row is not None and ending.delay > timedelta(0):
+        if attempt.is_needing and ending.kind == "wait" and await self.pool.fetchval(SQL.get("wake_met"), claim.id):
+            self._wake()
+        elif row is not None and ending.delay > timedelta(0):
             asyncio.get_running_loop().call_later(ending.delay.total_seconds() + 0.05, self._wake_parked)
 
     def _note(self, claim: Claim, counter: str, state: str | None, detail: str = "") -> None:

@@ -100,27 +100,19 @@ async def comparison(key: PairKey, ctx: Context) -> Comparison:
         raise Transient("The data has changed while it was forecast.", code="superseded")
     named, inputs = pinned["key"], {(product, one): version for product, one, version in pinned["inputs"]}
     await _keep_inputs(ctx, key, inputs)
-    titles = {term: await _title(ctx, term) for term in (pair.a, pair.b)} if "wikipedia" in gathered.series else {}
-    return await _told(ctx, gathered, found, titles, data_hash, named)
+    return await _told(ctx, gathered, found, data_hash, named)
 
 
 async def _pin(ctx: Context, pair: Pair) -> dict[str, Any]:
-    """The hash of the data as it is now and the versions that it is from; kept, so that waiting costs nothing more.
-
-    Versions are read before the data: an input that is newer than them makes the comparison stale too early, never too
-    late.
-    """
-    _, inputs = await gather(ctx.attempt, pair)
-    gathered, _ = await gather(ctx.attempt, pair)
+    """The hash of the data as it is now and the versions that it is from; kept, so that waiting costs nothing more."""
+    gathered, inputs = await gather(ctx.attempt, pair)
     data_hash = hash_of(pair, gathered.series)
     named = [[product, key, version] for (product, key), version in inputs.items()]
     return {"hash": data_hash, "key": forecast_key(pair, data_hash), "inputs": named}
 
 
-async def _told(
-    ctx: Context, gathered: Gathered, found: PairForecast, titles: dict[str, str], data_hash: str, named: str
-) -> Comparison:
-    pair, frame = gathered.pair, gathered.pair.frame
+async def _told(ctx: Context, gathered: Gathered, found: PairForecast, data_hash: str, named: str) -> Comparison:
+    pair, frame, titles = gathered.pair, gathered.pair.frame, dict(gathered.titles)
     scores = gathered.scores(gathered.scale)
     every = gathered.days
     shown = every[-frame.shown :]
@@ -163,11 +155,6 @@ def _sources(gathered: Gathered) -> list[SourceUsed]:
 async def _keep_inputs(ctx: Context, key: str, inputs: Inputs) -> None:
     products, keys = [product for product, _ in inputs], [one for _, one in inputs]
     await ctx.attempt.pool.execute(SQL.get("keep_inputs"), key, products, keys, list(inputs.values()))
-
-
-async def _title(ctx: Context, term: str) -> str:
-    found = await ctx.attempt.artifact("entity", term, any_age=True)
-    return str(found["title"] or term) if found else term
 
 
 async def _news(ctx: Context, peak: Peak, titles: dict[str, str]) -> Sequence[News]:

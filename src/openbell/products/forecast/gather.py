@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from openbell.engine.artifacts import read_many
+from openbell.engine.artifacts import Reading
 from openbell.engine.attempt import Attempt
 from openbell.engine.errors import Permanent, Transient
 from openbell.products.forecast.database import SQL
@@ -42,25 +42,22 @@ class UnknownTerm(Permanent):
 
 
 async def gather(attempt: Attempt, pair: Pair) -> tuple[Gathered, Inputs]:
-    """The series of both terms, and the version of each artifact they are from.
+    """The series of both terms, and the version of each artifact they are from, read together.
 
     One source that fails is listed as missing while another has the pair. Raises :class:`Ambiguous`,
     :class:`UnknownTerm`, Waiting while an artifact is on its way, Transient when nothing is left.
     """
     found: dict[str, dict[str, Points]] = {}
     missing: list[Missing] = []
-    read: list[tuple[str, str]] = []
+    used: list[Reading] = []
     failure: Transient | None = None
     for source in _sources_of(pair):
         if reason := _why_not(source, pair):
             missing.append(Missing(source, reason))
             continue
         try:
-            places = len(read)
-            found[source] = {term: await _series(attempt, pair, source, term, read) for term in (pair.a, pair.b)}
-            series = [one for one in read[places:] if one[0] != "entity"]
-            if len(series) != len(set(series)):
-                raise UnknownTerm(f"Both terms name the same thing: {series[0][1]}.")
+            found[source], readings = await _series(attempt, pair, source)
+            used += readings
         except Transient as error:
             failure = error
             missing.append(Missing(source, str(error)[:200]))
@@ -68,33 +65,43 @@ async def gather(attempt: Attempt, pair: Pair) -> tuple[Gathered, Inputs]:
         raise failure
     if not found:
         raise UnknownTerm(f"No source has this pair: {'; '.join(one.reason for one in missing)}.")
-    return Gathered(pair, found, missing), await versions(attempt, read)
+    _cite(attempt, used)
+    titles = {one.key: str(one.value["title"] or one.key) for one in used if one.product == "entity"}
+    return Gathered(pair, found, missing, titles), {(one.product, one.key): one.version for one in used}
 
 
-async def _series(attempt: Attempt, pair: Pair, source: str, term: str, read: list[tuple[str, str]]) -> Points:
-    """One series by steps. Notes in ``read`` which artifacts it is from."""
+async def _series(attempt: Attempt, pair: Pair, source: str) -> tuple[dict[str, Points], list[Reading]]:
+    """The series of both terms by steps, and what they are from."""
+    terms, entities, readings = (pair.a, pair.b), list[Reading](), list[Reading]()
     if source == "upload":
-        points = await attempt.pool.fetchval(SQL.get("read_upload"), term.removeprefix(UPLOAD))
-        daily = {date.fromisoformat(day): value for day, value in points or ()}
+        daily = [await _brought(attempt, term) for term in terms]
     else:
-        product, key = await _where(attempt, pair, source, term, read)
-        value = await attempt.artifact(product, key)
-        read.append((product, key))
-        daily = {} if value is None else of_prices(value) if source == "price" else of_interest(value)
-    steps = by_step(daily, pair.frame)
-    if not steps:
-        raise UnknownTerm(f"{NAMES[source]} knows nothing of {term!r}.")
-    return steps
+        if source == "wikipedia":
+            entities = await attempt.artifacts([("entity", term) for term in terms], any_age=True)
+        places = _places(pair, source, entities)
+        if places[0] == places[1]:
+            raise UnknownTerm(f"Both terms name the same thing: {places[0][1]}.")
+        readings = await attempt.artifacts(places)
+        read = of_prices if source == "price" else of_interest
+        daily = [{} if one.value is None else read(one.value) for one in readings]
+    series: dict[str, Points] = {term: by_step(points, pair.frame) for term, points in zip(terms, daily, strict=True)}
+    for term, steps in series.items():
+        if not steps:
+            raise UnknownTerm(f"{NAMES[source]} knows nothing of {term!r}.")
+    return series, [*entities, *readings]
 
 
-async def versions(attempt: Attempt, keys: list[tuple[str, str]]) -> Inputs:
-    """The versions in which artifacts are now. Where they are from is cited: made-up data stays labelled as such."""
-    found = {(one.product, one.key): one for one in await read_many(attempt.pool, sorted(set(keys)))}
+async def _brought(attempt: Attempt, term: str) -> dict[date, float | None]:
+    points = await attempt.pool.fetchval(SQL.get("read_upload"), term.removeprefix(UPLOAD))
+    return {date.fromisoformat(day): value for day, value in points or ()}
+
+
+def _cite(attempt: Attempt, used: Sequence[Reading]) -> None:
+    """Where series are from is cited: made-up data stays labelled as such."""
     attempt.sources.clear()
-    for one in found.values():
+    for one in used:
         if one.product != "entity" and one.provenance:
             attempt.cite(**{name: one.provenance.get(name) for name in ("provider", "operation", "host", "synthetic")})
-    return {key: one.version for key, one in found.items()}
 
 
 def _sources_of(pair: Pair) -> tuple[str, ...]:
@@ -120,17 +127,20 @@ def _why_not(source: str, pair: Pair) -> str:
     return ""
 
 
-async def _where(attempt: Attempt, pair: Pair, source: str, term: str, read: list[tuple[str, str]]) -> tuple[str, str]:
-    """The artifact that holds the series of a term. Raises :class:`Ambiguous` and :class:`UnknownTerm`."""
+def _places(pair: Pair, source: str, entities: Sequence[Reading]) -> list[tuple[str, str]]:
+    """The artifacts that hold the series of both terms. Raises :class:`Ambiguous` and :class:`UnknownTerm`."""
+    terms = (pair.a, pair.b)
     if source == "price":
-        return "eod-prices", term.removeprefix(SYMBOL).upper().replace(" ", "-")
+        return [("eod-prices", term.removeprefix(SYMBOL).upper().replace(" ", "-")) for term in terms]
     if source == "search":
-        return SLOT[source], join((term, pair.geo))
-    entity: Mapping[str, Any] = await attempt.artifact("entity", term, any_age=True) or {"kind": "unknown"}
-    read.append(("entity", term))
-    if entity["kind"] == "ambiguous":
+        return [(SLOT[source], join((term, pair.geo))) for term in terms]
+    return [("interest", _title(term, one.value)) for term, one in zip(terms, entities, strict=True)]
+
+
+def _title(term: str, entity: Mapping[str, Any] | None) -> str:
+    if entity is not None and entity["kind"] == "ambiguous":
         titles = ", ".join(choice["title"] for choice in entity["choices"][:5])
         raise Ambiguous(f"{term!r} has several meanings. Choose one: {titles}.")
-    if entity["kind"] != "page":
+    if entity is None or entity["kind"] != "page":
         raise UnknownTerm(f"Wikipedia has no page called {term!r}, nor one like it.")
-    return "interest", entity["title"]
+    return str(entity["title"])

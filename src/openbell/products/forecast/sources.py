@@ -8,7 +8,7 @@ its prices; one of the form `csv name` is a series that somebody brought.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
@@ -35,6 +35,8 @@ class Gathered:
     pair: Pair
     series: Mapping[str, Mapping[str, Points]]
     missing: Sequence[Missing]
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """By term, the page that it names."""
 
     @property
     def days(self) -> list[date]:
