@@ -91,6 +91,25 @@ async def test_the_other_parts_of_what_is_watched_are_likely(pool: asyncpg.Pool,
     assert [(row["product"], row["job_class"]) for row in jobs] == [("part-a", 90), ("part-c", 90)]
 
 
+async def test_one_endpoint_that_the_plan_lacks_keeps_its_own_type_out_and_no_other(
+    pool: asyncpg.Pool, clock: Clock
+) -> None:
+    """MD-21: what the plan does not include is not tried for each watched key, and the rest is prefetched on."""
+    stand = await Stand.put_up(pool)
+    await stand.look_at(("page", "AAPL"))
+    await pool.execute(
+        "insert into openbell.breaker "
+        "values ('shop', 'a', openbell.now(), openbell.now() + interval '7 days', 1, null, $1, 'x')",
+        "endpoint_not_in_plan",
+    )
+    await pool.execute(
+        "insert into openbell.cooldown (product, key, code, message, at, retry_at, job_id) "
+        "values ('part-a', 'MSFT', $1, 'x', openbell.now(), openbell.now() + interval '7 days', 1)",
+        "endpoint_not_in_plan",
+    )
+    assert await stand.beat(clock) == [("part-b", "AAPL"), ("part-c", "AAPL")]
+
+
 async def test_it_is_off_until_somebody_switches_it_on(pool: asyncpg.Pool, clock: Clock) -> None:
     """Without the flag, or with the flag off, nothing is prefetched and hardly anything is asked."""
     bare = Prefetcher(pool, Registry(PRODUCTS), Hints(pool, None))

@@ -316,8 +316,8 @@ async def test_a_challenger_takes_the_place_and_gives_it_back(pool: asyncpg.Pool
 
 
 async def test_a_wrong_source_time_does_not_outlive_its_challenger(pool: asyncpg.Pool, employ: Employ) -> None:
-    """PF-29: off takes a challenger back at once, also one whose source times were hours ahead; of one producer's values an
-    older one still changes nothing.
+    """PF-29: off takes a challenger back at once, also one whose source times were hours ahead; of one producer's
+    values an older one still changes nothing.
     """
     now = datetime.now(UTC)
     times = iter([now, now - timedelta(hours=1)])

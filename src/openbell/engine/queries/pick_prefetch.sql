@@ -44,7 +44,9 @@ with clock as materialized (
         and not exists (select 1 from openbell.demand d where d.product = n.product and d.key = w.key and d.expires_at > clock.t)
         and not exists (select 1 from openbell.job j where j.product = n.product and j.key = w.key)
         and not exists (select 1 from openbell.cooldown c where c.product = n.product and c.key = w.key and c.retry_at > clock.t)
-        and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.open_until > clock.t)
+        and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > clock.t)
+        and not exists (
+            select 1 from openbell.cooldown c where c.product = n.product and c.code = 'endpoint_not_in_plan' and c.retry_at > clock.t)
         and p.provider not in (select b.provider from busy b)
         and exists (select 1 from openbell.flag f where f.name = $9 and openbell.is_on(f, w.key))
 ), summed as (
