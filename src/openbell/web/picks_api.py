@@ -7,8 +7,11 @@ GET  /api/cron/weekly-picks       the bearer secret; queues the week
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
+from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +24,12 @@ from openbell.engine.schedules import UnknownSchedule, run_now
 from openbell.people import Person
 from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.queueing import BATCH_TASK, EDITION_TASK, Queued, queue_one
-from openbell.products.picks.reading import Edition, View, look
+from openbell.products.picks.reading import MOST_KEPT, Edition, View, look
 from openbell.products.picks.store import current_week, is_attested, read_member
 from openbell.products.picks.words import Answered, Reason
 from openbell.web.api import database, registry
 from openbell.web.errors import OriginRefused, SignInNeeded, WebError
+from openbell.web.reads import GZIP_LEVEL, tags
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
 
@@ -60,12 +64,42 @@ async def weekly_picks(request: Request) -> Response:
     person = await person_of(request)
     async with database(request).use() as db:
         view = await look(db, person.id if person else None, enabled=request.app.state.config.picks_enabled)
-    body = to_json(as_json(view))
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization"}
-    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+    told = ready(view)
+    headers = {"ETag": told.tag, "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization, Accept-Encoding"}
+    if told.tag in tags(request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(told.zipped, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})
+    return Response(told.body, media_type="application/json", headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An answer as it is sent, plain and zipped, and its tag, which is that of what it says."""
+
+    edition: Edition | None
+    body: bytes
+    zipped: bytes
+    tag: str
+
+
+_READY: OrderedDict[str, Ready] = OrderedDict()
+"""The latest answers, by the edition's name and all that is said about it: who may see which is decided before."""
+
+
+def ready(view: View) -> Ready:
+    """The answer, encoded once while neither the edition nor what is said about it changes."""
+    about = about_of(view)
+    name = f"{view.edition.name if view.edition else ''} {about}"
+    kept = _READY.get(name)
+    if kept is None or kept.edition is not view.edition:
+        body = to_json(as_json(view))
+        zipped = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        kept = _READY[name] = Ready(view.edition, body, zipped, f'W/"{hashlib.sha256(body).hexdigest()[:24]}"')
+    _READY.move_to_end(name)
+    while len(_READY) > MOST_KEPT:
+        _READY.popitem(last=False)
+    return kept
 
 
 @router.post("/api/weekly-picks/generate")
@@ -160,8 +194,14 @@ def connection(conn: Any) -> asyncpg.Connection:
 
 def as_json(view: View) -> dict[str, Any]:
     """The answer of the API: an edition keeps its own date, and says why it is not the one that is waited for."""
+    shown = view.edition
+    return {"success": True, "data": None if shown is None else data_of(shown), "metadata": about_of(view)}
+
+
+def about_of(view: View) -> dict[str, Any]:
+    """What is said about the edition that is shown, and about the one that is waited for."""
     shown, slot = view.edition, view.slot
-    metadata = {
+    return {
         "week_of": str(view.week),
         "generated_at": shown.made_at.isoformat() if shown else None,
         "edition_week": str(shown.week) if shown else None,
@@ -174,7 +214,6 @@ def as_json(view: View) -> dict[str, Any]:
         "job_id": slot.job_id if slot else None,
         "error": slot.code if slot and not slot.status.is_live else None,
     }
-    return {"success": True, "data": None if shown is None else data_of(shown), "metadata": metadata}
 
 
 def data_of(shown: Edition) -> dict[str, Any]:

@@ -136,6 +136,19 @@ async def test_a_batch_that_is_lost_after_acceptance(desk: Desk) -> None:
     assert (report.duplicates, report.adds_up, report.open) == (0, True, 0)
 
 
+async def test_a_free_call_that_was_cut_off_is_no_doubt(desk: Desk) -> None:
+    """PK-17, DC-1: a file whose hand-in was cut off by a kill is free and repeated; only what may have cost is doubt."""
+    person = await desk.person()
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    assert await desk.ends(person) is Status.COMPLETE
+    cut_off = "update openbell.spend set state = 'unknown' where operation = $1 returning id"
+    assert await desk.pool.fetchval(cut_off, "v1/files")
+    assert (await costs(desk.pool, WEEK)).unknown == 0
+    assert await desk.pool.fetchval(cut_off, "v1/batches")
+    assert (await costs(desk.pool, WEEK)).unknown == 1
+
+
 async def test_lines_that_went_wrong_in_a_batch(desk: Desk) -> None:
     """B2: what a batch refused is asked for alone; what it failed at and billed is an error; the others are there."""
     first, second, third = [await desk.person(first_name=name) for name in ("Refused", "Failing", "Fine")]

@@ -19,7 +19,7 @@ from typing import Any
 from openbell.engine.database import Db
 from openbell.products.picks.content import Made, Stored
 from openbell.products.picks.database import SQL
-from openbell.products.picks.editions import ALL, DEFAULT_ZONE, EditionKey, week_at
+from openbell.products.picks.editions import ALL, DEFAULT_ZONE, EditionKey
 from openbell.products.picks.profile import Profile
 from openbell.products.picks.store import Slot, read_slot
 from openbell.products.picks.words import Fallback, Kind, Status
@@ -93,12 +93,11 @@ def static_edition() -> Edition:
 
 async def look(db: Db, person_id: int | None, *, enabled: bool) -> View:
     """What this person, or anybody without a session, is shown now."""
-    moment = await db.fetchrow(SQL.get("read_moment"), person_id, DEFAULT_ZONE)
-    assert moment is not None
-    week, own = week_at(moment["now"], moment["zone"]), bool(moment["own"])
+    rows = await db.fetch(SQL.get("read_view"), person_id, DEFAULT_ZONE)
+    week, own = rows[0]["this_week"], bool(rows[0]["own"])
     slot = await read_slot(db, EditionKey.of(person_id if own and person_id is not None else ALL, week))
-    rows = await db.fetch(SQL.get("find_heads"), person_id, week)
-    found = {(head := Head(**row)).kind: head for row in rows}
+    heads = [Head(*(row[name] for name in Head.__slots__)) for row in rows if row["edition"] is not None]
+    found = {head.kind: head for head in heads}
     shown = await _opened(db, _chosen(found, week, own=own))
     is_new = own and Kind.PERSONAL not in found
     return View(week, shown, _reason(shown, slot, week, own=own, enabled=enabled), slot, is_new)
