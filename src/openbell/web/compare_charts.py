@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from openbell.products.forecast.wording import names_of
+
 Value = float | None
+SIGN_WIDTH = 9
+"""Of a letter of a label, at most, in units of the drawing."""
 LABELS_MAX = {"wide": 8, "narrow": 4}
 
 
@@ -56,26 +60,34 @@ class Chart:
 
 def scores_chart(value: Mapping[str, Any], size: Size) -> Chart:
     """Both terms with their fans, from 0 to 100."""
+    names = names_of(value)
     parts = [
-        (value["a"], "a", value["scores_a"], value["forecast"]["a"]),
-        (value["b"], "b", value["scores_b"], value["forecast"]["b"]),
+        (names[value["a"]], "a", value["scores_a"], value["forecast"]["a"]),
+        (names[value["b"]], "b", value["scores_b"], value["forecast"]["b"]),
     ]
     series = [
         (name, style, scores, forecast["points"] if forecast["show"] else []) for name, style, scores, forecast in parts
     ]
-    words = f"Scores of {value['a']} and {value['b']} from 0 to 100, with 80 and 95 % bands for what may come"
-    return _chart(value["days"], series, (0.0, 100.0), size, words)
+    both = f"{names[value['a']]} and {names[value['b']]}"
+    words = f"Scores of {both} from 0 to 100, with 80 and 95 % bands for what may come"
+    return _chart(value["days"], series, (0.0, 100.0), _fitted(size, list(names.values())), words)
 
 
 def gap_chart(value: Mapping[str, Any], size: Size) -> Chart:
     """A minus B with its fan, around zero."""
+    names = names_of(value)
     pairs = zip(value["scores_a"], value["scores_b"], strict=True)
     gaps = [None if x is None or y is None else x - y for x, y in pairs]
     points = value["forecast"]["gap"]["points"] if value["forecast"]["a"]["show"] else []
     reach = [abs(v) for v in gaps if v is not None] + [abs(p[k]) for p in points for k in ("lo95", "hi95")]
     top = min(100.0, 10.0 * (int(max(reach, default=10.0) / 10) + 1))
-    words = f"The gap: {value['a']} minus {value['b']}, with 80 and 95 % bands for what may come"
-    return _chart(value["days"], [("gap", "gap", gaps, points)], (-top, top), size, words)
+    words = f"The gap: {names[value['a']]} minus {names[value['b']]}, with 80 and 95 % bands for what may come"
+    return _chart(value["days"], [("gap", "gap", gaps, points)], (-top, top), _fitted(size, ["gap"]), words)
+
+
+def _fitted(size: Size, labels: Sequence[str]) -> Size:
+    """No more room at the right than the labels of the ends need; where there is hardly any, they stand above."""
+    return replace(size, right=min(size.right, 24 + SIGN_WIDTH * max(map(len, labels))))
 
 
 def _chart(

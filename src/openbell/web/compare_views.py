@@ -8,6 +8,7 @@ from typing import Any
 from openbell.engine.artifacts import Reading
 from openbell.products.forecast.keys import Pair, PairKey, pair_of
 from openbell.products.forecast.premium import available, sentences, status_of
+from openbell.products.forecast.wording import day_words, names_of
 from openbell.web import compare_charts as charts
 from openbell.web.marks import mark
 
@@ -44,6 +45,8 @@ def view(reading: Reading, accuracy: Mapping[str, Any] | None = None) -> dict[st
         "state": reading.state,
         "reason": reading.reason,
         "value": value,
+        "names": names_of(value) if value else {pair.a: pair.a, pair.b: pair.b},
+        "day": day_words,
         "accuracy": accuracy,
         "version": reading.version,
     }
@@ -78,7 +81,7 @@ def head(value: Mapping[str, Any], forecast: Mapping[str, Any], side: str) -> di
     scores = [v for v in value[f"scores_{side}"] if v is not None]
     one, term = forecast[side], value[side]
     return {
-        "term": term,
+        "term": names_of(value)[term],
         "title": value["titles"].get(term),
         "side": side,
         "last": scores[-1] if scores else None,

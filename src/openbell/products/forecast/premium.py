@@ -11,6 +11,7 @@ from openbell.engine.artifacts import Reading
 from openbell.engine.database import Db
 from openbell.products.forecast.database import SQL
 from openbell.products.forecast.keys import Pair
+from openbell.products.forecast.wording import chance_words, day_words, names_of, together_words
 
 PACK_VERSION = 1
 SERVED = ("fresh", "stale")
@@ -109,29 +110,28 @@ def pack(pair: Pair, reading: Reading, value: Mapping[str, Any], accuracy: Mappi
 
 def sentences(value: Mapping[str, Any]) -> list[str]:
     """What the figures say, in words; only of figures that are there."""
-    leader, risk = value["leader"], value["lead_change_risk"]
+    leader, risk, names = value["leader"], value["lead_change_risk"], names_of(value)
     step = "days" if value["step"] == "D" else "weeks"
     said = []
     if leader["term"]:
         said.append(
-            f"{leader['term']} leads by {leader['margin']:.1f} points, without a break for {leader['steps']} {step}, "
-            f"since {leader['since']}."
+            f"{names[leader['term']]} leads by {leader['margin']:.1f} points, without a break for {leader['steps']} "
+            f"{step if leader['steps'] != 1 else step[:-1]}, since {day_words(leader['since'])}."
         )
     elif leader["since"]:
         said.append("The two are level.")
     margin = value["expected_margin"]
-    ahead = value["a"] if margin > 0 else value["b"]
     if margin:
-        steps = len(value["forecast"]["gap"]["points"])
+        ahead, steps = names[value["a"] if margin > 0 else value["b"]], len(value["forecast"]["gap"]["points"])
         said.append(
             f"Over the coming {steps} {step} {ahead} is expected to be ahead by {abs(margin):.1f} points on average."
         )
     if risk is not None:
-        unsure = f", give or take {100 * value['risk_error']:.0f}" if value["risk_error"] is not None else ""
-        said.append(f"The chance that the lead has changed by the end of that is {100 * risk:.0f} %{unsure}.")
-    said += [f"{one['term']}: {one['words']}." for one in value["rhythms"]]
+        chance = chance_words(risk, value["risk_error"])
+        said.append(f"The chance that the lead has changed by the end of that is {chance}.")
+    said += [f"{names[one['term']]}: {one['words']}." for one in value["rhythms"]]
     if value["correlation"] is not None:
-        said.append(f"Their changes go together with a correlation of {value['correlation']:.2f}.")
+        said.append(together_words(value["correlation"]))
     return said
 
 
