@@ -53,6 +53,10 @@ class Actor:
         """Begin."""
         self._say("go")
 
+    def look(self) -> None:
+        """Look what has come, for those who sleep until then."""
+        self._say("look")
+
     async def hear(self, limit_s: float = SILENCE_S) -> dict[str, Any]:
         """The next thing that it says. Raises :class:`BenchError` when it has died or says nothing for too long."""
         assert self._process.stdout is not None

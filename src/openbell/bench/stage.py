@@ -1,4 +1,4 @@
-"""What every process of the benchmarks does: it hears ``go`` and ``stop``, and says what it has to say in JSON."""
+"""What every process of the benchmarks does: it hears ``go``, ``look`` and ``stop``, and speaks in JSON."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Options = dict[str, Any]
 
 
 class Orders:
-    """What the measuring process says: ``go`` and ``stop``; its end means stop."""
+    """What the measuring process says: ``go``, ``look`` and ``stop``; its end means all of them."""
 
     def __init__(self) -> None:
-        self.go, self.stop = asyncio.Event(), asyncio.Event()
+        self.go, self.look, self.stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def listen(self) -> None:
         """Until the end of standard input."""
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
-            (self.go if line.strip() == b"go" else self.stop).set()
-        self.go.set()
-        self.stop.set()
+            {b"go": self.go, b"look": self.look}.get(line.strip(), self.stop).set()
+        for order in (self.go, self.look, self.stop):
+            order.set()
 
 
 Role = Callable[[str, Orders, Options], Awaitable[dict[str, Any]]]

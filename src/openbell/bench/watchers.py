@@ -1,8 +1,6 @@
 """Processes of the benchmarks that are nothing but browsers: open streams that are read and counted, and no more.
 
-watch   opens ``streams`` streams, tells ``ready`` when each has told the state of a key, and counts from ``go`` on
-crowd   opens ``streams`` connections, asks for one key on all of them at once at ``go``, and tells when all ``waiting``
-        browsers know that there is nothing yet, and when all are ``answered``
+They open ``streams`` streams, tell ``ready`` when each has told the state of a key, and count from ``go`` on.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ HOST = "127.0.0.1"
 OPENING_AT_ONCE = 100
 DATA = b"data: "
 PATIENCE_S = 120.0
-LOOK_S = 0.01
 
 
 class Hall:
@@ -30,14 +27,13 @@ class Hall:
     def __init__(self) -> None:
         self.waits: list[float] = []
         self.since = float("inf")
-        self.valued = self.ended = 0
+        self.ended = 0
 
-    def see(self, frame: bytes, here: float) -> bool:
-        """One state, at the moment at which it came; whether it has a value."""
-        version, changed = read_frame(frame)
+    def see(self, frame: bytes, here: float) -> None:
+        """One state, at the moment at which it came."""
+        _, changed = read_frame(frame)
         if changed >= self.since:
             self.waits.append((here - changed) * 1_000)
-        return version > 0
 
 
 @lru_cache(maxsize=10_000)
@@ -51,13 +47,12 @@ def read_frame(frame: bytes) -> tuple[int, float]:
 class Browser(asyncio.Protocol):
     """One connection with one stream."""
 
-    __slots__ = ("_hall", "_rest", "_transport", "told", "valued")
+    __slots__ = ("_hall", "_rest", "_transport", "told")
 
     def __init__(self, hall: Hall) -> None:
         self._hall, self._rest = hall, b""
         self._transport: asyncio.Transport | None = None
         self.told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.valued = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to speak."""
@@ -76,9 +71,7 @@ class Browser(asyncio.Protocol):
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             if line.startswith(DATA):
-                if self._hall.see(line[len(DATA) :], here) and not self.valued:
-                    self.valued = True
-                    self._hall.valued += 1
+                self._hall.see(line[len(DATA) :], here)
                 if not self.told.done():
                     self.told.set_result(None)
 
@@ -115,31 +108,7 @@ async def watch(_dsn: str, orders: Orders, options: Options) -> dict[str, object
     return {"waits": hall.waits, "ended": hall.ended}
 
 
-async def crowd(_dsn: str, orders: Orders, options: Options) -> dict[str, object]:
-    """``streams`` connections to the ``ports`` in turns, all of which ask for ``key`` at once."""
-    hall, door, ports = Hall(), asyncio.Semaphore(OPENING_AT_ONCE), options["ports"]
-    hall.since = time.time()
-
-    async def come(n: int) -> Browser:
-        async with door:
-            return await enter(hall, ports[n % len(ports)])
-
-    browsers = await asyncio.gather(*(come(n) for n in range(options["streams"])))
-    tell(ready=True)
-    await orders.go.wait()
-    for browser in browsers:
-        browser.ask(f"watch={options['key']}")
-    await asyncio.wait_for(asyncio.gather(*(browser.told for browser in browsers)), PATIENCE_S)
-    tell(waiting=True)
-    async with asyncio.timeout(PATIENCE_S):
-        while hall.valued < len(browsers):  # counting costs less than futures
-            await asyncio.sleep(LOOK_S)
-    tell(answered=True)
-    await orders.stop.wait()
-    return {"waits": hall.waits, "ended": hall.ended}
-
-
-ROLES: dict[str, Role] = {"watch": watch, "crowd": crowd}
+ROLES: dict[str, Role] = {"watch": watch}
 
 if __name__ == "__main__":
     main(ROLES)

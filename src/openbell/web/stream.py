@@ -95,6 +95,15 @@ class Subscriber:
         self.pending[key] = frame
         self._flush()
 
+    def write(self, chunk: bytes, now: float) -> bool:
+        """Write a chunk of the answer at once, without a turn of the loop. False when it has to be offered instead."""
+        line = self._line
+        if line is None or self.pending or self.ended or self._sending is not None or not is_free(line):
+            return False
+        line.transport.write(chunk)
+        self.spoke_at = now
+        return True
+
     def ping(self) -> None:
         """Say something, if nothing else is to be said."""
         if not self.pending:
@@ -158,13 +167,22 @@ def line_of(send: Send) -> RequestResponseCycle | None:
     return cycle if is_chunked else None
 
 
+def is_free(line: RequestResponseCycle) -> bool:
+    """Whether one may write; not when the reader is slow, or has gone."""
+    return not (line.flow.write_paused or line.disconnected or line.transport.is_closing())
+
+
 def write_line(line: RequestResponseCycle, frames: Mapping[Watch, bytes]) -> bool:
-    """Write the next chunk of the answer, as the server would; False when the reader is slow, or has gone."""
-    if line.flow.write_paused or line.disconnected or line.transport.is_closing():
+    """Write the next chunk of the answer, as the server would; False when one may not."""
+    if not is_free(line):
         return False
-    said = b"".join(frames.values())
-    line.transport.write(b"%x\r\n%b\r\n" % (len(said), said))
+    line.transport.write(chunk_of(b"".join(frames.values())))
     return True
+
+
+def chunk_of(said: bytes) -> bytes:
+    """A part of an answer that does not tell its length."""
+    return b"%x\r\n%b\r\n" % (len(said), said)
 
 
 def body(said: bytes, *, more: bool = True) -> Message:
@@ -349,8 +367,10 @@ class Hub(Duty):
         topic.etag = etag
         topic.frames = {form: self._encode(reading, form) for form in {subscriber.form for subscriber in audience}}
         topic.framed_at = time.monotonic()
+        chunks = {form: chunk_of(frame) for form, frame in topic.frames.items() if frame}
         for subscriber in audience:
-            if topic.frames[subscriber.form]:
+            chunk = chunks.get(subscriber.form)
+            if chunk is not None and not subscriber.write(chunk, topic.framed_at):
                 subscriber.offer(key, topic.frames[subscriber.form])
         topic.newcomers.clear()
 
