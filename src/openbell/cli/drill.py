@@ -88,6 +88,44 @@ def picks(users: int, workers: int, random_kills: int, seed: int) -> int:
     return FAILED if figures["faults"] else 0
 
 
+@drill.command()
+@click.option("--tickers", type=click.IntRange(1, 400), default=60, show_default=True, help="Somebody follows each.")
+@click.option("--people", type=click.IntRange(1, 5_000), default=200, show_default=True, help="Each follows 1 to 3.")
+@click.option("--workers", type=click.IntRange(1, 16), default=3, show_default=True, help="Each has a scheduler, too.")
+@click.option("--send", default="08:30", show_default=True, help="When mails are due in New York; from 02:30 on.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Others follow other tickers.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+def morning(tickers: int, people: int, workers: int, send: str, seed: int, report: Path | None) -> int:
+    """A morning of digests: workers are killed and replaced, a provider is away, people ask and one leaves.
+
+    Every mail that is due must arrive once, and nothing may be paid for twice. Ends with one line of figures, and with
+    exit code 1 when a promise is broken.
+    """
+    import json
+    import re
+
+    from openbell.drills.morning import Size, play
+    from openbell.drills.morning_report import tell
+    from openbell.drills.picks import ground
+
+    if not re.fullmatch(r"0[2-9]:[0-5]\d|1\d:[0-5]\d", send) or send < "02:30":
+        raise click.BadParameter("a time from 02:30 to 19:59, such as 08:30", param_hint="--send")
+    size = Size(tickers=tickers, people=people, requests=min(5, people), workers=workers, send=send, seed=seed)
+
+    async def run() -> tuple[dict[str, object], str]:
+        async with ground() as (dsn, sandbox):
+            played = await play(dsn, sandbox, size, say)
+            return played.as_json(), tell(size, played)
+
+    with progress("Starting a database and a sandbox") as say:
+        figures, told = reach.run_async(run())
+    if report is not None:
+        report.write_text(told, encoding="utf-8")
+    click.echo(told, err=True)
+    click.echo(json.dumps(figures))
+    return FAILED if figures["faults"] else 0
+
+
 def _symbols(most: int) -> list[str]:
     """The symbols of the sandbox, real ones first."""
     from openbell.sandbox.companies import COMPANIES

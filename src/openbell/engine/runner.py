@@ -198,7 +198,8 @@ class Runner:
         if isinstance(error, AccountBlocked):
             asyncio.get_running_loop().call_later(error.opens_in.total_seconds(), self._wake)
             pause = min(max(error.opens_in, CONFLICT_PAUSE), LONGEST_PAUSE)
-            if error.gated and provider == product.provider:  # what is left of a moment in which the keys of another worker seem open is no hurry
+            if error.gated and provider == product.provider:  # the claim looks at no other provider
+                # what is left of a moment in which the keys of another worker seem open is no hurry
                 pause = CONFLICT_PAUSE if error.keys else timedelta(0)
             return Ending("wait", error.code, said, pause)
         if isinstance(error, Waiting):
