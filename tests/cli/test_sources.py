@@ -37,7 +37,7 @@ def test_every_name_is_one(tmp_path: Path) -> None:
     assert SETTINGS.keys() == HOMES.keys()
     assert {name.lower() for name in SETTINGS.values()} <= Settings.model_fields.keys()
     assert [one for one, name in SETTINGS.items() if name.endswith("_API_KEY")] == list(KEYED)
-    assert {subject for subject, _, _ in granted(tmp_path)} == {*HOMES, "google_links"}
+    assert {subject for subject, _, _ in granted(tmp_path)} == {*HOMES, "google_links", "pages"}
     with pytest.raises(Permanent, match=r"^perplexity is not configured: set PPLX_API_KEY\.$"):
         Connections({}).source("perplexity")
 

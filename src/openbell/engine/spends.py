@@ -372,10 +372,10 @@ class Spends:
         asked_at = monotonic()
         accounts, verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
         assert verdict.spend_id is not None
-        limit = accounts[0].limit
+        first = accounts[0].limit if accounts else None
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
         call = Call(
-            verdict.spend_id, operation, effect, idempotency_key, limit.credential, verdict.resumed,
+            verdict.spend_id, operation, effect, idempotency_key, first and first.credential, verdict.resumed,
             verdict.provider_ref, mark,
             asked_at + timeout.total_seconds() / 2, asked_at + timeout.total_seconds(), self.token, STEP.get(),
         )  # fmt: skip
@@ -391,7 +391,7 @@ class Spends:
             call.failed(error)
             if isinstance(error, ProducerError):
                 error.provider = error.provider or self.provider
-                error.subject = error.subject or (limit.subject if limit.key_of else None)
+                error.subject = error.subject or (first.subject if first and first.key_of else None)
             raise
         finally:
             if self._under_way.pop(call.spend_id, None) is not None:
