@@ -245,6 +245,48 @@ async def test_a_job_waits_for_what_it_needs(pool: asyncpg.Pool, employ: Employ)
     assert await pool.fetchval("select count(*) from openbell.need") == 0
 
 
+async def test_two_needs_that_are_met_at_once_wake_the_job(pool: asyncpg.Pool) -> None:
+    """MD-22: of two artifacts that are published at the same moment, the later one sees what the other has met."""
+    kind, parent = small(nothing), declare("parent")
+    await Registry([kind, parent]).seed(pool)
+    await enqueue(pool, kind, [("child", None)], needs=[("parent", "x"), ("parent", "y")])
+    async with pool.acquire() as one, pool.acquire() as other:
+        first = one.transaction()
+        await first.start()
+        await one.execute("select openbell.meet_needs('parent', 'x')")
+        second = asyncio.create_task(other.execute("select openbell.meet_needs('parent', 'y')"))
+        await eventually(lambda: _waits_or_is_done(pool, second))
+        await first.commit()
+        await second
+    woken = await job(pool, "child", "small")
+    assert woken is not None
+    assert woken["state"] == "waiting"
+
+
+async def _waits_or_is_done(pool: asyncpg.Pool, work: asyncio.Task[Any]) -> bool:
+    waiting = (
+        "select exists (select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%meet_needs%')"
+    )
+    return work.done() or bool(await pool.fetchval(waiting))
+
+
+async def test_many_are_waited_for_together(pool: asyncpg.Pool, employ: Employ) -> None:
+    """MD-22: what several artifacts are needed for is begun twice: once to ask for all of them, once to use them."""
+    begun: list[str] = []
+
+    async def work(key: Key, ctx: Any) -> None:
+        begun.append(key)
+        await ctx.artifacts([("parent", "x"), ("parent", "y"), ("parent", "z")])
+
+    kind, parent = small(work, bundle=1), declare("parent")
+    await employ(kind, parent)
+    await enqueue(pool, kind, [("child", None)])
+    await wake(pool)
+    await eventually(lambda: ended(pool, "child", "small"))
+    assert begun == ["child", "child"]
+    assert await pool.fetchval("select count(*) from openbell.need") == 0
+
+
 async def test_what_is_there_already_is_not_waited_for(pool: asyncpg.Pool, employ: Employ) -> None:
     """MD-22: a need that was met before the job came, or while it was being queued, is noticed by the sweep."""
     ran: list[str] = []

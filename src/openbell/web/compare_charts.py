@@ -82,7 +82,7 @@ def gap_chart(value: Mapping[str, Any], size: Size) -> Chart:
     reach = [abs(v) for v in gaps if v is not None] + [abs(p[k]) for p in points for k in ("lo95", "hi95")]
     top = min(100.0, 10.0 * (int(max(reach, default=10.0) / 10) + 1))
     words = f"The gap: {names[value['a']]} minus {names[value['b']]}, with 80 and 95 % bands for what may come"
-    return _chart(value["days"], [("gap", "gap", gaps, points)], (-top, top), _fitted(size, ["gap"]), words)
+    return _chart(value["days"], [("gap", "gap", gaps, points)], (-top, top), _fitted(size, [""]), words)
 
 
 def _fitted(size: Size, labels: Sequence[str]) -> Size:
