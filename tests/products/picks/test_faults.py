@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from openbell.products.picks.content import Made
+from openbell.products.picks.editions import EditionKey
+from openbell.products.picks.plain import edition
 from openbell.products.picks.queueing import plan_batches, retry
+from openbell.products.picks.reading import look
 from openbell.products.picks.reports import costs
-from openbell.products.picks.store import attest
+from openbell.products.picks.store import attest, publish
 from openbell.products.picks.tasks import picks_batch, picks_edition
-from openbell.products.picks.words import Answered, Reason, Status
-from tests.products.picks.desk import NEW_YORK, WEEK, Desk
+from openbell.products.picks.words import Answered, Fallback, Kind, Reason, Status
+from tests.products.picks.desk import FACTS, NEW_YORK, WEEK, Desk
 from tests.support import eventually
 
 ERASE = "update openbell.person set erased_at = openbell.now(), address = null where id = $1"
@@ -22,8 +26,6 @@ RUN, CREATE, LINE = "v1/agent", "v1/batches", "v1/batches/line"
 
 async def again(desk: Desk, person: int, *, pay_again: bool = False) -> Any:
     """An operator tries an edition again."""
-    from openbell.products.picks.editions import EditionKey
-
     key = EditionKey.of(person, WEEK)
     return await retry(desk.pool, picks_edition, picks_batch, key, pay_again=pay_again, actor="ann")
 
@@ -137,7 +139,7 @@ async def test_a_batch_that_is_lost_after_acceptance(desk: Desk) -> None:
 
 
 async def test_a_free_call_that_was_cut_off_is_no_doubt(desk: Desk) -> None:
-    """PK-17, DC-1: a file whose hand-in was cut off by a kill is free and repeated; only what may have cost is doubt."""
+    """PK-17, DC-1: a file whose hand-in was cut off by a kill is free; only what may have cost is doubt."""
     person = await desk.person()
     await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
     await desk.work()
@@ -201,6 +203,24 @@ async def test_the_week_s_money_is_used_up(desk: Desk) -> None:
     assert await desk.ends(second) is Status.ERROR
     assert (await desk.slot(second)).code == "money_cap"
     assert await desk.charges() == 1
+
+
+async def test_a_batch_takes_as_many_as_there_is_money_for(desk: Desk) -> None:
+    """PK-8, PK-14: a week that costs more than the cap is made in part, new people first; the rest is told why not."""
+    desk.config = replace(desk.config, budget=1_100_000)
+    await desk.sandbox.fault("cost", provider="perplexity", path=LINE, amount=450_000)
+    people = [await desk.person() for _ in range(3)]
+    old = people[0]
+    await publish(
+        desk.pool, EditionKey.of(old, WEEK - timedelta(weeks=1)), Kind.PERSONAL, edition(FACTS), Made(provider="none")
+    )
+    assert await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True) == 3
+    await desk.work()
+    assert [await desk.ends(person) for person in people] == [Status.ERROR, Status.COMPLETE, Status.COMPLETE]
+    assert (await desk.slot(old)).code == "money_cap"
+    assert await desk.charges() == 2
+    view = await look(desk.pool, old, enabled=True)
+    assert (view.fallback, view.edition and view.edition.kind) == (Fallback.COST, Kind.PERSONAL)
 
 
 async def test_who_is_not_wanted_is_not_asked_for(desk: Desk) -> None:

@@ -2,7 +2,8 @@
 
 The members are the slots that carry its number, fixed when it was queued. Whatever dies in between, the batch is found
 again by its key or its mark at the provider; its answers, the end of its spend and what follows are one transaction.
-What the service refused to do is asked for alone; what it may have done and cannot tell is left to the operator.
+A batch takes as many as there is money for, new people first; the others are asked for alone once it is over, as is
+what the service refused to do; what it may have done and cannot tell is left to the operator.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import accumulate, count
 from typing import Any
 
 from openbell.engine.enqueue import enqueue
@@ -34,8 +36,10 @@ from openbell.products.picks.words import Status
 from openbell.products.picks.work import failed, for_this_week, hold_weekly, profile_of
 from openbell.providers.perplexity import Batch, BatchHandle
 from openbell.providers.perplexity.client import BATCH_LOOK
+from openbell.providers.perplexity.requests import Ask
 
 READ = "read"
+NO_ROOM = ("money_cap", "limit_too_small")
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class BatchWork:
         await self._pass_on(members)
 
     async def _answers(self, rows: list[Any]) -> None:
-        attempt, provider = self.ctx.attempt, self.ctx.perplexity
+        attempt = self.ctx.attempt
         config = self.ctx.connections.picks
         if not config.enabled:
             raise Permanent("ENABLE_WEEKLY_PICKS_GENERATION is off", code="switched_off")
@@ -92,23 +96,54 @@ class BatchWork:
         if not asks:
             return
         await hold_weekly(self.ctx)
-        try:
-            file = await attempt.step("upload", partial(provider.upload, asks))
-
-            async def created() -> dict[str, Any]:
-                key = f"picks {self.key}"
-                handle = await provider.create_batch(file, asks, key=key)
-                return {"handle": handle.model_dump(mode="json"), "at": attempt.claim.now.isoformat()}
-
-            told = await attempt.step("create", created)
-        except AccountBlocked as error:
-            raise for_this_week(error) from None
+        told = await self._created(asks)
+        handle = BatchHandle.model_validate(told["handle"])
+        left = [one for one in asks if one not in handle.asked]
+        said = "the money of this week does not reach for it with the others; it is tried again after them"
+        await set_status(self.pool, Status.PENDING, *left, code="money_cap", message=said)
+        editions = [one for one in editions if one in handle.asked]
         await set_status(self.pool, Status.SENT, *editions)
         await attempt.progress(f"{len(editions)} editions: {Status.SENT.step}")
-        handle = BatchHandle.model_validate(told["handle"])
-        await attempt.step(READ, partial(self._read, handle, questions, told["at"]))
+        await attempt.step(READ, partial(self._read, handle, questions, told["at"], left))
 
-    async def _read(self, handle: BatchHandle, questions: dict[str, Question], at: str) -> dict[str, list[str]]:
+    async def _created(self, asks: dict[str, Ask]) -> dict[str, Any]:
+        """The batch of as many as there is money for, the first of ``asks``; that there was too little is a step, too.
+
+        Raises what the ledger says when there is not even room for one.
+        """
+        attempt, provider, most = self.ctx.attempt, self.ctx.perplexity, len(asks)
+        for number in count(1):
+            some = await attempt.step(f"fit {number}", partial(self._fit, asks, most))
+            chosen = {edition: asks[edition] for edition in some if edition in asks}
+            file = await attempt.step(f"upload {number}", partial(provider.upload, chosen))
+            create = partial(self._create, file, chosen, is_last=len(some) == 1)
+            told: dict[str, Any] = await attempt.step(f"create {number}", create)
+            if told["handle"] is not None:
+                return told
+            most = len(some) // 2
+        raise AssertionError("the last one is made or raises")
+
+    async def _fit(self, asks: dict[str, Ask], most: int) -> list[str]:
+        """How many there is room for now, one at least: what the ledger says to that one is the reason for all."""
+        spends = self.ctx.attempt.spends(self.ctx.connections.picks.provider)
+        room = await self.pool.fetchval(SQL.get("read_room"), [account.id for account in spends.accounts])
+        needs = accumulate(one.hold for one in asks.values())
+        fitting = sum(1 for need in needs if room is None or need <= room)
+        return list(asks)[: max(1, min(fitting, most))]
+
+    async def _create(self, file: str, asks: dict[str, Ask], *, is_last: bool) -> dict[str, Any]:
+        try:
+            handle = await self.ctx.perplexity.create_batch(file, asks, key=f"picks {self.key}")
+        except (AccountBlocked, Permanent) as error:
+            ended = for_this_week(error) if isinstance(error, AccountBlocked) else error
+            if is_last or ended.code not in NO_ROOM:
+                raise ended from None
+            return {"handle": None}  # others were faster
+        return {"handle": handle.model_dump(mode="json"), "at": self.ctx.attempt.claim.now.isoformat()}
+
+    async def _read(
+        self, handle: BatchHandle, questions: dict[str, Question], at: str, left: list[str]
+    ) -> dict[str, list[str]]:
         """Look at the batch; once it has ended, everything that it brought is kept together with this step."""
         batch = await self.ctx.perplexity.read_batch(handle)
         if batch.running:
@@ -116,7 +151,7 @@ class BatchWork:
         prompts = {edition: one.prompt.id for edition, one in questions.items()}
         default = next(iter(prompts.values()), "personal")
         answers = [(edition, 1, *of_run(run, prompts.get(edition, default), at)) for edition, run in batch.runs.items()]
-        told = {"undone": _undone(batch, handle), "unread": sorted(batch.unread)}
+        told = {"undone": sorted({*_undone(batch, handle), *left}), "unread": sorted(batch.unread)}
         await keep(self.ctx.attempt, READ, told, answers)
         return told
 
