@@ -54,7 +54,7 @@ IN_TIME = timedelta(minutes=15)
 SLACK = timedelta(seconds=5)
 OVER = timedelta(hours=2)
 PROVIDER = "anthropic"
-EVENTS = (("kill", 0.0), ("requests", 0.1), ("outage", 0.2), ("deploy", 0.4), ("kill", 0.6))
+EVENTS = (("kill", 0.0), ("requests", 0.0), ("outage", 0.1), ("kill", 0.1), ("deploy", 0.2))
 """What happens, and which share of the digests is mailed by then."""
 
 Say = Callable[[str], None]
