@@ -59,7 +59,7 @@ async def _ask(house: House, request: bytes) -> tuple[int, bytes]:
     reader, writer = await asyncio.open_connection(house.host, house.port)
     try:
         writer.write(request)
-        return await _answer(reader)
+        return await answer_of(reader)
     finally:
         writer.close()
 
@@ -73,7 +73,7 @@ async def _load(host: str, port: int, path: str, readers: int, seconds: float) -
         try:
             while (began := time.perf_counter()) < end:
                 writer.write(request)
-                status, _ = await _answer(reader)
+                status, _ = await answer_of(reader)
                 if status != 200:
                     raise BenchError(f"{path} was answered with {status}.")
                 took.append(1_000 * (time.perf_counter() - began))
@@ -91,7 +91,7 @@ def _request(method: str, host: str, path: str, body: bytes = b"") -> bytes:
     return "\r\n".join([*lines, "Content-Type: application/json", "", ""]).encode() + body
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Status and body of one answer that tells its length."""
     head = (await reader.readuntil(HEAD_END)).lower()
     length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
