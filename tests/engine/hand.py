@@ -170,10 +170,13 @@ async def job(db: Db, key: str, name: str = "number") -> asyncpg.Record | None:
 
 
 async def ended(db: Db, key: str, name: str = "number") -> list[asyncpg.Record]:
-    """How the jobs of a key have ended, oldest first."""
+    """How the jobs of a key have ended, oldest first, without those that a sweep queued while another ended: they do
+    nothing, and say so.
+    """
     return list(
         await db.fetch(
-            "select *, outcome::text as word from openbell.job_history where product = $1 and key = $2 order by id",
+            "select *, outcome::text as word from openbell.job_history"
+            " where product = $1 and key = $2 and code is distinct from 'skipped' order by id",
             name,
             key,
         )

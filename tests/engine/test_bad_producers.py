@@ -333,12 +333,12 @@ async def test_a_blocked_event_loop(pool: asyncpg.Pool, dsn: str, tmp_path: Path
         try:
             reading = await made(pool, name="blocker")
             assert reading.value["n"] == 2, "the first came back before anybody had taken over"
-            before = await pool.fetch("select * from openbell.job_history")
+            before = await ended(pool, "a", "blocker")
             log = tmp_path / "first.log"
             await eventually(lambda: "job.fenced" in log.read_text())
             assert "worker.blocked" in log.read_text()
             assert f"at={HERE}" in log.read_text()
-            assert await pool.fetch("select * from openbell.job_history") == before
+            assert await ended(pool, "a", "blocker") == before
             assert (await read(pool, "blocker", "a")).version == 1
             (row,) = await ended(pool, "a", "blocker")
             assert (row["word"], row["attempts"]) == ("done", 2)

@@ -375,7 +375,7 @@ class Spends:
         first = accounts[0].limit if accounts else None
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
         call = Call(
-            verdict.spend_id, operation, effect, idempotency_key, first and first.credential, verdict.resumed,
+            verdict.spend_id, operation, effect, idempotency_key, first.credential if first else None, verdict.resumed,
             verdict.provider_ref, mark,
             asked_at + timeout.total_seconds() / 2, asked_at + timeout.total_seconds(), self.token, STEP.get(),
         )  # fmt: skip
