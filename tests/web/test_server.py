@@ -8,7 +8,7 @@ import httpx
 
 from openbell.web.server import HEAD_BYTES_MAX
 from tests.support import eventually
-from tests.web.conftest import Site
+from tests.web.conftest import QUOTE, Site
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -40,6 +40,32 @@ async def test_a_connection_is_used_again_for_as_long_as_it_likes(site: Site) ->
             await reader.readexactly(length)
         assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 405"))
     writer.close()
+
+
+async def test_a_stream_keeps_its_connection_and_nothing_comes_behind_it(site: Site) -> None:
+    """A stream that has ended leaves its connection for the next request; one behind an open stream ends it."""
+    await site.publish("quote", "AAPL", QUOTE)
+    ask = b"GET /api/v1/stream?watch=quote:AAPL HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    hub = site.app.state.hub
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*_door(site))
+        for _ in range(2):
+            writer.write(ask)
+            await reader.readuntil(b"event: artifact\n")
+            hub.end_all()
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+            await eventually(lambda: not hub.subscribers)
+        writer.write(ASK + b"\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await reader.readexactly(1)
+        writer.close()
+        reader, writer = await asyncio.open_connection(*_door(site))
+        writer.write(ask)
+        await reader.readuntil(b"event: artifact\n")
+        writer.write(ask)
+        await reader.read()
+        await eventually(lambda: not hub.subscribers)
+        writer.close()
 
 
 def _door(site: Site) -> tuple[str, int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -15,28 +16,57 @@ HEAD_BYTES_MAX = 64 * 1024
 
 
 class Protocol(HttpToolsProtocol):
-    """Breaks off a head that does not end, which the parser itself would collect without a limit."""
+    """Breaks off a head that does not end, which the parser would collect; keeps little for a stream."""
 
-    _in_head = True
-    _head_bytes = 0
+    __slots__ = (
+        "_head_bytes",
+        "_rests",
+    )  # not in the dict, which has no room for more without growing
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._head_bytes: int | None = 0  # None behind the head
+        self._rests = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Take what came; nothing may come behind the request for a stream, which is not over."""
+        if self._rests:
+            self.transport.close()
+            return
         super().data_received(data)
-        if self._in_head:
+        if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
                 self.send_400_response(f"The head of the request is above {HEAD_BYTES_MAX} bytes.")
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._head_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """A head has ended."""
-        self._in_head = False
+        self._head_bytes = None
         super().on_headers_complete()
+
+    def rest(self) -> None:
+        """Keep no parser while a stream is open: it is 2 kB, and ten thousand of them 20 MB."""
+        if not self.pipeline:
+            self._rests, self.headers = True, []
+            self.parser = None  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        """Parse again, if the connection is kept."""
+        if self._rests and not self.transport.is_closing():
+            self._rests, self.parser = False, httptools.HttpRequestParser(self)
+        super().on_response_complete()
+
+
+def rest(line: RequestResponseCycle) -> None:
+    """The answer on this line is a stream: keep for it what it needs."""
+    protocol = getattr(line.on_response, "__self__", None)
+    if isinstance(protocol, Protocol):
+        protocol.rest()
 
 
 def configure(app: ASGIApp, *, grace_s: int, **settings: Any) -> uvicorn.Config:

@@ -27,6 +27,7 @@ from openbell.engine.duty import Duty
 from openbell.web import fragments, views
 from openbell.web.errors import DatabaseUnavailable
 from openbell.web.marks import GRACE_S, shown_state
+from openbell.web.server import rest
 
 if TYPE_CHECKING:
     from openbell.engine.hints import Hint
@@ -117,6 +118,8 @@ class Subscriber:
     def open(self, send: Send) -> None:
         """From now on what is offered goes out."""
         self._send, self._line = send, line_of(send)
+        if self._line is not None:
+            rest(self._line)
         if self.pending or self.ended:
             self._flush()
 
