@@ -16,7 +16,8 @@ class PicksConfig:
     """``enabled`` is the one switch of all paid generation; ``budget`` micro-dollars that a week may cost.
 
     ``effort`` is pinned: a bare name changes model and price without notice. ``hold`` is what is held for one edition,
-    ``members`` how many editions a batch of the weekly run has.
+    ``members`` how many editions a batch of the weekly run has;
+    ``companies`` are known from the start, without any those of the starter file.
     """
 
     enabled: bool = False
@@ -26,6 +27,7 @@ class PicksConfig:
     effort: str = "medium@2026-10-16.0"
     hold: int = 5_000_000
     members: int = 100
+    companies: tuple[str, ...] = ()
 
     @property
     def limit(self) -> Limit:
