@@ -1,7 +1,7 @@
 """So that the page lives without any paid edition: while a week has no edition of figures, its companies are asked for.
 
-They are those of the starter file: profiles, daily prices and ratios, a few at a time in the background class, behind what
-somebody waits for. Once all have been asked for, or the time is over, the edition is made of whatever is known.
+They are those of the starter file: profiles, daily prices and ratios, a few at a time in the background class, behind
+what somebody waits for. Once all have been asked for, or the time is over, the edition is made of whatever is known.
 """
 
 from __future__ import annotations
