@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -87,18 +88,16 @@ async def _read(host: str, port: int, cookies: list[str], size: Size) -> list[fl
     ]
 
     async def one(n: int, due: float) -> None:
-        try:
+        with suppress(OSError, TimeoutError, EOFError):
             async with asyncio.timeout(PATIENCE_S):
                 ends = free.pop() if free else await asyncio.open_connection(host, port)
                 ends[1].write(requests[n % len(requests)].encode())
                 status, _ = await answer_of(ends[0])
-        except (OSError, TimeoutError, EOFError):
-            status = 0
-        if status != 200:
-            took.append(PATIENCE_S * 1_000)  # a read that fails is the slowest of all
-            return
-        took.append((time.perf_counter() - due) * 1_000)
-        free.append(ends)
+                if status == 200:
+                    took.append((time.perf_counter() - due) * 1_000)
+                    free.append(ends)
+                    return
+        took.append(PATIENCE_S * 1_000)  # a read that fails is the slowest of all
 
     for n in range(WARM_UP):
         await one(n, time.perf_counter())
