@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from openbell.cli.exits import BAD_INPUT, CliError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from openbell.providers.mail import Dkim, Relay
     from openbell.settings import Settings
 
-FIRST_COMPANIES = 30
 SANDBOX = "sandbox"
 LIVE = "live"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -83,15 +81,14 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
         relay=relay,
         mail_rules=mail_rules_of(settings),
         digest_models=settings.digest_models,
-        picks=picks_of(settings, synthetic=mode == SANDBOX),
+        picks=picks_of(settings),
         digest_cap_micro=int(settings.digest_usd_max * 1_000_000),
     )
 
 
-def picks_of(settings: Settings, *, synthetic: bool) -> PicksConfig:
-    """What the operator decides about weekly picks. On synthetic data the first companies are the sandbox's own."""
+def picks_of(settings: Settings) -> PicksConfig:
+    """What the operator decides about weekly picks."""
     from openbell.products.picks.config import PicksConfig
-    from openbell.sandbox.companies import COMPANIES
 
     return PicksConfig(
         enabled=settings.enable_weekly_picks_generation,
@@ -101,7 +98,6 @@ def picks_of(settings: Settings, *, synthetic: bool) -> PicksConfig:
         effort=settings.picks_effort,
         hold=int(settings.picks_usd_per_edition * 1_000_000),
         members=settings.picks_per_batch,
-        companies=tuple(islice(COMPANIES, FIRST_COMPANIES)) if synthetic else (),
     )
 
 

@@ -16,8 +16,7 @@ class PicksConfig:
     """``enabled`` is the one switch of all paid generation; ``budget`` micro-dollars that a week may cost.
 
     ``effort`` is pinned: a bare name changes model and price without notice. ``hold`` is what is held for one edition,
-    ``members`` how many editions a batch of the weekly run has;
-    ``companies`` are known from the start, without any those of the starter file.
+    ``members`` how many editions a batch of the weekly run has.
     """
 
     enabled: bool = False
@@ -27,7 +26,6 @@ class PicksConfig:
     effort: str = "medium@2026-10-16.0"
     hold: int = 5_000_000
     members: int = 100
-    companies: tuple[str, ...] = ()
 
     @property
     def limit(self) -> Limit:

@@ -12,7 +12,6 @@ from openbell.products.picks.content import Made, Stored
 from openbell.products.picks.database import SQL
 from openbell.products.picks.editions import DEFAULT_ZONE, EditionKey, week_at
 from openbell.products.picks.figures import Fact, fact_of
-from openbell.products.picks.plain import LEAST_COMPANIES
 from openbell.products.picks.words import Kind, Reason, Status
 
 MOST_COMPANIES = 400
@@ -66,23 +65,14 @@ async def set_status(
 
 
 async def read_facts(db: Db, week: date) -> dict[str, Fact]:
-    """What was known of each company when the editions of a week began; computed by whoever asks first.
-
-    As long as too few are known for an edition of figures, those that have become known since are added.
-    """
+    """What was known of each company when the editions of a week began; computed by whoever asks first."""
     rows = await db.fetch(SQL.get("read_facts"), week)
-    if len(rows) < LEAST_COMPANIES:
-        found = (await known_facts(db)).values()
+    if not rows:
+        found = [fact_of(dict(row)) for row in await db.fetch(SQL.get("read_universe"), MOST_COMPANIES)]
         await db.execute(SQL.get("add_facts"), week, [one.model_dump(mode="json") for one in found])
         rows = await db.fetch(SQL.get("read_facts"), week)
     facts = [Fact.model_validate(row["fact"]) for row in rows]
     return {one.ticker: one for one in facts}
-
-
-async def known_facts(db: Db) -> dict[str, Fact]:
-    """What is known of each company now."""
-    found = [fact_of(dict(row)) for row in await db.fetch(SQL.get("read_universe"), MOST_COMPANIES)]
-    return {one.ticker: one for one in found}
 
 
 async def publish(db: Db, key: EditionKey, kind: Kind, stored: Stored, made: Made) -> bool:
