@@ -246,7 +246,8 @@ async def test_the_night_warms_what_people_ask_for(desk: Desk) -> None:
 
     await eventually(warm)
     classes = await desk.pool.fetch(
-        "select job_class from openbell.job_history where product = 'comparison' order by finished_at"
+        "select job_class from openbell.job_history"
+        " where product = 'comparison' and outcome = 'done' order by finished_at"
     )
     assert [row["job_class"] for row in classes] == [CLASSES["interactive"], CLASSES["background"]]
 
