@@ -34,6 +34,21 @@ async def test_live_leases_are_never_touched(pool: asyncpg.Pool) -> None:
     assert (running["state"], running["token"]) == ("running", kept.token)
 
 
+async def test_a_claim_as_the_lease_runs_out_is_taken_back(pool: asyncpg.Pool) -> None:
+    """PF-6: a job that a lost worker gets in the moment after a recovery pass is lost with it, and comes back, too."""
+    dead, alive = [await Hand.hire(pool, declare()) for _ in range(2)]
+    await queue(pool, "a")
+    await dead.expire()
+    assert await rescue(pool) == []
+    await pool.execute(SQL.get("mark_gone"))
+    (claim,) = await dead.claim()
+    beat = (alive.id, hours(1), False, {}, [], False)
+    told = await pool.fetchrow(SQL.get("beat_worker"), *beat)
+    assert told is not None
+    assert told["lost"], "nobody would look for what the lost worker holds"
+    assert [row["job_id"] for row in await rescue(pool)] == [claim.id]
+
+
 async def test_the_attempt_is_counted_and_told(pool: asyncpg.Pool) -> None:
     """PF-6: a lost attempt counts and stays in the job's trail; after the last one the job has failed."""
     hand = await Hand.hire(pool, declare(max_attempts=2))
