@@ -1,4 +1,5 @@
 -- Twenty thousand rows in every table that grows.
+insert into openbell.worker (name, slots, expires_at) values ('test', 8, openbell.now() + interval '1 day');
 insert into openbell.product (name, kind, version, provider, job_class, ttl, stale_ttl, empty_ttl, retry_ttl, keep_for,
     timeout, patience, max_attempts, max_bytes, bundle, calls, bytes, licence, seeded)
 select name, kind, 1, '', 90, '1 min', '1 day', '1 day', '1 min', '1 day', '10 s', '1 day', 5, 1000, bundle, 0, 0, 'cc0', '{}'

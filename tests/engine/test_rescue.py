@@ -11,8 +11,10 @@ import pytest
 
 from openbell.engine.database import SQL
 from openbell.engine.errors import Permanent
-from openbell.engine.registry import hours
+from openbell.engine.hints import Hints
+from openbell.engine.registry import CLASSES, hours
 from openbell.engine.spends import Call, Settlement
+from openbell.engine.sweep import Pruner
 from tests.engine.hand import Hand, account, declare, ended, job, per_minute, queue, rescue
 from tests.support import Clock, eventually
 
@@ -47,6 +49,37 @@ async def test_a_claim_as_the_lease_runs_out_is_taken_back(pool: asyncpg.Pool) -
     assert told is not None
     assert told["lost"], "nobody would look for what the lost worker holds"
     assert [row["job_id"] for row in await rescue(pool)] == [claim.id]
+
+
+CLAIMS = {"claim_jobs": (1,), "claim_seated": (1,), "claim_bundle": (1, -1, -32_768, 0)}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+async def test_who_counts_as_gone_gets_nothing(pool: asyncpg.Pool, claim: str) -> None:
+    """PF-6: a jump of the clock makes a living worker count as gone; until it has registered anew it gets no job."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a")
+    await pool.execute("update openbell.job set bundled = $1", claim == "claim_bundle")
+    await pool.execute("update openbell.worker set expires_at = openbell.now() - interval '16 seconds'")
+    await pool.execute(SQL.get("mark_gone"))
+    asked = (["number"], list(CLASSES.values()), hand.id, *CLAIMS[claim])
+    assert await pool.fetch(SQL.get(claim), *asked) == []
+    await pool.execute("update openbell.worker set gone = false")
+    assert len(await pool.fetch(SQL.get(claim), *asked)) == 1
+
+
+async def test_a_job_of_who_was_gone_already_comes_back(pool: asyncpg.Pool) -> None:
+    """PF-6: whatever a worker that counts as gone holds is found once a minute, though no heartbeat looks for it."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    await pool.execute("update openbell.worker set gone = true, expires_at = openbell.now() - interval '1 day'")
+    hints = Hints(pool, None, name="test")
+    await Pruner(pool, hints).beat()
+    back = await job(pool, claim.key)
+    assert back is not None
+    assert (back["state"], back["attempt"]) == ("waiting", 1)
+    await hints.stop()
 
 
 async def test_the_attempt_is_counted_and_told(pool: asyncpg.Pool) -> None:

@@ -72,7 +72,8 @@ async def fleet(employ: Employ, chore: Product, count: int = 3, seats: Sequence[
 async def stays(pool: asyncpg.Pool, room: Room, scheduled: int, adhoc: int) -> None:
     """It comes to this, and one who asks for more gets nothing."""
     await eventually(lambda: room.holds(scheduled, adhoc), message=f"{room.inside}")
-    assert await pool.fetch(SQL.get("claim_seated"), ["chore"], list(CLASSES.values()), 0, 5) == []
+    one_more = await Hand.hire(pool)
+    assert await pool.fetch(SQL.get("claim_seated"), ["chore"], list(CLASSES.values()), one_more.id, 5) == []
     assert room.holds(scheduled, adhoc), room.inside
 
 

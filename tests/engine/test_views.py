@@ -139,11 +139,12 @@ async def test_what_has_ended_is_cleared_away(pool: asyncpg.Pool, clock: Clock) 
         await pool.execute("update openbell.worker set expires_at = openbell.now() + interval '1 hour'")
         await queue(pool, "a")
         await hand.publish((await hand.claim())[0], {"n": n})
-    await Pruner(pool).beat()
+    pruner = Pruner(pool, Hints(pool, None, name="test"))
+    await pruner.beat()
     assert [version.value["n"] for version in await history(pool, "number", "a")] == [2, 1]
     await clock.advance(days=3)
     await pool.execute(SQL.get("mark_gone"))
-    await Pruner(pool).beat()
+    await pruner.beat()
     assert [version.value["n"] for version in await history(pool, "number", "a")] == [2]
     assert await pool.fetchval("select count(*) from openbell.demand") == 0
     assert await pool.fetchval("select count(*) from openbell.worker") == 0

@@ -148,3 +148,15 @@ async def test_senseless_fault_is_refused(sandbox: Running, spec: Any) -> None:
     answer = await sandbox.client.post("/_control/faults", json=spec)
     assert answer.status_code == 400
     assert answer.json()["error"]
+
+
+async def test_a_request_that_breaks_off_has_not_been_made(sandbox: Running) -> None:
+    """PF-10: of a client that dies while it sends nothing is entered or billed, as with a real provider."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
+    head = "POST /perplexity/v1/files HTTP/1.1\r\nhost: sandbox\r\nauthorization: Bearer sandbox\r\n"
+    writer.write(f"{head}content-type: multipart/form-data; boundary=x\r\ncontent-length: 500\r\n\r\n".encode())
+    writer.write(b'--x\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nhalf')
+    writer.write_eof()
+    assert await asyncio.wait_for(reader.read(), 30) == b""
+    writer.close()
+    assert (await sandbox.ledger())["entries"] == []

@@ -12,6 +12,7 @@ import asyncpg
 from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
 from openbell.engine.hints import Hints
+from openbell.engine.rescue import rescue
 
 BEAT_S = 1.0
 IDLE_BEAT_S = 5.0
@@ -71,15 +72,16 @@ class Pruner(Duty):
 
     name = "prune"
 
-    def __init__(self, pool: asyncpg.Pool, *, every_s: float = 60.0) -> None:
+    def __init__(self, pool: asyncpg.Pool, hints: Hints, *, every_s: float = 60.0) -> None:
         super().__init__()
-        self._pool, self._every_s = pool, every_s
+        self._pool, self._hints, self._every_s = pool, hints, every_s
 
     async def beat(self) -> float:
-        """Prune once."""
+        """Prune once, and take back what a worker got that counted as gone already: no heartbeat looks for that."""
         if await self._pool.fetchval(SQL.get("begin_duty"), "prune", timedelta(seconds=self._every_s * 0.9)):
             for statement in PRUNING:
                 await self._pool.execute(SQL.get(statement))
+            await rescue(self._pool, self._hints)
             await self._pool.execute(SQL.get("recover_spends"), timedelta(seconds=10))
             await self._pool.execute(SQL.get("compact_aging"))
         return self._every_s

@@ -27,6 +27,7 @@ from openbell.engine.persist import DATABASE_ERRORS, persist
 from openbell.engine.polls import Poller, Rehearsal
 from openbell.engine.prefetch import Prefetcher
 from openbell.engine.registry import CLASSES, Registry
+from openbell.engine.rescue import rescue
 from openbell.engine.runner import Runner
 from openbell.engine.schedules import Scheduler, seed_schedules
 from openbell.engine.sweep import Pruner, Sweeper
@@ -79,6 +80,7 @@ class Heart(Duty):
         )
         if row is None or not row["registered"]:
             await w.register()
+            w.look()
             return 0.0
         w.limited = row["limited"]
         if row["waiting"]:
@@ -92,13 +94,9 @@ class Heart(Duty):
         return BEAT.total_seconds()
 
     async def _rescue(self) -> None:
-        w = self._worker
-        for row in await w.pool.fetch(SQL.get("rescue_jobs"), 100):
-            log.warning("job.rescued id=%d product=%s key=%s worker=%s state=%s", *row.values())
-            w.hints.tell("work", row["product"], row["key"])
-            w.hints.tell("artifact", row["product"], row["key"])
-        await w.pool.execute(SQL.get("mark_gone"))
-        w.wake()
+        await rescue(self._worker.pool, self._worker.hints)
+        await self._worker.pool.execute(SQL.get("mark_gone"))
+        self._worker.wake()
 
     async def _release_strays(self) -> None:
         """Hand back what the database thinks runs here and does not: an answer was lost with its connection."""
@@ -147,8 +145,8 @@ class Worker:
         poller = Poller(pool, is_listening=listens, renewed=self._sweeper.wake)
         prefetcher = Prefetcher(pool, registry, self.hints)
         self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens), prefetcher)
-        duties = (Heart(self), self._sweeper, Pruner(pool), *self._on_flags, Scheduler(pool, self.hints), Upkeep(pool))
-        self._duties: list[Duty] = list(duties)
+        pruner, scheduler = Pruner(pool, self.hints), Scheduler(pool, self.hints)
+        self._duties: Sequence[Duty] = (Heart(self), self._sweeper, pruner, *self._on_flags, scheduler, Upkeep(pool))
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)

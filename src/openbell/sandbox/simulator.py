@@ -230,7 +230,10 @@ class Simulator:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP call, or leave it unanswered if a fault says so."""
-        call, operation = await self._arrive(scope, receive)
+        try:
+            call, operation = await self._arrive(scope, receive)
+        except ConnectionError:
+            return
         answer = await self._respond(call, operation)
         if answer is not None and not await self._wait(call.fault, receive):
             answer = None
@@ -347,14 +350,19 @@ async def _send_parts(send: Send, parts: list[bytes], *, more: bool = False) -> 
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The request's body, or None when it is too large; what was read of it is thrown away then."""
+    """The request's body, or None when it is too large; what was read of it is thrown away then.
+
+    Raises `ConnectionError` when the client goes away in the middle: such a request has never been made.
+    """
     body = bytearray()
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("The client went away before it had sent its whole request.")
         body += message.get("body", b"")
         if len(body) > BODY_BYTES_MAX:
             return None
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+        if not message.get("more_body", False):
             return bytes(body)
 
 

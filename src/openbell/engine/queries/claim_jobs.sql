@@ -1,5 +1,6 @@
 -- Class, then number, then age; rows that others hold are skipped. Products of a paused or full provider are left
--- waiting. One fresh token for the claim: every later write of these attempts carries it. Only unindexed columns change.
+-- waiting; a worker that counts as gone gets nothing until it has registered anew. One fresh token for the claim: every
+-- later write of these attempts carries it. Only unindexed columns change.
 with clock as materialized (
     select openbell.now() as t
 ), claim as materialized (
@@ -9,6 +10,7 @@ with clock as materialized (
     select p.name, p.timeout, p.kind, p.ttl, p.stale_ttl, p.empty_ttl, p.retry_ttl
     from openbell.product p, clock
     where p.name = any ($1::text[]) and p.enabled
+        and exists (select 1 from openbell.worker w where w.id = $3 and not w.gone)
         and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > clock.t
             and not openbell.has_open_key(p.provider, clock.t))
         and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > clock.t)

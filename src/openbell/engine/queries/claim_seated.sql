@@ -11,6 +11,7 @@ from openbell.claim_seated(
     array(
         select p.name from openbell.product p
         where p.name = any ($1::text[]) and p.enabled
+            and exists (select 1 from openbell.worker w where w.id = $3 and not w.gone)
             and not exists (select 1 from openbell.account a where a.subject = p.provider and a.blocked_until > openbell.now()
                 and not openbell.has_open_key(p.provider, openbell.now()))
             and not exists (select 1 from openbell.breaker b where b.provider = p.provider and b.operation = '' and b.open_until > openbell.now())
