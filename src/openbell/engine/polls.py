@@ -112,9 +112,12 @@ class Poller(Duty):
         self._pool, self._is_listening, self._renewed = pool, is_listening, renewed
 
     async def beat(self) -> float:
-        """Renew the leases of the lists; ``renewed`` is called when this process has done so."""
-        turn, lease = timedelta(seconds=BEAT_S * 0.9), timedelta(seconds=LEASE_S)
-        if await self._pool.fetchval(SQL.get("renew_polls"), turn, CLASS, lease):
+        """Renew the leases of the lists; ``renewed`` is called when this process has done so.
+
+        The turn is a statement of its own: a change of a flag that it has waited for is seen by the next one.
+        """
+        ours = await self._pool.fetchval(SQL.get("begin_duty"), self.name, timedelta(seconds=BEAT_S * 0.9))
+        if ours and await self._pool.fetchval(SQL.get("renew_polls"), CLASS, timedelta(seconds=LEASE_S)):
             self._renewed()
         return BEAT_S if self._is_listening() else DEAF_S
 

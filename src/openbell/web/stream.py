@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -45,6 +45,7 @@ PING_BEAT_S = 1.0
 PINGS_AT_ONCE = STREAMS_MAX // 10
 REUSE_S = 0.5
 READ_MAX = 200  # keys in one statement
+CHUNK_BYTES = 65_536  # of frames in one part of an answer
 GOODBYE_S = (1.0, 5.0)
 PER_SHARE = ("dividend-history", "analyst-price-targets", "valuations")
 ASIDE_OF = {  # who is drawn with figures of whom
@@ -139,19 +140,18 @@ class Subscriber:
         self._due = False
         if self._send is None or self._sending is not None:
             return
-        if self._line is not None and not self.ended and write_line(self._line, self.pending):
-            self.pending.clear()
+        while self.pending and self._line is not None and not self.ended and is_free(self._line):
+            self._line.transport.write(chunk_of(take(self.pending)))
             self.spoke_at = time.monotonic()
-        else:
+        if self.pending or self.ended:
             self._sending = asyncio.get_running_loop().create_task(self._deliver(self._send))
 
     async def _deliver(self, send: Send) -> None:
         """Send what waits, as fast as this reader takes it; at the end when to come back."""
         try:
             while self.pending:
-                frames, self.pending = self.pending, {}
                 self.spoke_at = time.monotonic()
-                await send(body(b"".join(frames.values())))
+                await send(body(take(self.pending)))
             if self.ended:
                 self._send = None
                 low, high = GOODBYE_S
@@ -175,12 +175,14 @@ def is_free(line: RequestResponseCycle) -> bool:
     return not (line.flow.write_paused or line.disconnected or line.transport.is_closing())
 
 
-def write_line(line: RequestResponseCycle, frames: Mapping[Watch, bytes]) -> bool:
-    """Write the next chunk of the answer, as the server would; False when one may not."""
-    if not is_free(line):
-        return False
-    line.transport.write(chunk_of(b"".join(frames.values())))
-    return True
+def take(frames: dict[Watch, bytes]) -> bytes:
+    """The next frames to send, about CHUNK_BYTES of them: a reader who stops is given no more than one buffer holds."""
+    taken = bytearray()
+    for watch in list(frames):
+        taken += frames.pop(watch)
+        if len(taken) >= CHUNK_BYTES:
+            break
+    return bytes(taken)
 
 
 def chunk_of(said: bytes) -> bytes:
