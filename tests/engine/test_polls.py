@@ -7,10 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from openbell.engine.artifacts import history, read
+from openbell.engine.database import SQL
 from openbell.engine.demand import BEAT_S, LEASE_S, want
 from openbell.engine.flags import bucket, set_flag
 from openbell.engine.keys import Key
-from openbell.engine.polls import Poller, Side, add_polls, compare_polls, drop_polls, fewer, flag_of, list_polls
+from openbell.engine.polls import CLASS, Poller, Side, add_polls, compare_polls, drop_polls, fewer, flag_of, list_polls
 from openbell.engine.registry import Calls, minutes
 from openbell.engine.sweep import sweep
 from tests.engine.conftest import Employ
@@ -47,9 +48,10 @@ async def demanded(pool: asyncpg.Pool) -> dict[str, set[str]]:
 
 
 async def renew(pool: asyncpg.Pool) -> None:
-    """A beat of the duty, whoever had the last one."""
+    """A beat of the duty, whoever had the last one; and its work once more, should a worker have this turn."""
     await pool.execute("update openbell.duty set next_at = '-infinity' where name = 'poll'")
     await Poller(pool).beat()
+    await pool.execute(SQL.get("renew_polls"), CLASS, timedelta(seconds=LEASE_S))
 
 
 async def look(pool: asyncpg.Pool, keys: list[str]) -> None:
