@@ -61,6 +61,9 @@ async def test_an_unchanged_read_is_a_304_and_a_changed_one_is_not(site: Site) -
     tag = {"If-None-Match": first.headers["etag"]}
     again = await site.http.get("/api/v1/artifacts/quote/AAPL", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
+    for named in ("*", f'"older", {first.headers["etag"]}', first.headers["etag"].removeprefix("W/")):
+        same = await site.http.get("/api/v1/artifacts/quote/AAPL", headers={"If-None-Match": named})
+        assert same.status_code == 304, named
     assert "max-age=" in again.headers["cache-control"]
     await site.publish("quote", "AAPL", QUOTE | {"price": 563.0}, version=2)
     assert (await site.http.get("/api/v1/artifacts/quote/AAPL", headers=tag)).status_code == 200

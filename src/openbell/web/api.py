@@ -15,7 +15,7 @@ from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Product, Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
-from openbell.web.reads import tags
+from openbell.web.reads import is_same
 from openbell.web.schemas import (
     Artifact,
     Cancelled,
@@ -88,7 +88,7 @@ async def artifact(request: Request, product: str, key: str) -> Response:
             code="artifact_missing",
             todo="POST /api/v1/demand with this product and key, or watch it on /api/v1/stream.",
         )
-    if answer.etag in tags(request.headers.get("if-none-match", "")):
+    if is_same(answer.etag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=answer.headers)
     return Response(answer.body, media_type="application/json", headers=answer.headers)
 

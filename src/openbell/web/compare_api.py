@@ -20,7 +20,7 @@ from openbell.products.forecast.keys import DEFAULT_FRAME, Pair, pair_of, pair_o
 from openbell.products.forecast.premium import answer, status_of, within_limit
 from openbell.web.api import database, registry
 from openbell.web.errors import Malformed, TooMany, WebError
-from openbell.web.reads import cache_control, tags
+from openbell.web.reads import cache_control, is_same
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
 
@@ -86,7 +86,7 @@ async def premium(
     body = answer(pair, reading, measured, debug=debug)
     body["isPremium"] = person is not None and (person.is_admin or person.plan != "free")
     headers = freshness_headers(reading, measured)
-    if headers["ETag"] in tags(request.headers.get("if-none-match", "")):
+    if is_same(headers["ETag"], request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(to_json(body), media_type="application/json", headers=headers)
 

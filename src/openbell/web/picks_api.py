@@ -29,7 +29,7 @@ from openbell.products.picks.store import current_week, is_attested, read_member
 from openbell.products.picks.words import Answered, Reason
 from openbell.web.api import database, registry
 from openbell.web.errors import OriginRefused, SignInNeeded, WebError
-from openbell.web.reads import GZIP_LEVEL, tags
+from openbell.web.reads import GZIP_LEVEL, is_same
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
 
@@ -66,7 +66,7 @@ async def weekly_picks(request: Request) -> Response:
         view = await look(db, person.id if person else None, enabled=request.app.state.config.picks_enabled)
     told = ready(view)
     headers = {"ETag": told.tag, "Cache-Control": "private, no-cache", "Vary": "Cookie, Authorization, Accept-Encoding"}
-    if told.tag in tags(request.headers.get("if-none-match", "")):
+    if is_same(told.tag, request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(told.zipped, media_type="application/json", headers=headers | {"Content-Encoding": "gzip"})

@@ -91,10 +91,10 @@ def cache_control(reading: Reading) -> str:
     return f"private, max-age={fresh}, stale-while-revalidate={late}, stale-if-error={late}"
 
 
-def tags(header: str) -> list[str]:
-    """The tags of If-None-Match, all as weak ones: on a read the comparison is weak."""
-    found = [tag.strip() for tag in header.split(",")]
-    return [tag if tag.startswith("W/") else f"W/{tag}" for tag in found if tag]
+def is_same(etag: str, none_match: str) -> bool:
+    """Whether If-None-Match names this weak tag, or any there is: on a read the comparison is weak."""
+    named = [tag.strip() for tag in none_match.split(",")]
+    return etag in (tag if tag.startswith("W/") else f"W/{tag}" for tag in named) or named == ["*"]
 
 
 class Reads:
@@ -120,7 +120,7 @@ class Reads:
                 had = value
             elif name == b"accept-encoding":
                 wants_gzip = value
-        if had and answer.etag in tags(had.decode("latin-1")):
+        if had and is_same(answer.etag, had.decode("latin-1")):
             await send({"type": "http.response.start", "status": 304, "headers": answer.same})
             await send({"type": "http.response.body", "body": b""})
             return
