@@ -1,0 +1,1 @@
+select * from openbell.note_alerts($1, $2, $3)

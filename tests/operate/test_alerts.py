@@ -1,0 +1,287 @@
+"""Alerts: each is caused as it comes about in life, seen to fire, told of once, and seen to be over."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from openbell.engine.alerts import AlertError, acknowledge, evaluate, list_alerts, set_limits, silence
+from openbell.engine.books import grant
+from openbell.engine.costs import resolve
+from openbell.engine.database import SQL
+from openbell.engine.demand import want
+from openbell.engine.errors import AccountBlocked, Permanent
+from openbell.engine.ledger import Limit
+from openbell.engine.registry import hours
+from openbell.engine.sweep import sweep
+from openbell.mail.alerting import Alerter, Webhook, tell_by_mail, tell_by_webhook
+from openbell.people import add_person
+from tests.engine.conftest import Employ
+from tests.engine.hand import Hand, Number, declare, per_minute, queue, rescue
+from tests.engine.purse import BUDGET, buy
+from tests.engine.test_schedules import chore, every, set_up
+from tests.support import Clock, eventually
+
+SECRET = "a-secret-of-the-test-9f3c"  # noqa: S105
+QUIET = timedelta(minutes=2)
+
+
+async def look(pool: asyncpg.Pool) -> set[tuple[str, str]]:
+    """Evaluate the rules once; what fires now, by code and what it is about."""
+    await evaluate(pool, ["mail"])
+    return {(one.code, one.about) for one in await list_alerts(pool, state="firing")}
+
+
+async def over(pool: asyncpg.Pool, clock: Clock) -> set[tuple[str, str]]:
+    """The same when what was just seen to be gone has been gone for its time."""
+    await evaluate(pool, ["mail"])
+    await clock.advance(QUIET)
+    return await look(pool)
+
+
+async def test_failures_fire_the_success_rate(pool: asyncpg.Pool, clock: Clock, employ: Employ) -> None:
+    """PF-34: below 90 % of a product's jobs within an hour fires; when the hour has passed well it is over."""
+
+    async def make(key: Any, _ctx: Any) -> Number:
+        if key.startswith("bad"):
+            raise Permanent("it is broken")
+        return Number(n=1)
+
+    await employ(declare(make=make))
+    await queue(pool, *(f"bad{n}" for n in range(2)), *(f"good{n}" for n in range(18)))
+
+    async def done(jobs: int) -> bool:
+        return bool(await pool.fetchval("select count(*) >= $1 from openbell.job_history", jobs))
+
+    await eventually(lambda: done(20))
+    assert await look(pool) == set(), "90 % is enough"
+    await queue(pool, "bad2")
+    await eventually(lambda: done(21))
+    assert await look(pool) == {("success_rate", "number")}
+    await clock.advance(hours=1, seconds=1)
+    assert await over(pool, clock) == set()
+
+
+async def test_a_queue_that_nobody_works_on(pool: asyncpg.Pool, clock: Clock, employ: Employ) -> None:
+    """PF-34: depth, age of the oldest job and "nothing completed while work waits" fire without a worker; one ends them."""
+    await Hand.hire(pool, declare())
+    await set_limits(pool, {"depth": 3}, actor="test")
+    await queue(pool, "a", "b", "c", "d")
+    assert await look(pool) == set(), "depth must hold for a minute before anybody is told"
+    await clock.advance(minutes=6)
+    assert await look(pool) == {("depth", ""), ("no_progress", "")}
+    await clock.advance(minutes=10)
+    assert await look(pool) == {("depth", ""), ("no_progress", ""), ("oldest_job", "")}
+    await queue(pool, "a", "b", "c", "d")  # the interest that had run out
+    await employ(declare())
+
+    async def empty() -> bool:
+        return not await pool.fetchval("select count(*) from openbell.job")
+
+    await eventually(empty)
+    assert await over(pool, clock) == set()
+
+
+async def test_stuck_jobs(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a job whose worker is gone and that nobody takes back fires; the rescue ends it."""
+    hand = await Hand.hire(pool, declare())
+    await queue(pool, "a")
+    await hand.claim()
+    await hand.expire()
+    assert await look(pool) == set(), "others take it back within seconds"
+    await clock.advance(minutes=1, seconds=1)
+    assert await look(pool) == {("stuck", "")}
+    await rescue(pool)
+    assert ("stuck", "") not in await over(pool, clock)
+
+
+async def test_budgets_breakers_and_unknown_spends(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a budget at 75 and at 90 %, an open breaker and a call in doubt each fire and end by what mends them."""
+    limits = [Limit("shop", "usd_micro", "month", 1_000, closes="charge"), per_minute(100)]
+    hand = await Hand.hire(pool, declare(timeout=hours(10)), limits=limits)
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    spends = hand.attempt(claim).spends("shop")
+    await buy(spends, usd_micro=740, took=740)
+    assert await look(pool) == set()
+    await buy(spends, usd_micro=20, took=20)
+    [(code, budget)] = await look(pool)
+    assert code == "budget_75"
+    await buy(spends, usd_micro=150, took=150)
+    assert await look(pool) == {("budget_75", budget), ("budget_90", budget)}
+    await grant(pool, "shop", "usd_micro", 2_000, actor="test", reason="more")
+    assert await over(pool, clock) == set()
+
+    doubtful = await buy(spends, "unknown")
+    assert await look(pool) == {("unknown_spends", "doubtful calls")}
+    await resolve(pool, doubtful, happened=True, cost_micro=100, reason="seen there", actor="test")
+    assert await over(pool, clock) == set()
+
+    for _ in range(8):
+        with pytest.raises(OSError, match="away"):
+            async with spends.call("buy", usd_micro=1) as call:
+                call.trouble("away")
+                raise OSError("away")
+        await spends.ledger.settle(spends.ended)
+        spends.ended.clear()
+        if await pool.fetchval("select count(*) from openbell.breaker"):
+            break
+    assert ("breaker", "shop") in await look(pool)
+    with pytest.raises(AccountBlocked):
+        await buy(spends, usd_micro=1)
+    await clock.advance(minutes=10)
+    await buy(spends, effect="repeat", usd_micro=1, took=1)  # the probe
+    assert ("breaker", "shop") not in await over(pool, clock)
+
+
+async def test_an_overdue_schedule(pool: asyncpg.Pool, clock: Clock, employ: Employ) -> None:
+    """PF-34, PF-31: a schedule that nobody serves fires when its time has passed by its limit; a success ends it."""
+    await set_up(pool, chore(), schedules=[every(cron="* * * * *", max_late=timedelta(minutes=5))])
+    assert await look(pool) == set()
+    await pool.execute("update openbell.schedule set next_at = openbell.now()")
+    await clock.advance(minutes=5, seconds=1)
+    assert await look(pool) == {("schedule_overdue", "nightly")}
+    await employ(chore())
+
+    async def succeeded() -> bool:
+        return bool(await pool.fetchval("select last_success_at is not null from openbell.schedule"))
+
+    await eventually(succeeded)
+    assert await over(pool, clock) == set()
+
+
+async def test_wanted_keys_without_a_job(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a key that is wanted, due and has no job for a minute fires; the sweep ends it."""
+    await Hand.hire(pool, declare())
+    await pool.execute(SQL.get("want_keys"), "test", ["number"], ["a"], [1], 0, timedelta(hours=1))
+    assert await look(pool) == set()
+    await clock.advance(seconds=61)
+    assert await look(pool) == {("no_job", "number")}
+    await sweep(pool, [("number", "a")])
+    assert ("no_job", "number") not in await over(pool, clock)
+
+
+async def test_old_backups(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a backup that is older than 26 hours fires, in production also that there is none; the next one ends it."""
+    made = (
+        "insert into openbell.backup (act, file, bytes, checksum, took_s, actor) values ('backup', 'f', 1, 'c', 1, 't')"
+    )
+    await clock.advance(hours=27)
+    assert await look(pool) == set(), "nobody has to make backups while developing"
+    await pool.execute("insert into openbell.meta values ('environment', '\"production\"')")
+    assert await look(pool) == {("backup_old", "")}
+    await pool.execute(made)
+    assert await over(pool, clock) == set()
+    await clock.advance(hours=27)
+    assert await look(pool) == {("backup_old", "")}
+
+
+async def test_what_comes_and_goes_is_told_of_once(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a figure that swings around its threshold is one alert, acknowledged once, and silenced on request."""
+    hand = await Hand.hire(pool, declare(timeout=hours(10)), limits=[BUDGET, per_minute(100)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    spends = hand.attempt(claim).spends("shop")
+    for _ in range(5):  # a call in doubt, resolved, another one
+        doubtful = await buy(spends, "unknown", usd_micro=1)
+        await look(pool)
+        await resolve(pool, doubtful, happened=False, cost_micro=None, reason="not there", actor="test")
+        await look(pool)
+        await clock.advance(seconds=20)
+    [alert] = await list_alerts(pool)
+    assert (alert.state, len(alert.notices)) == ("firing", 1)
+    await acknowledge(pool, alert.id, actor="test")
+    with pytest.raises(AlertError, match="acknowledged before"):
+        await acknowledge(pool, alert.id, actor="test")
+    await silence(pool, "unknown_spends", "", timedelta(hours=1), actor="test", reason="known")
+    assert await over(pool, clock) == set()
+    await buy(spends, "unknown", usd_micro=1)
+    assert await look(pool) == {("unknown_spends", "doubtful calls")}
+    latest = (await list_alerts(pool))[0]
+    assert latest.silenced_until
+    assert [one["state"] for one in latest.notices] == ["silenced"]
+    written = {row["action"] for row in await pool.fetch("select action from openbell.audit where actor = 'test'")}
+    assert {"alert.acknowledge", "alert.silence"} <= written
+
+
+@dataclass
+class Ear:
+    """Listens for webhooks on a real socket; answers what it is told to, in turn, then 204."""
+
+    port: int = 0
+    answers: list[int] = field(default_factory=list)
+    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        self.heard.append((headers, await reader.readexactly(int(headers["content-length"]))))
+        status = self.answers.pop(0) if self.answers else 204
+        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def ear() -> AsyncIterator[Ear]:
+    """Somebody who takes webhooks."""
+    made = Ear()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    yield made
+    server.close()
+    await server.wait_closed()
+
+
+async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear: Ear) -> None:
+    """PF-34: admins get one letter through the gate and one when it is over; the webhook is signed, and retried."""
+    await add_person(pool, "admin@openbell.example", role="admin", state="active", actor="test")
+    hand = await Hand.hire(pool, declare(timeout=hours(10)), limits=[BUDGET, per_minute(100)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    doubtful = await buy(hand.attempt(claim).spends("shop"), "unknown")
+    ear.answers = [503]
+    webhook = Webhook(f"http://127.0.0.1:{ear.port}/alerts", SECRET)
+    alerter = Alerter(pool, webhook=webhook)
+    await asyncio.gather(alerter.beat(), Alerter(pool, webhook=webhook).beat())  # two processes at once
+    await alerter.beat()
+    assert len(ear.heard) == 1, "what failed is tried again later, not at once"
+    assert await pool.fetchval("select count(*) from openbell.delivery") == 1
+    await clock.advance(seconds=11)
+    await resolve(pool, doubtful, happened=True, cost_micro=1, reason="seen there", actor="test")
+    await evaluate(pool, alerter.channels)
+    await alerter.beat()
+    assert len(ear.heard) == 2
+    await clock.advance(QUIET)
+    await evaluate(pool, alerter.channels)
+    assert await tell_by_mail(pool) == 1
+    assert await tell_by_webhook(pool, webhook) == 1
+    assert (await tell_by_mail(pool), await tell_by_webhook(pool, webhook)) == (0, 0), "once each"
+
+    told = [json.loads(body) for _, body in ear.heard]
+    assert [(one["event"], one["code"]) for one in told] == [
+        ("fired", "unknown_spends"), ("fired", "unknown_spends"), ("cleared", "unknown_spends"),
+    ]  # fmt: skip
+    assert told[0]["delivery"] == told[1]["delivery"] != told[2]["delivery"]
+    for headers, body in ear.heard:
+        at, _, mark = headers["x-openbell-signature"].partition(",v1=")
+        expected = hmac.new(SECRET.encode(), at.removeprefix("t=").encode() + b"." + body, hashlib.sha256)
+        assert hmac.compare_digest(mark, expected.hexdigest())
+    letters = await pool.fetch(
+        "select l.subject, d.kind from openbell.delivery d join openbell.letter l on l.hash = d.letter order by d.id"
+    )
+    assert [tuple(row) for row in letters] == [
+        ("Openbell: alert: unknown spends (doubtful calls)", "alert"),
+        ("Openbell: over: unknown spends (doubtful calls)", "alert"),
+    ]
+    assert SECRET not in repr(webhook)
