@@ -66,7 +66,8 @@ def week(
 @click.option("--workers", type=click.IntRange(1, 16), default=4, show_default=True, help="Each has a scheduler, too.")
 @click.option("--random-kills", type=click.IntRange(0, 200), default=20, show_default=True, help="Besides one a step.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other moments to kill.")
-def picks(users: int, workers: int, random_kills: int, seed: int) -> int:
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+def picks(users: int, workers: int, random_kills: int, seed: int, report: Path | None) -> int:
     """A weekly run of picks while workers are killed: one charge a person, an edition for everybody.
 
     A worker is killed at each step of the way and at random. Takes some minutes. Ends with one line of figures, and
@@ -75,15 +76,20 @@ def picks(users: int, workers: int, random_kills: int, seed: int) -> int:
     import json
 
     from openbell.drills.picks import Size, ground, play
+    from openbell.drills.picks_report import tell
 
     size = Size(users=users, workers=workers, random_kills=random_kills, seed=seed)
 
-    async def run() -> dict[str, object]:
+    async def run() -> tuple[dict[str, object], str]:
         async with ground() as (dsn, sandbox):
-            return (await play(dsn, sandbox, size, say)).as_json()
+            played = await play(dsn, sandbox, size, say)
+            return played.as_json(), tell(size, played)
 
     with progress("Starting a database and a sandbox") as say:
-        figures = reach.run_async(run())
+        figures, told = reach.run_async(run())
+    if report is not None:
+        report.write_text(told, encoding="utf-8")
+    click.echo(told, err=True)
     click.echo(json.dumps(figures))
     return FAILED if figures["faults"] else 0
 

@@ -27,6 +27,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import httpx
 
+from openbell.drills.picks_report import left_line
 from openbell.drills.picks_worker import SCHEDULES, TASKS
 from openbell.engine.registry import Registry
 from openbell.engine.schedules import seed_schedules
@@ -85,8 +86,11 @@ class Played:
     editions: int = 0
     charges: int = 0
     charged_twice: int = 0
+    altered: int = 0
     cost_micro: int = 0
     faults: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """Where the run was not over: each job that is left, in which state, and whose."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
@@ -157,11 +161,11 @@ class Stage:
         while not await self._is_done():
             if monotonic() > end:
                 self.played.faults.append(f"the run was not over after {MOST_S:g} s")
+                await self.tell_left()
                 return
             await self._replace_dead()
             if self.played.killed_at_random < self.size.random_kills and dice.random() < LOOK_S:
-                self.played.killed_at_random += 1
-                dice.choice(self.hands).process.kill()
+                self._kill_one(dice)
             await self.pool.execute(SQL.get("hurry_jobs"))
             await self._watch_editions()
             if monotonic() - told > 5:
@@ -175,7 +179,7 @@ class Stage:
         """What there is, and what the sandbox has charged for it."""
         await self._watch_editions()
         played, users = self.played, self.size.users
-        played.not_reached = self.points
+        played.not_reached = [*self.points, *(hand.point for hand in self.hands if hand.point is not None)]
         played.editions = await self.pool.fetchval(SQL.get("count_editions"), WEEK)
         if played.editions != users:
             played.faults.append(f"{played.editions} of {users} people have an edition of their own")
@@ -213,6 +217,15 @@ class Stage:
         )
         self.hands.append(Hand(name, process, point))
 
+    def _kill_one(self, dice: random.Random) -> None:
+        """Somebody, at no step of the way; a step that they were to die at is left to another."""
+        self.played.killed_at_random += 1
+        hand = dice.choice([one for one in self.hands if one.point is None] or self.hands)
+        hand.process.kill()
+        if hand.point is not None:
+            self.points.append(hand.point)
+            hand.point = None
+
     async def _replace_dead(self) -> None:
         for hand in [one for one in self.hands if one.process.returncode is not None]:
             self.hands.remove(hand)
@@ -232,7 +245,20 @@ class Stage:
         """Whatever happens to statuses, an edition that was there stays as it is."""
         for row in await self.pool.fetch(SQL.get("sum_editions"), WEEK):
             if self.seen.setdefault(row["edition"], row["sum"]) != row["sum"]:
+                self.played.altered += 1
                 self.played.faults.append(f"{row['edition']} was altered")
+
+    async def tell_left(self) -> None:
+        """What nobody has finished, so that whoever reads it knows where to look."""
+        jobs = [left_line(row) for row in await self.pool.fetch(SQL.get("list_left"))]
+        places = [
+            f"edition {row['edition']} is {row['status']}"
+            + "".join(f"; {row[it]}" for it in ("code", "message") if row[it])
+            for row in await self.pool.fetch(SQL.get("list_waiting_places"), WEEK)
+        ]
+        self.played.left = [*(jobs or ["no job is left"]), *places]
+        for line in self.played.left:
+            self.say(line)
 
     async def _is_done(self) -> bool:
         row = await self.pool.fetchrow(SQL.get("count_undone"), WEEK)
