@@ -232,6 +232,30 @@ class Settings(BaseModel):
     openbell_host: str = Field("127.0.0.1", min_length=1, description="address the web process listens on")
     openbell_port: int = Field(8000, ge=0, le=65_535, description="port the web process listens on; 0 picks a free one")
     log_level: LogLevel = Field("INFO", description="least level that is logged")
+    log_format: Literal["plain", "json"] = Field(
+        "plain", description="how log lines of the services look: plain, or json, one object a line"
+    )
+    metrics: Literal["local", "open", "off"] = Field(
+        "local",
+        description="who may read /metrics without METRICS_TOKEN: local (this machine only), open (anybody), off (nobody)",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="at least 16 letters, the bearer token with which /metrics may be read", min_length=16
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="at least 16 letters, what alerts that are posted are signed with", min_length=16
+    )
+    alert_webhook_url: str | None = Field(
+        None, description="where alerts are posted, such as https://example.com/hook", pattern=r"^https?://[^\s/]+\S*$"
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        description="where traces are sent over OTLP/HTTP, such as http://127.0.0.1:4318; needs the extra telemetry",
+        pattern=r"^https?://[^\s/]+",
+    )
+    sentry_dsn: SecretStr | None = Field(
+        None, description="where errors are reported, an address that Sentry gives; needs the extra sentry"
+    )
 
     @field_validator("allowed_origins", "reading_origins", "mail_allowed", mode="before")
     @classmethod
@@ -259,6 +283,13 @@ class Settings(BaseModel):
     def _check_dry_run(cls, given: bool | None, info: ValidationInfo) -> bool | None:
         if given and not info.data.get("admin_email"):
             raise ValueError("off, or ADMIN_EMAIL must be set, to which the mails of a dry run go")
+        return given
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _check_webhook(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given and not info.data.get("alert_webhook_secret"):
+            raise ValueError("set together with ALERT_WEBHOOK_SECRET, with which what is posted there is signed")
         return given
 
     @field_validator("max_concurrent_scheduled", "max_concurrent_adhoc")

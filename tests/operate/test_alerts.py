@@ -18,7 +18,6 @@ from openbell.engine.alerts import AlertError, acknowledge, evaluate, list_alert
 from openbell.engine.books import grant
 from openbell.engine.costs import resolve
 from openbell.engine.database import SQL
-from openbell.engine.demand import want
 from openbell.engine.errors import AccountBlocked, Permanent
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import hours
@@ -31,7 +30,7 @@ from tests.engine.purse import BUDGET, buy
 from tests.engine.test_schedules import chore, every, set_up
 from tests.support import Clock, eventually
 
-SECRET = "a-secret-of-the-test-9f3c"  # noqa: S105
+SECRET = "a-secret-of-the-test-9f3c"
 QUIET = timedelta(minutes=2)
 
 
@@ -72,7 +71,7 @@ async def test_failures_fire_the_success_rate(pool: asyncpg.Pool, clock: Clock, 
 
 
 async def test_a_queue_that_nobody_works_on(pool: asyncpg.Pool, clock: Clock, employ: Employ) -> None:
-    """PF-34: depth, age of the oldest job and "nothing completed while work waits" fire without a worker; one ends them."""
+    """PF-34: depth, age of the oldest job and "nothing completed while work waits" fire; a worker ends them."""
     await Hand.hire(pool, declare())
     await set_limits(pool, {"depth": 3}, actor="test")
     await queue(pool, "a", "b", "c", "d")
@@ -127,10 +126,8 @@ async def test_budgets_breakers_and_unknown_spends(pool: asyncpg.Pool, clock: Cl
     assert await over(pool, clock) == set()
 
     for _ in range(8):
-        with pytest.raises(OSError, match="away"):
-            async with spends.call("buy", usd_micro=1) as call:
-                call.trouble("away")
-                raise OSError("away")
+        async with spends.call("buy", usd_micro=1) as call:
+            call.trouble("away")
         await spends.ledger.settle(spends.ended)
         spends.ended.clear()
         if await pool.fetchval("select count(*) from openbell.breaker"):
@@ -171,7 +168,7 @@ async def test_wanted_keys_without_a_job(pool: asyncpg.Pool, clock: Clock) -> No
 
 
 async def test_old_backups(pool: asyncpg.Pool, clock: Clock) -> None:
-    """PF-34: a backup that is older than 26 hours fires, in production also that there is none; the next one ends it."""
+    """PF-34: a backup that is older than 26 hours fires, in production also that there is none."""
     made = (
         "insert into openbell.backup (act, file, bytes, checksum, took_s, actor) values ('backup', 'f', 1, 'c', 1, 't')"
     )

@@ -11,6 +11,7 @@ import click
 
 from openbell.cli import (
     accounts,
+    alerts,
     bench,
     calendars,
     compare,
@@ -59,7 +60,7 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 
 for command in (
     up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
-    listings.jobs, accounts.accounts, spends.spends, costs.costs, products.products, schedules.schedules,
+    listings.jobs, accounts.accounts, alerts.alerts, spends.spends, costs.costs, products.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
     people.people, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,

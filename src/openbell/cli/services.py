@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from openbell.engine.registry import Registry
+    from openbell.mail.alerting import Webhook
     from openbell.mail.rules import Rules
     from openbell.settings import Settings
 
@@ -50,7 +51,7 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
     for name in set(os.environ) - set(without_paid_keys(os.environ)):
         del os.environ[name]
     settings = load(keys=False)
-    _log(settings.log_level)
+    _log(settings.log_level, settings.log_format)
     _allow_streams()
     place = reach.find(settings, data)
     if listen_fd is not None:
@@ -100,6 +101,11 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
             warmup_secret=settings.warmup_secret.get_secret_value() if settings.warmup_secret else "",
             debug_api_headers=settings.debug_api_headers,
             environment=settings.environment,
+            metrics=settings.metrics,
+            metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
+            alerts=True,
+            webhook=_webhook(settings),
+            has_home=settings.public_url is not None,
         )
     )
     server = Server(configure(app, grace_s=WEB_GRACE_S, log_level="warning"))
@@ -129,7 +135,7 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
     from openbell.settings import load
 
     settings = load()
-    _log(settings.log_level)
+    _log(settings.log_level, settings.log_format)
     place = reach.find(settings, data)
     chosen = _classes(classes)
     usual = STAGING_SLOTS if settings.is_staging else SLOTS
@@ -154,6 +160,7 @@ async def _work(
 
     from openbell.engine.seats import forget_others, seat_limits
     from openbell.engine.worker import Worker
+    from openbell.mail.alerting import Alerter
     from openbell.postgres.pool import open_pool
     from openbell.products.context import contexts
 
@@ -175,6 +182,7 @@ async def _work(
             slots=slots,
             classes=classes,
             grace_s=WORKER_GRACE_S,
+            duties=[Alerter(pool, webhook=_webhook(settings), home=settings.public_url is not None)],
         )
         warming = asyncio.create_task(connections.warm_up(one.provider for one in worker.registry))
         await worker.run(stop)
@@ -182,6 +190,15 @@ async def _work(
     finally:
         await connections.close()
         pool.terminate()
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    """Where alerts are posted, if anywhere."""
+    from openbell.mail.alerting import Webhook
+
+    if settings.alert_webhook_url is None or settings.alert_webhook_secret is None:
+        return None
+    return Webhook(settings.alert_webhook_url, settings.alert_webhook_secret.get_secret_value())
 
 
 def _declared(settings: Settings) -> Registry:
@@ -255,10 +272,10 @@ def _listening(host: str, port: int) -> None:
     click.echo(f"Sandbox on http://{f'[{host}]' if ':' in host else host}:{port}", err=True)
 
 
-def _log(level: str) -> None:
+def _log(level: str, form: str = "plain") -> None:
     from openbell.cli import logs
 
-    logs.start(level)
+    logs.start(level, form)
 
 
 def _until_asked(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

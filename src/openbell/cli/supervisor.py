@@ -26,7 +26,7 @@ LOG_BYTES_MAX = 5_000_000
 LINE_BYTES_MAX = 64_000
 SAME_ERROR_EVERY_S = 60.0
 SHOWN_ERRORS_MAX = 200
-LOUD = (" ERROR ", " CRITICAL ")
+LOUD = (" ERROR ", " CRITICAL ", '"level": "ERROR"', '"level": "CRITICAL"')
 COMMAND = (sys.executable, "-P", "-m", "openbell")
 """-P: a folder or file of the same name in the working folder must not be taken for a module."""
 
@@ -177,7 +177,7 @@ class Service:
             text = line.decode("utf-8", "replace").rstrip()
             if text:
                 self._tail.append(text)
-            if any(mark in text[:60] for mark in LOUD):
+            if any(mark in text[:80] for mark in LOUD):
                 self._show(text)
 
     def _show(self, line: str) -> None:

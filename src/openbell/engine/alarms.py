@@ -19,6 +19,10 @@ LONG = timedelta(minutes=2)
 """A pause that is longer than this is worth a warning; a shorter one is how limits are kept."""
 
 
+USED_UP = (TRIALS, "person ")
+"""Whose budgets are there to be used up: those of a trial, and the credits of somebody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """``code`` is stable and for programs; ``about`` names what is meant; ``figure`` is the number behind it."""
@@ -67,7 +71,7 @@ async def look(db: Db) -> Look:
 
 def _of_book(book: Book) -> Iterator[Alarm]:
     share = 100 * book.used / book.granted if book.granted else 0.0
-    if book.alarm and not book.subject.startswith(TRIALS):  # a trial's budget is there to be used up
+    if book.alarm and not book.subject.startswith(USED_UP):
         of = f"{words(book.resource, book.used)} of {words(book.resource, book.granted)}"
         yield Alarm(
             "budget",

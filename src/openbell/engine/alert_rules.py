@@ -1,4 +1,4 @@
-"""The rules of alerts: what must hold, for how long, before an operator is told (PF-34). Pure: facts in, findings out."""
+"""The rules of alerts: what must hold, and how long, before an operator is told (PF-34). Pure: facts in, findings out."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class AlertError(EngineError):
 class AlertLimits:
     """From when on something is worth an alert. An operator may change them while the system runs.
 
-    ``success_percent`` of the jobs of a product within an hour, where at least ``success_jobs`` have ended; ``depth`` in
-    waiting jobs; ``oldest_s`` and ``no_progress_s`` in seconds; ``backup_s`` since the last backup.
+    ``success_percent`` of the jobs of a product within an hour, where at least ``success_jobs`` have ended; ``depth``
+    in waiting jobs; ``oldest_s`` and ``no_progress_s`` in seconds; ``backup_s`` since the last backup.
     """
 
     success_percent: float = 90.0
@@ -109,8 +109,8 @@ def _of_queue(facts: Row, limits: AlertLimits) -> Iterator[Finding]:
     waiting, oldest_s = facts["waiting"], facts["oldest_s"]
     if waiting > limits.depth:
         yield Finding(
-            "depth", "", f"{waiting:,} jobs wait.", "Start more workers, or see what asks for so much: `openbell jobs stats`.",
-            float(waiting), hold_s=HOLD_S,
+            "depth", "", f"{waiting:,} jobs wait.",
+            "Start more workers, or see what asks for so much: `openbell jobs stats`.", float(waiting), hold_s=HOLD_S,
         )  # fmt: skip
     if oldest_s > limits.oldest_s:
         yield Finding(
@@ -150,7 +150,7 @@ def _of_jobless(jobless: Sequence[Row]) -> Iterator[Finding]:
         yield Finding(
             "no_job",
             row["product"],
-            f"{row['keys']:,} wanted {'key' if row['keys'] == 1 else 'keys'} of {row['product']} are due and have no job, "
+            f"{row['keys']:,} wanted {'key' if row['keys'] == 1 else 'keys'} of {row['product']} due without a job, "
             f"such as {row['example'][:60]}.",
             f"The sweep does not run, or cannot: `openbell jobs why {row['product']} …`, and look at the workers.",
             float(row["keys"]),

@@ -65,7 +65,7 @@ async def evaluate(db: Db, channels: Sequence[Channel], *, quiet: timedelta = QU
     """Look at everything once, and write down what fires and what is over, with the notices for these channels."""
     facts = await db.fetchrow(SQL.get("inspect_alerts"), RATE_SPAN, PACE_SPAN, STUCK_AFTER)
     assert facts is not None
-    found = judge(facts, (await look(db)).alarms, await list_schedules(db), AlertLimits.read(facts["limits"]))
+    found = judge(dict(facts), (await look(db)).alarms, await list_schedules(db), AlertLimits.read(facts["limits"]))
     rows = await db.fetch(SQL.get("note_alerts"), [one.as_json() for one in found], quiet, list(channels))
     changed = [Changed(**row) for row in rows]
     for one in changed:
@@ -85,13 +85,18 @@ async def acknowledge(db: Db, alert_id: int, *, actor: str) -> None:
 
 
 async def silence(db: Db, code: str, about: str, span: timedelta, *, actor: str, reason: str) -> datetime:
-    """Tell nobody of this kind for a time, of one thing or (about '') of all; '*' is every kind. Until when; audited."""
+    """Tell nobody of a kind ('*': of any) for a time, about one thing or (''), all. Until when; audited."""
     if not timedelta(0) < span <= LONGEST_SILENCE:
         raise AlertError(f"A silence lasts up to {LONGEST_SILENCE.days} days.")
     if not reason.strip():
         raise AlertError("A silence needs a reason, for whoever wonders why nobody was told.")
     until: datetime = await db.fetchval(SQL.get("silence_alerts"), code, about, span, actor, reason.strip()[:300])
     return until
+
+
+async def read_limits(db: Db) -> AlertLimits:
+    """From when on something is worth an alert, as it is in force."""
+    return AlertLimits.read(await db.fetchval(SQL.get("read_alert_limits")))
 
 
 async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str) -> AlertLimits:
@@ -108,5 +113,5 @@ async def prune(db: Db, *, keep: timedelta = KEEP) -> None:
 
 __all__ = [
     "Alert", "AlertError", "AlertLimits", "Changed", "Channel", "acknowledge", "evaluate", "list_alerts", "prune",
-    "set_limits", "silence",
+    "read_limits", "set_limits", "silence",
 ]  # fmt: skip

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 
+from openbell.telemetry.tally import swallowed
+
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,7 @@ class Duty(ABC):
                 pause_s = await self.beat()
             except Exception as error:  # noqa: BLE001 (whatever it is, the next beat comes)
                 self.failures += 1
+                swallowed(f"duty.{self.name}", error)
                 pause_s = min(0.25 * 2 ** min(self.failures, 5), 5.0)
                 log.warning("duty.failed name=%s error=%s: %s", self.name, type(error).__name__, error)
             else:

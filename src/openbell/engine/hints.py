@@ -18,6 +18,7 @@ import asyncpg
 from openbell.engine.database import SQL
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.pool import can_listen, connect
+from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Hints:
         try:
             await self._pool.execute(SQL.get("send_hint"), CHANNEL, payload)
         except DATABASE_ERRORS as error:
+            swallowed("hints.tell", error)
             log.warning("hints.lost kind=%s keys=%d error=%s", kind, len(keys), error)
 
     async def _listen(self, dsn: str) -> None:
@@ -100,6 +102,7 @@ class Hints:
             try:
                 await self._hear(dsn)
             except DATABASE_ERRORS as error:
+                swallowed("hints.listen", error)
                 log.warning("hints.deaf error=%s: %s", type(error).__name__, error)
             self.listening.clear()
             await asyncio.sleep(pause_s)

@@ -208,6 +208,8 @@ class Registry:
         self.products: dict[str, Product] = {}
         self.schedules: dict[str, Schedule] = {}
         self.challengers: dict[str, list[Product]] = {}
+        self.broken: dict[str, str] = {}
+        """Modules of producers that do not load, and the type of the error (PF-30)."""
         for one in products:
             self.add(one)
         for due in schedules:

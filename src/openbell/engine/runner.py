@@ -40,6 +40,8 @@ from openbell.engine.registry import Producer, Product, Registry
 from openbell.engine.shadow import begin_trials, choose, gives_way, judge_trial, purse
 from openbell.engine.spends import Ledger, as_rows
 from openbell.engine.watchdog import Watchdog
+from openbell.telemetry.context import about
+from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,10 @@ class Runner:
 
     async def run(self, claim: Claim) -> None:
         """One attempt, from the claim to its end in the database."""
+        with about(job=claim.id, product=claim.product, key=claim.key, attempt=claim.attempt):
+            await self._run(claim)
+
+    async def _run(self, claim: Claim) -> None:
         if not claim.wanted:
             await self._skip(claim, "expired", "nobody asks for it any more")
             return
@@ -125,6 +131,7 @@ class Runner:
             else:
                 await self._publish(product, attempt, result)
         except (asyncpg.DataError, ValueError) as error:
+            swallowed("job.refused", error)
             log.warning("job.refused id=%d error=%s: %s", attempt.claim.id, type(error).__name__, error)
             await self._end(attempt, Ending("permanent", answers.INVALID, "the database cannot store the answer"))
 
@@ -180,6 +187,7 @@ class Runner:
         thrown = error.__cause__ if isinstance(error, Escaped) and error.__cause__ is not None else error
         said = told(thrown, product.producer)
         seen = (RuntimeError, RuntimeError(said), thrown.__traceback__)
+        swallowed("job.producer", thrown)
         log.error("job.producer_failed id=%d product=%s key=%s", claim.id, claim.product, claim.key, exc_info=seen)
         return _retry(claim, "producer_failed", f"the producer failed with {said}")
 

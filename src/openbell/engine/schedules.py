@@ -33,6 +33,7 @@ from openbell.engine.hints import Hints
 from openbell.engine.registry import CLASSES, Product
 from openbell.engine.spread import DUE, Keys, spreader
 from openbell.engine.sweep import sweep
+from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
 
@@ -268,6 +269,7 @@ class Scheduler(Duty):
                 now=row["now"],
             )
         except InvalidCron as error:
+            swallowed("schedule.plan", error)
             log.error("schedule.broken name=%s error=%s", row["name"], error)
             await conn.execute(SQL.get("plan_schedule"), row["name"], None, str(error), None)
             return False

@@ -16,6 +16,7 @@ import asyncpg
 
 from openbell.engine.columns import Column, columns_of, rows_of
 from openbell.engine.database import SQL, Db
+from openbell.telemetry.tally import swallowed
 
 if TYPE_CHECKING:
     from openbell.engine.registry import Product
@@ -108,6 +109,7 @@ async def shape(db: Db, products: Iterable[Product]) -> None:
             while wanted["rows"] and await db.fetchval(SQL.get("fill_rows"), one.name, FILLED_AT_ONCE):
                 pass
         except _HINDERED as error:
+            swallowed("shape.fill", error)
             log.warning("shape.left product=%s error=%s: %s", one.name, type(error).__name__, error)
 
 

@@ -40,6 +40,7 @@ from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent,
 from openbell.engine.ledger import Account, checked, ensure_account, legs
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Effect
+from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
 
@@ -202,6 +203,7 @@ class Ledger:
 
     def _not_released(self, what: str, error: BaseException) -> None:
         self._counters["unreleased"] += 1
+        swallowed("spend.release", error)
         log.warning("spend.unreleased what=%s error=%s: %s", what, type(error).__name__, error)
 
     async def mark_sent(self, spend_id: int, job_id: int | None, token: int | None) -> bool:

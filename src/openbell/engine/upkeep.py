@@ -21,6 +21,7 @@ from openbell.engine.estimates import Estimator
 from openbell.engine.hints import Hints
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import CLASSES
+from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class Historian(Duty):
             await self._look_ahead()
             more = await self._clear()
         except (asyncpg.LockNotAvailableError, asyncpg.CheckViolationError) as error:
+            swallowed("historian.waits", error)
             log.info("historian.waits error=%s", error)
             return EVERY_S
         return EVERY_S if more else 3600.0
@@ -184,6 +186,7 @@ class Upkeep(Duty):
             pause_s = await duty.beat()
         except DATABASE_ERRORS as error:
             duty.failures += 1
+            swallowed(f"duty.{duty.name}", error)
             pause_s = EVERY_S
             log.warning("duty.failed name=%s error=%s: %s", duty.name, type(error).__name__, error)
         self._due[duty.name] = monotonic() + pause_s * 0.9

@@ -32,6 +32,8 @@ from openbell.engine.runner import Runner
 from openbell.engine.schedules import Scheduler, seed_schedules
 from openbell.engine.sweep import Pruner, Sweeper
 from openbell.engine.upkeep import Upkeep
+from openbell.telemetry.context import about
+from openbell.telemetry.tally import for_heartbeat, swallowed
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class Heart(Duty):
             w.id,
             LEASE,
             w.draining,
-            dict(w.runner.counters),
+            {**w.runner.counters, **for_heartbeat()},
             [job_id for job_id, _ in w.running],
             w.is_look_due,
         )
@@ -123,6 +125,7 @@ class Worker:
         classes: Sequence[str] = tuple(CLASSES),
         grace_s: float = 4.0,
         name: str | None = None,
+        duties: Sequence[Duty] = (),
     ) -> None:
         self.pool = pool
         self.registry = registry
@@ -147,6 +150,7 @@ class Worker:
         self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens), prefetcher)
         pruner, scheduler = Pruner(pool, self.hints), Scheduler(pool, self.hints)
         self._duties: Sequence[Duty] = (Heart(self), self._sweeper, pruner, *self._on_flags, scheduler, Upkeep(pool))
+        self._duties = (*self._duties, *duties)
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
@@ -233,6 +237,7 @@ class Worker:
             try:
                 await self._claim()
             except DATABASE_ERRORS as error:
+                swallowed("worker.claim", error)
                 log.warning("worker.claim_failed error=%s: %s", type(error).__name__, error)
                 pause_s = 0.5
                 self.doubt()
@@ -260,13 +265,15 @@ class Worker:
             self._look_again = True
 
     def _start(self, claim: Claim) -> None:
-        task = asyncio.create_task(self.runner.run(claim), name=f"job {claim.id}")
+        with about(worker=self.id):
+            task = asyncio.create_task(self.runner.run(claim), name=f"job {claim.id}")
         self.running[claim.id, claim.token] = task
         task.add_done_callback(lambda done: self._ended(claim, done))
 
     def _ended(self, claim: Claim, task: asyncio.Task[None]) -> None:
         self.running.pop((claim.id, claim.token), None)
         if not task.cancelled() and (error := task.exception()):
+            swallowed("worker.end_lost", error)
             log.error("job.end_lost id=%d", claim.id, exc_info=error)
             self.doubt()
         self.wake()
@@ -275,6 +282,7 @@ class Worker:
         try:
             await self.bundles.drain(self.id)
         except Exception as error:  # noqa: BLE001 (what was claimed comes back as strays)
+            swallowed("worker.bundle", error)
             log.warning("worker.bundle_lost error=%s: %s", type(error).__name__, error)
             self.doubt()
         if self._look_again:
@@ -297,4 +305,5 @@ class Worker:
         try:
             await persist(lambda: self.pool.execute(SQL.get("remove_worker"), self.id, timeout=1), within_s=1)
         except DATABASE_ERRORS as error:
+            swallowed("worker.unregister", error)
             log.warning("worker.unregister_failed error=%s", error)

@@ -1,8 +1,8 @@
 """Telling of alerts: by mail to the admins, through the one gate, and by a signed webhook. Once each, and when cleared.
 
-A webhook is one POST of JSON with three headers: `X-Openbell-Event` (fired or cleared), `X-Openbell-Delivery` (the same
-however often it is tried) and `X-Openbell-Signature`: `t=UNIX,v1=HEX`, where HEX is HMAC-SHA256 of `UNIX.BODY` under the
-secret. Anything but a 2xx is tried again, for about a day. It costs nothing, so it is no spend.
+A webhook is one POST of JSON with three headers: `X-Openbell-Event` (fired or cleared), `X-Openbell-Delivery` (the
+same however often it is tried) and `X-Openbell-Signature`: `t=UNIX,v1=HEX`, where HEX is HMAC-SHA256 of `UNIX.BODY`
+under the secret. Anything but a 2xx is tried again, for about a day. It costs nothing, so it is no spend.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Alerter(Duty):
 async def tell_by_mail(pool: asyncpg.Pool, *, home: bool = False) -> int:
     """One letter about all that is to be told; how many alerts it tells of. Queued and noted in one transaction."""
     async with pool.acquire() as conn, conn.transaction():
-        rows = await conn.fetch(SQL.get("take_notices"), "mail", AT_ONCE)
+        rows = [dict(row) for row in await conn.fetch(SQL.get("take_notices"), "mail", AT_ONCE)]
         if not rows:
             return 0
         ids = [row["id"] for row in rows]
@@ -122,7 +122,7 @@ def _line(row: Mapping[str, Any]) -> str:
 async def tell_by_webhook(pool: asyncpg.Pool, webhook: Webhook) -> int:
     """Post what is to be told; how many were taken in. What was not is tried again after a growing pause."""
     async with pool.acquire() as conn, conn.transaction():  # over before the first outside call
-        rows = await conn.fetch(SQL.get("take_notices"), "webhook", AT_ONCE)
+        rows = [dict(row) for row in await conn.fetch(SQL.get("take_notices"), "webhook", AT_ONCE)]
         await conn.execute(SQL.get("put_off_notices"), [row["id"] for row in rows], LEASE)
     if not rows:
         return 0

@@ -20,6 +20,7 @@ from fastapi.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
 from openbell.engine.registry import Registry
+from openbell.mail.alerting import Webhook
 from openbell.web import (
     account,
     api,
@@ -35,6 +36,7 @@ from openbell.web import (
     leaderboard,
     mail_console,
     market_page,
+    metrics,
     openbb,
     pages,
     people_console,
@@ -45,13 +47,16 @@ from openbell.web import (
     symbol_page,
     types_page,
 )
+from openbell.web.alerting import keep_watch
 from openbell.web.assets import FOLDER, Assets, asset
 from openbell.web.backend import Database
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
+from openbell.web.protection import enforce
 from openbell.web.reads import Reads
 from openbell.web.sign_in import know
 from openbell.web.stream import POLL_S, Hub, stay
+from openbell.web.turns import Turns
 
 VERSION = "0.1.0"
 
@@ -77,6 +82,11 @@ class WebConfig:
     premium_per_minute: int = 20
     picks_enabled: bool = False
     cron_secret: str = field(default="", repr=False)
+    metrics: str = "local"
+    metrics_token: str = field(default="", repr=False)
+    alerts: bool = False
+    webhook: Webhook | None = None
+    has_home: bool = False
 
 
 class Application(FastAPI):
@@ -100,6 +110,7 @@ def create_app(config: WebConfig) -> FastAPI:
     app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
     environment().globals["asset"] = asset
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    app.add_middleware(Turns)
     app.add_middleware(Reads, database=app.state.database, registry=config.registry)
     if readers := [*config.allowed_origins, *config.reading_origins]:
         app.add_middleware(
@@ -111,7 +122,7 @@ def create_app(config: WebConfig) -> FastAPI:
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
-    for door in (api, health, openbb, picks_api, compare_api, digests_api):
+    for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
     people = (sign_in, sign_up, account, console, people_console, mail_console)
@@ -119,6 +130,7 @@ def create_app(config: WebConfig) -> FastAPI:
         app.include_router(one.router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)
+    enforce(app)
     return app
 
 
@@ -134,10 +146,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.start()
     app.state.hub.start()
     goodbye = asyncio.create_task(say_goodbye(app), name="goodbye")
+    watch = asyncio.create_task(keep_watch(app), name="alerts") if app.state.config.alerts else None
     try:
         yield
     finally:
         app.state.stopping.set()
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         await goodbye
         await app.state.hub.stop()
         await app.state.database.stop()

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from openbell.engine.alarms import Alarm, look
+from openbell.engine.schedules import ScheduleView, list_schedules
 from openbell.web.backend import GONE, SQL, Database
 from openbell.web.errors import DatabaseUnavailable, WebError
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem, Ready
 
-router = APIRouter()
+router = APIRouter(dependencies=[safe("everybody")])
 
 READY_S = 1.0
 LATE_S = 300.0  # a wanted value due for longer than this is worth a warning
@@ -47,6 +49,10 @@ async def check_ready(request: Request) -> None:
             missing = await database.missing_migrations()
     except GONE as error:
         raise DatabaseUnavailable(str(error)) from error
+    if broken := sorted(request.app.state.config.registry.broken):
+        raise DatabaseUnavailable(
+            f"Producers do not load: {', '.join(broken)}. The log of this process says why.", code="producers_broken"
+        )
     if missing:
         raise DatabaseUnavailable(
             f"{len(missing)} migrations are missing, first {missing[0]}. An operator can run: openbell migrate",
@@ -56,7 +62,10 @@ async def check_ready(request: Request) -> None:
 
 @router.get("/health", response_class=JSONResponse, responses={503: {"description": "it cannot serve; the same form"}})
 async def health(request: Request) -> JSONResponse:
-    """The state of the whole: freshness per product, oldest due demand, workers, queue, money. `warn` answers 200."""
+    """The state of the whole: freshness, oldest due demand, workers, queue, money, doubts, schedules, last backup.
+
+    `warn` answers 200; an overdue schedule, and not being able to serve, 503. Needs no sign-in and tells no secret.
+    """
     try:
         await check_ready(request)
         database: Database = request.app.state.database
@@ -64,12 +73,15 @@ async def health(request: Request) -> JSONResponse:
             products = [dict(row) for row in await db.fetch(SQL.get("read_health"))]
             work = dict(await db.fetchrow(SQL.get("read_work")) or {})
             alarms = (await look(db)).alarms
+            rest = dict(await db.fetchrow(SQL.get("read_rest")) or {})
+            schedules = await list_schedules(db)
     except WebError as error:
         checks = {"database": [{"status": "fail", "output": error.code}]}
         body = {"status": "fail", "output": error.message, "checks": checks}
         return JSONResponse(body, 503, {"Cache-Control": "no-store"}, "application/health+json")
     body = verdict(products, work, alarms) | {"streams": len(request.app.state.hub.subscribers)}
-    return JSONResponse(body, 200, {"Cache-Control": "no-store"}, "application/health+json")
+    status = add_rest(body, rest, schedules)
+    return JSONResponse(body, status, {"Cache-Control": "no-store"}, "application/health+json")
 
 
 def verdict(products: list[dict[str, Any]], work: dict[str, Any], alarms: Sequence[Alarm]) -> dict[str, Any]:
@@ -102,3 +114,30 @@ def verdict(products: list[dict[str, Any]], work: dict[str, Any], alarms: Sequen
             ],
         },
     }
+
+
+def add_rest(body: dict[str, Any], rest: dict[str, Any], schedules: Sequence[ScheduleView]) -> int:
+    """Add doubts, alerts, schedules and the last backup; the status of the answer: 503 when a schedule is overdue."""
+    overdue = sorted(one.name for one in schedules if one.overdue)
+    backup_s = rest.get("backup_age_s")
+    body["checks"] |= {
+        "spends:unknown": [{"observedValue": rest.get("unknown_spends", 0)}],
+        "alerts:firing": [{"observedValue": rest.get("firing", [])}],
+        "schedules": [
+            {
+                "componentId": one.name,
+                "status": "fail" if one.overdue else "pass",
+                "last_success_at": one.last_success_at and one.last_success_at.isoformat(),
+                "next_at": one.next_at and one.next_at.isoformat(),
+            }
+            for one in schedules
+            if one.enabled
+        ],
+        "backup:last": [{"observedValue": backup_s and round(backup_s), "observedUnit": "s"}],
+    }
+    if not overdue:
+        return 200
+    said = f"overdue: the {'schedule' if len(overdue) == 1 else 'schedules'} {', '.join(overdue)}"
+    body["output"] = "; ".join(part for part in (said, body["output"]) if part)
+    body["status"] = "fail"
+    return 503

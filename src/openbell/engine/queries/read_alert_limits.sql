@@ -1,0 +1,1 @@
+select m.value from openbell.meta m where m.key = 'alerts'

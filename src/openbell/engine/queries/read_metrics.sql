@@ -1,0 +1,1 @@
+select m.name, m.labels, m.value from openbell.metric m order by m.name, m.labels::text
