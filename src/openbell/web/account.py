@@ -29,11 +29,12 @@ from openbell.people.follows import MOST_FOLLOWED
 from openbell.people.records import erase, export
 from openbell.web.api import database
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import SignedIn, cookie_name, typed
 from openbell.web.sign_up import LIST_NAMES, check_ticker, leave
 
-router = APIRouter(responses={401: {"model": Problem}, 503: {"model": Problem}})
+router = APIRouter(dependencies=[safe("person")], responses={401: {"model": Problem}, 503: {"model": Problem}})
 
 
 class Account(BaseModel):

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from openbell.engine import jobs
-from openbell.engine.artifacts import Reading, read_many
+from openbell.engine.artifacts import Reading
 from openbell.engine.errors import UnknownJob
 from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Product, Registry, list_products
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
+from openbell.web.protection import safe
 from openbell.web.reads import is_same
 from openbell.web.schemas import (
     Artifact,
@@ -33,6 +34,7 @@ from openbell.web.tables import table_of
 log = logging.getLogger(__name__)
 
 router = APIRouter(
+    dependencies=[safe("everybody")],
     prefix="/api/v1",
     responses={400: {"model": Problem}, 404: {"model": Problem}, 503: {"model": Problem}},
 )
@@ -102,8 +104,7 @@ async def demand(request: Request, wish: Demand) -> dict[str, Any]:
     keys = [(item.product, registry(request).artifact(item.product).parse_key(item.key)) for item in wish.items]
     source = f"api:{request.client.host if request.client else 'unknown'}"
     await database(request).want(keys, source=source, seconds=wish.seconds)
-    async with database(request).use() as db:
-        readings = await read_many(db, keys)
+    readings = await database(request).read_some(keys)
     return {"items": [wanted(reading) for reading in readings], "seconds": wish.seconds}
 
 
@@ -175,14 +176,16 @@ Operator = Annotated[str, Depends(operator)]
 REFUSALS: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 403: {"model": Problem}}
 
 
-@router.post("/jobs/{job_id}/cancel", response_model=Cancelled, responses=REFUSALS)
+@router.post("/jobs/{job_id}/cancel", response_model=Cancelled, responses=REFUSALS, dependencies=[safe("admin")])
 async def cancel(request: Request, job_id: int, actor: Operator) -> dict[str, Any]:
     """End a live job: at once while it waits, at its next boundary while it runs. For operators; audited."""
     async with database(request).use() as db:
         return {"id": job_id, "state": await jobs.cancel(db, in_range(job_id), actor=actor)}
 
 
-@router.post("/jobs/{job_id}/retry", status_code=202, response_model=Retried, responses=REFUSALS)
+@router.post(
+    "/jobs/{job_id}/retry", status_code=202, response_model=Retried, responses=REFUSALS, dependencies=[safe("admin")]
+)
 async def retry(request: Request, job_id: int, actor: Operator) -> dict[str, Any]:
     """Queue a job again, forgetting its key's last failure; the answer names the live job. For operators; audited."""
     async with database(request).use() as db:

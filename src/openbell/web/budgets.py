@@ -16,9 +16,13 @@ from openbell.web.api import database
 from openbell.web.backend import SQL
 from openbell.web.budget_views import budget_page
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 
-router = APIRouter(responses={400: {"model": Problem}, 503: {"model": Problem}})
+router = APIRouter(
+    dependencies=[safe("admin")],
+    responses={400: {"model": Problem}, 401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}},
+)
 
 DOUBTFUL_SHOWN = 8
 SPENDS_MAX = 500

@@ -24,9 +24,10 @@ from openbell.web.compare_api import asked_pair
 from openbell.web.compare_picture import picture
 from openbell.web.errors import NotHere
 from openbell.web.pages import page, stream_address
+from openbell.web.protection import safe
 from openbell.web.sign_in import person_of, signed_in
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 EXAMPLES = (("amazon", "costco"), ("netflix", "spotify"), ("coffee", "tea"), ("bitcoin", "gold"))
 ASK_S = 60.0
@@ -65,7 +66,7 @@ async def _home(request: Request, a: str, b: str, tf: str, notice: str, status: 
     )
 
 
-@router.post("/compare/series")
+@router.post("/compare/series", dependencies=[safe("person")])
 async def bring(request: Request) -> Response:
     """Keep a series of somebody's own, from lines of days and figures."""
     person = await signed_in(request)
@@ -123,7 +124,7 @@ async def ask(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "
     return RedirectResponse(address(pair), 303)
 
 
-@router.post("/compare/{slug}/save")
+@router.post("/compare/{slug}/save", dependencies=[safe("person")])
 async def keep(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "") -> Response:
     """Save a comparison, change its alert, or remove it."""
     person, pair = await signed_in(request), asked_pair(slug, tf, geo)

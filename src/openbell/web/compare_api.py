@@ -20,6 +20,7 @@ from openbell.products.forecast.keys import DEFAULT_FRAME, Pair, pair_of, pair_o
 from openbell.products.forecast.premium import answer, status_of, within_limit
 from openbell.web.api import database, registry
 from openbell.web.errors import Malformed, TooMany, WebError
+from openbell.web.protection import safe
 from openbell.web.reads import cache_control, is_same
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
@@ -64,7 +65,11 @@ def asked_pair(slug: str, tf: str, geo: str) -> Pair:
         ) from None
 
 
-@router.get("/api/comparison/premium", responses={304: {"description": "not changed since the ETag"}})
+@router.get(
+    "/api/comparison/premium",
+    responses={304: {"description": "not changed since the ETag"}},
+    dependencies=[safe("everybody")],
+)
 async def premium(
     request: Request,
     slug: Annotated[
@@ -117,7 +122,9 @@ def freshness_headers(reading: Reading, measured: Any) -> dict[str, str]:
     return headers
 
 
-@router.post("/api/jobs/run-warmup", status_code=202, responses={401: {"model": Problem}})
+@router.post(
+    "/api/jobs/run-warmup", status_code=202, responses={401: {"model": Problem}}, dependencies=[safe("secret")]
+)
 async def run_warmup(request: Request, wish: Warmup | None = None) -> dict[str, Any]:
     """Have one pair warmed, or the popular ones. Needs the header X-Warmup-Secret; closed where none is set."""
     secret = request.app.state.config.warmup_secret

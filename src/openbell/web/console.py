@@ -10,9 +10,10 @@ from openbell.mail.control import read_switch
 from openbell.web.api import database
 from openbell.web.backend import SQL
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.sign_in import Admin
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
 
 @router.get("/console")

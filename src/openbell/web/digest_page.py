@@ -24,9 +24,10 @@ from openbell.web.backend import SQL
 from openbell.web.errors import Malformed, NotHere
 from openbell.web.marks import mark
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.sign_in import is_local, person_of, signed_in
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 WIDTH, HEIGHT, PAD = 640, 140, 6
 MOST_LISTED = 60

@@ -16,6 +16,7 @@ from openbell.web.api import database
 from openbell.web.digests_api import ask_as, page_of, wanted_key
 from openbell.web.errors import SignInNeeded, WebError
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.sign_in import SignedIn, is_local, person_of
 
 router = APIRouter(include_in_schema=False)
@@ -31,7 +32,7 @@ async def reader(request: Request) -> Person | None:
     return person
 
 
-@router.get("/digests")
+@router.get("/digests", dependencies=[safe("everybody")])
 async def digests_page(request: Request, ticker: str = "", edition: str = "") -> HTMLResponse:
     """The latest digests; with a ticker, what one of it would take, before it is ordered."""
     return await _orders(request, ticker, edition)
@@ -73,7 +74,7 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/digests")
+@router.post("/digests", dependencies=[safe("person")])
 async def order(request: Request, person: SignedIn) -> Response:
     """Order a digest; a refusal is told on the page."""
     form = await request.form()

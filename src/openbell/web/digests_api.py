@@ -21,6 +21,7 @@ from openbell.products.digest.editions import DigestKey, Edition
 from openbell.products.digest.requests import Asked, UnknownTicker, ask_for, key_for, now
 from openbell.web.api import database
 from openbell.web.errors import Malformed, NotHere, TooMany, WebError
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import SignedIn, actor, admin
 
@@ -74,7 +75,7 @@ class NoCredits(TooMany):
         self.resets_at, self.after_s = error.resets_at, max(1, round((error.resets_at - now).total_seconds()))
 
 
-@router.post("/api/user/run-adhoc-report", status_code=202, response_model=AdhocTaken)
+@router.post("/api/user/run-adhoc-report", status_code=202, response_model=AdhocTaken, dependencies=[safe("person")])
 async def run_adhoc_report(request: Request, wish: AdhocRequest, person: SignedIn) -> Any:
     """Have a digest made now, for one credit. Nothing is taken when it is fresh, or being made already."""
     try:
@@ -134,7 +135,7 @@ def page_of(key: DigestKey) -> str:
     return f"/digest/{parts.ticker}/{parts.day.isoformat()}?edition={parts.edition}"
 
 
-@router.post("/jobs/submit", status_code=202)
+@router.post("/jobs/submit", status_code=202, dependencies=[safe("admin")])
 async def submit(request: Request, wish: Submission, person: Admin) -> dict[str, Any]:
     """Queue digests of some tickers for today, all or none. 429 `queue_full` when too many wait already."""
     edition = wish.report_type
@@ -157,7 +158,7 @@ async def submit(request: Request, wish: Submission, person: Admin) -> dict[str,
     }
 
 
-@router.get("/jobs/batch/{batch}")
+@router.get("/jobs/batch/{batch}", dependencies=[safe("admin")])
 async def read_batch(request: Request, batch: int, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
     """How far a batch is: counts, the whole and each of its digests."""
     async with database(request).use() as db:
@@ -167,7 +168,7 @@ async def read_batch(request: Request, batch: int, person: Admin) -> dict[str, A
             raise NotHere(str(error), code=error.code) from None
 
 
-@router.post("/jobs/batch/{batch}/cancel")
+@router.post("/jobs/batch/{batch}/cancel", dependencies=[safe("admin")])
 async def cancel_batch(request: Request, batch: int, person: Admin) -> dict[str, Any]:
     """Cancel what this batch has queued. What it joined goes on. Again changes nothing."""
     async with database(request).use() as db, db.acquire() as proxy:
@@ -178,14 +179,14 @@ async def cancel_batch(request: Request, batch: int, person: Admin) -> dict[str,
             raise NotHere(str(error), code=error.code) from None
 
 
-@router.get("/jobs/stats")
+@router.get("/jobs/stats", dependencies=[safe("admin")])
 async def stats(request: Request, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
     """What waits and runs, and how digests have ended in the last day."""
     async with database(request).use() as db:
         return await batches.read_stats(db)
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", dependencies=[safe("admin")])
 async def read_job(request: Request, job_id: int, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
     """One job with its attempts and outside calls."""
     async with database(request).use() as db:

@@ -15,8 +15,9 @@ from openbell.web.api import database
 from openbell.web.backend import SQL
 from openbell.web.errors import Malformed
 from openbell.web.pages import page
+from openbell.web.protection import safe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 MOST = 1_000
 SHOWN = 50

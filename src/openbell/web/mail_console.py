@@ -20,10 +20,13 @@ from openbell.web.backend import SQL
 from openbell.web.errors import NotHere
 from openbell.web.guards import POLICY
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import Admin, actor, typed
 
-router = APIRouter(responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}})
+router = APIRouter(
+    dependencies=[safe("admin")], responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}}
+)
 
 STATES = ("ready", "held", "sent", "skipped", "cancelled", "expired", "failed", "unknown")
 ACTS = {

@@ -17,8 +17,9 @@ from openbell.web.api import database, registry
 from openbell.web.backend import SQL
 from openbell.web.market_line import hours_words
 from openbell.web.pages import SUGGEST_WAIT_S, ask, page, settled, stream_address
+from openbell.web.protection import safe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 GLOBAL = "GLOBAL"
 WEEKLY = ("earnings-calendar", "dividends-calendar")

@@ -22,10 +22,11 @@ from openbell.web import words
 from openbell.web.api import database, registry
 from openbell.web.errors import NotHere
 from openbell.web.marks import shown_state, source
+from openbell.web.protection import safe
 from openbell.web.reads import cache_control
 from openbell.web.tables import Column, Table, columns_of, flat, table_of
 
-router = APIRouter(prefix="/openbb", include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], prefix="/openbb", include_in_schema=False)
 
 REFETCH_MIN_S, REFETCH_MAX_S = 10, 900
 TEXT_MAX = 60

@@ -17,15 +17,17 @@ from starlette.types import Message
 
 from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.errors import InvalidKey
+from openbell.telemetry.tally import swallowed
 from openbell.web import fragments, sections, views, watchlist
 from openbell.web.api import database, registry
 from openbell.web.backend import SQL, Watch
 from openbell.web.errors import DatabaseUnavailable
 from openbell.web.market_line import market_line
 from openbell.web.marks import mark
+from openbell.web.protection import safe
 from openbell.web.stream import Hub, Subscriber
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 ROW_PRODUCTS = ("quote", "eod-prices", "profile")
 SEARCH = "symbol-search"
@@ -155,7 +157,8 @@ async def ask(request: Request, keys: Sequence[Watch], seconds: float = ASK_S) -
     """Demand by a form. The change itself must not fail because the database is away."""
     try:
         await database(request).want(keys, source="page", seconds=seconds)
-    except DatabaseUnavailable:
+    except DatabaseUnavailable as error:
+        swallowed("page.want", error)
         return
 
 

@@ -15,10 +15,13 @@ from openbell.people.person import MOST_LISTED, SIGN_UPS, move_by_operator, set_
 from openbell.people.records import follows_of
 from openbell.web.api import database
 from openbell.web.pages import page
+from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import Admin, actor, typed
 
-router = APIRouter(responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}})
+router = APIRouter(
+    dependencies=[safe("admin")], responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}}
+)
 
 STATES = ("pending", "active", "paused", "blocked", "left")
 EVENTS = {

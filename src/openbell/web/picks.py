@@ -10,7 +10,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 
+from openbell.engine.database import Db
 from openbell.products.picks import profile as words_of
+from openbell.products.picks import starter
 from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.profile import Profile
 from openbell.products.picks.reading import (
@@ -29,12 +31,13 @@ from openbell.products.picks.reading import (
 from openbell.products.picks.store import is_attested
 from openbell.products.picks.words import Kind, Status
 from openbell.web import words
-from openbell.web.api import database
+from openbell.web.api import database, registry
 from openbell.web.errors import NotHere, WebError
 from openbell.web.pages import page
-from openbell.web.picks_api import ask_for_own
+from openbell.web.picks_api import ask_for_own, connection, tell
 from openbell.web.picks_chart import chart
-from openbell.web.sign_in import SignedIn, person_of
+from openbell.web.protection import safe
+from openbell.web.sign_in import Admin, SignedIn, actor, person_of
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,13 +59,13 @@ MANY = ("goals", "interests")
 LABELS = {"1-3-years": "1 to 3 years", "3-5-years": "3 to 5 years", "5-10-years": "5 to 10 years"}
 
 
-@router.get("/picks")
+@router.get("/picks", dependencies=[safe("everybody")])
 async def picks_page(request: Request) -> HTMLResponse:
     """What is shown this week; `?pick=AAPL` opens one of the picks with its chart."""
     return await show(request)
 
 
-@router.get("/picks/week/{name}")
+@router.get("/picks/week/{name}", dependencies=[safe("everybody")])
 async def earlier(request: Request, name: str) -> HTMLResponse:
     """An earlier edition, everybody's or one's own."""
     person = await person_of(request)
@@ -79,7 +82,7 @@ async def earlier(request: Request, name: str) -> HTMLResponse:
     return await show(request, chosen=found)
 
 
-@router.post("/picks/generate")
+@router.post("/picks/generate", dependencies=[safe("everybody")])
 async def generate(request: Request) -> Response:
     """The button of the page; a refusal is told on the page."""
     try:
@@ -91,14 +94,25 @@ async def generate(request: Request) -> Response:
     return RedirectResponse("/picks", 303)
 
 
-@router.get("/picks/profile")
+@router.post("/picks/starter", dependencies=[safe("admin")])
+async def ask_for_figures(request: Request, person: Admin) -> Response:
+    """The operator's button on a fresh instance: figures of some companies, of today's budget."""
+    task = registry(request).get(starter.STARTER_TASK)
+    async with database(request).use() as db, db.acquire() as conn, conn.transaction():
+        job = await starter.ask(connection(conn), task, starter.USUAL, actor=actor(person))
+    if job is not None:
+        tell(request, starter.STARTER_TASK, starter.STARTER_KEY)
+    return RedirectResponse("/picks", 303)
+
+
+@router.get("/picks/profile", dependencies=[safe("person")])
 async def profile_page(request: Request, person: SignedIn) -> HTMLResponse:
     """What somebody has told."""
     async with database(request).use() as db:
         return await _form(request, await read_wishes(db, person.id))
 
 
-@router.post("/picks/profile")
+@router.post("/picks/profile", dependencies=[safe("person")])
 async def save_profile(request: Request, person: SignedIn) -> Response:
     """Keep what somebody tells. What is no word of ours is refused, and what was stored stays."""
     form = await request.form()
@@ -136,6 +150,7 @@ async def show(request: Request, *, chosen: Edition | None = None, notice: str =
         weeks = await list_weeks(db, person.id if person else None)
         wishes = await read_wishes(db, person.id) if person else None
         attested = await is_attested(db)
+        offered = await _offered(request, db, shown, chosen)
     drawn = None if shown is None else lines(shown, how, opened)
     return page(
         request,
@@ -156,8 +171,17 @@ async def show(request: Request, *, chosen: Edition | None = None, notice: str =
         wishes=wishes,
         attested=attested,
         state=state_of(view),
+        offer=offered,
         notice=notice,
     )
+
+
+async def _offered(request: Request, db: Db, shown: Edition | None, chosen: Edition | None) -> starter.Offer | None:
+    """What an operator may ask for where there is nothing but the fixed list."""
+    is_operator = "operator" in request.scope["state"]
+    if not is_operator or chosen is not None or shown is None or shown.kind is not Kind.STATIC:
+        return None
+    return await starter.offer(db)
 
 
 def state_of(view: View) -> str:

@@ -29,6 +29,7 @@ from openbell.products.picks.store import current_week, is_attested, read_member
 from openbell.products.picks.words import Answered, Reason
 from openbell.web.api import database, registry
 from openbell.web.errors import OriginRefused, SignInNeeded, WebError
+from openbell.web.protection import safe
 from openbell.web.reads import GZIP_LEVEL, is_same
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import person_of
@@ -58,7 +59,7 @@ class SecretRefused(WebError):
     status, code = 401, "cron_secret_refused"
 
 
-@router.get("/api/weekly-picks")
+@router.get("/api/weekly-picks", dependencies=[safe("everybody")])
 async def weekly_picks(request: Request) -> Response:
     """What is shown this week: an edition, why it is not the one that is waited for, and how far that is."""
     person = await person_of(request)
@@ -102,7 +103,7 @@ def ready(view: View) -> Ready:
     return kept
 
 
-@router.post("/api/weekly-picks/generate")
+@router.post("/api/weekly-picks/generate", dependencies=[safe("everybody")])
 async def generate(request: Request) -> JSONResponse:
     """Have this week's own edition made. Asking again answers with the same job."""
     queued = await ask_for_own(request)
@@ -110,7 +111,7 @@ async def generate(request: Request) -> JSONResponse:
     return JSONResponse(told, STATUSES[queued.answered], {"Cache-Control": "no-store"})
 
 
-@router.get("/api/cron/weekly-picks")
+@router.get("/api/cron/weekly-picks", dependencies=[safe("secret")])
 async def trigger(request: Request) -> JSONResponse:
     """Queue the week that runs. Who has an edition, or a place, is passed over; nothing is made within this request."""
     check_secret(request)

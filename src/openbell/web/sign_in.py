@@ -33,12 +33,14 @@ from openbell.people.doors import (
     use_link,
 )
 from openbell.people.errors import LinkRefused
+from openbell.telemetry.tally import swallowed
 from openbell.web.api import database
 from openbell.web.backend import SQL as WEB
 from openbell.web.errors import AdminNeeded, DatabaseUnavailable, SignInNeeded, TooMany
 from openbell.web.pages import page
+from openbell.web.protection import safe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 COOKIE = "openbell"
 LINKS_AT_ONCE, LINK_PAUSE_S = 3, 900.0
@@ -107,7 +109,8 @@ async def know(request: Request) -> None:
         person = await person_of(request) if cookie_name(request) in request.cookies else None
         if is_local(request) if person is None else person.is_admin:
             request.scope["state"]["operator"] = await _today(request)
-    except DatabaseUnavailable:
+    except DatabaseUnavailable as error:
+        swallowed("page.know", error)
         return
 
 

@@ -35,9 +35,10 @@ from openbell.people.person import find_by_mail_token
 from openbell.people.tickers import known_symbols, resolve
 from openbell.web.api import database, registry
 from openbell.web.pages import ask, page, settled
+from openbell.web.protection import safe
 from openbell.web.sign_in import PRIVATE, may_knock, refused_page, send_link, sent_page, start_session, typed
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 LIST_NAMES = {"digest": "digests", "picks": "weekly picks"}
 EVERYTHING = "all"

@@ -16,8 +16,9 @@ from openbell.web.assets import has_charts
 from openbell.web.errors import Malformed
 from openbell.web.market_line import market_line
 from openbell.web.pages import keys_of, page, stream_address
+from openbell.web.protection import safe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 
 @router.get("/symbol/{symbol}")

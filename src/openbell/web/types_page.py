@@ -16,8 +16,9 @@ from openbell.web.api import database
 from openbell.web.backend import SQL
 from openbell.web.errors import Malformed
 from openbell.web.pages import page
+from openbell.web.protection import safe
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 SPAN_NAMES = {"hour": "Last hour", "day": "Last day", "week": "Last week"}
