@@ -8,6 +8,7 @@ last what it has done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -90,7 +91,8 @@ class Actor:
 
     def _say(self, word: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{word}\n".encode())
+        with contextlib.suppress(RuntimeError, OSError):  # one that is dead is told by the next `hear`, with its log
+            self._process.stdin.write(f"{word}\n".encode())
 
 
 @asynccontextmanager

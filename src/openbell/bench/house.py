@@ -21,6 +21,7 @@ from openbell.bench.errors import BenchError
 from openbell.postgres.embedded import DATABASE, running_dsn
 
 UP_S = 90.0
+PARTS = ("web", "worker", "sandbox")
 DOWN_S = 15.0
 SETTINGS = re.compile(
     r"OPENBELL_|FMP_|PPLX_|ANTHROPIC_|CLAUDE_|OPENAI_|SCRAPFLY_|NEWS_|EDGAR_|WIKIMEDIA_|SMTP_|ADMIN_EMAIL$|DRY_RUN$"
@@ -54,6 +55,16 @@ class House:
         """Processor time that its living processes have used so far."""
         times = [one.cpu_times() for one in self.tree()]
         return sum(float(one.user + one.system) for one in times)
+
+    def processor_by_part(self) -> dict[str, float]:
+        """The same by part of the house: web, worker, sandbox, database, and up for the rest."""
+        used: dict[str, float] = {}
+        for one in self.tree():
+            words, times = one.cmdline(), one.cpu_times()
+            part = next((name for name in PARTS if name in words), "up")
+            part = "database" if words and "postgres" in words[0] else part
+            used[part] = used.get(part, 0.0) + float(times.user + times.system)
+        return used
 
     async def watcher(self) -> asyncpg.Connection:
         """A connection beside it whose questions are not counted among its own."""

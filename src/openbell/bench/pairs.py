@@ -1,8 +1,8 @@
 """`openbell bench pairs`: very many cold comparisons at once, and readers who must not notice.
 
-Pairs of 23 names is demanded by viewers in the same moment, each by several. Each comparison and each forecast is to be
-made once, each page of Wikipedia asked for once, within the limits of calls; and whoever reads meanwhile waits 50 ms at
-most.
+Pairs of 23 names are demanded by viewers in the same moment, each by several. Each comparison and each forecast is to
+be made once, each page of Wikipedia asked for once, within the limits of calls; and whoever reads meanwhile waits 50 ms
+at most, by the kernel's clock (:mod:`openbell.bench.readers`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from urllib.parse import quote
 
 import asyncpg
 import httpx
 
+from openbell.bench.actors import Actor, acting
 from openbell.bench.errors import BenchError
 from openbell.bench.figures import Figures, percentile
 from openbell.bench.house import House, running_house
 from openbell.bench.targets import Target
+from openbell.bench.webs import allow_files
 from openbell.postgres.embedded import running_dsn
 from openbell.postgres.queries import Queries
 from openbell.products.forecast.keys import pair_of
@@ -38,6 +42,7 @@ TARGETS = {
 }
 PATIENCE_S = 300.0
 READ_EVERY_S = 10.0
+READERS = (sys.executable, "-m", "openbell.bench.readers")
 SECONDS = 300
 
 
@@ -46,54 +51,44 @@ async def run(pairs: int, viewers: int, seed: int, say: Callable[[str], None]) -
     keys = [pair_of(a, b, tf).key for tf in ("12m", "5y") for a, b in itertools.combinations(TERMS, 2)]
     random.Random(seed).shuffle(keys)  # noqa: S311 - the order of a crowd
     keys, figures = keys[:pairs], Figures(TARGETS)
-    async with running_house() as house:
+    allow_files(viewers)
+    async with running_house() as house, AsyncExitStack() as stack:
+        crowd = await _crowd(stack, house, keys, viewers)
         limits = httpx.Limits(max_connections=100)
         async with httpx.AsyncClient(base_url=f"http://{house.host}:{house.port}", limits=limits, timeout=60) as http:
             say(f"{viewers} viewers ask for {pairs} pairs")
-            begun = time.perf_counter()
+            used, begun = house.processor_by_part(), time.perf_counter()
+            crowd.go()
             await asyncio.gather(*(_ask(http, keys[n % pairs]) for n in range(viewers)))
             figures.add("asked_s", time.perf_counter() - begun)
-            done = asyncio.Event()
-            reading = [asyncio.create_task(_read(http, keys, n, done)) for n in range(viewers)]
-            try:
-                await _until_made(house, pairs, say)
-                figures.add("all_made_s", time.perf_counter() - begun)
-            finally:
-                done.set()
-                waits = [wait for one in await asyncio.gather(*reading) for wait in one]
+        await _until_made(house, pairs, say)
+        figures.add("all_made_s", time.perf_counter() - begun)
+        for part, seconds in house.processor_by_part().items():
+            figures.add(f"processor_s_{part}", seconds - used.get(part, 0.0))
+        waits = [wait for _, wait in (await crowd.stop())["waits"]]
         if not waits:
             raise BenchError("Nobody has read anything; ask for more pairs.")
         figures.add("reads", len(waits))
         figures.add("read_p50_ms", percentile(waits, 50))
         figures.add("read_p99_ms", percentile(waits, 99))
+        figures.add("read_most_ms", max(waits))
         await _count(house, figures)
     return figures
+
+
+async def _crowd(stack: AsyncExitStack, house: House, keys: list[str], viewers: int) -> Actor:
+    """Those who read, each on a connection of their own, silent until told to."""
+    paths = [f"/api/v1/artifacts/comparison/{quote(key)}" for key in keys]
+    (one,) = await stack.enter_async_context(
+        acting("readers", "", house.folder.parent / "readers.log", command=READERS,
+               port=house.port, viewers=viewers, paths=paths, every=READ_EVERY_S)
+    )  # fmt: skip
+    return one
 
 
 async def _ask(http: httpx.AsyncClient, key: str) -> None:
     wish = {"items": [{"product": "comparison", "key": key}], "seconds": SECONDS}
     (await http.post("/api/v1/demand", json=wish)).raise_for_status()
-
-
-async def _read(http: httpx.AsyncClient, keys: Sequence[str], n: int, done: asyncio.Event) -> list[float]:
-    """One viewer, who looks every ten seconds; the milliseconds of each answer."""
-    chance, waits = random.Random(n), []  # noqa: S311
-    await _pause(done, chance.uniform(0, READ_EVERY_S))
-    while not done.is_set():
-        begun = time.perf_counter()
-        answer = await http.get(f"/api/v1/artifacts/comparison/{quote(keys[n % len(keys)])}")
-        if answer.status_code not in (200, 404):
-            raise BenchError(f"A reader was answered with {answer.status_code}.")
-        waits.append(1_000 * (time.perf_counter() - begun))
-        await _pause(done, READ_EVERY_S)
-    return waits
-
-
-async def _pause(done: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(done.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def _connect(house: House) -> asyncpg.Connection:

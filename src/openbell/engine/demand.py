@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import asyncpg
@@ -40,6 +41,31 @@ async def want(
     unique = sorted(set(keys))
     await _lease(db, source, dict.fromkeys(unique, weight), seconds, job_class)
     return await sweep(db, unique)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one source wants, and for how long."""
+
+    keys: Sequence[tuple[str, str]]
+    source: str
+    seconds: float
+
+
+async def want_all(db: Db, wishes: Sequence[Wish]) -> list[list[QueuedJob]]:
+    """As :func:`want` for each wish in turn, in two statements for all: the jobs queued or lifted of each.
+
+    Many who ask at once would hold a connection each and wait for one another's rows.
+    """
+    rows = [
+        (one.source, product, key, timedelta(seconds=one.seconds)) for one in wishes for product, key in set(one.keys)
+    ]
+    if not rows:
+        return [[] for _ in wishes]
+    await db.execute(SQL.get("want_wishes"), *map(list, zip(*rows, strict=True)), CLASSES["interactive"])
+    queued = await sweep(db, sorted({(product, key) for _, product, key, _ in rows}))
+    found = {(job.product, job.key): job for job in queued}
+    return [[found[key] for key in sorted(set(one.keys)) if key in found] for one in wishes]
 
 
 async def _lease(db: Db, source: str, weights: dict[tuple[str, str], int], seconds: float, job_class: str) -> None:

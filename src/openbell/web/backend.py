@@ -11,7 +11,7 @@ import asyncpg
 
 from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.combiner import Combiner
-from openbell.engine.demand import Interest, want
+from openbell.engine.demand import Interest, Wish, want_all
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.sweep import QueuedJob
@@ -19,6 +19,7 @@ from openbell.postgres.errors import PostgresError
 from openbell.postgres.migrate import pending
 from openbell.postgres.pool import open_pool
 from openbell.postgres.queries import Queries
+from openbell.telemetry.tally import swallowed
 from openbell.web.errors import DatabaseUnavailable
 from openbell.web.reads import Answer
 
@@ -60,6 +61,7 @@ class Database:
         self._task: asyncio.Task[None] | None = None
         self._migrated = False
         self._reads = Combiner(self._read)
+        self._wants = Combiner(self._want)
 
     def start(self) -> None:
         """Begin to connect; does not wait."""
@@ -93,6 +95,7 @@ class Database:
             try:
                 return await open_pool(self.dsn, name="web", statement_timeout_s=ANSWER_S)
             except (*GONE, asyncpg.PostgresError) as error:
+                swallowed("web.connect", error)
                 log.warning("database.away error=%s: %s", type(error).__name__, error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RETRY_MAX_S)
@@ -134,13 +137,27 @@ class Database:
         return [known[key] for key in wanted]
 
     async def want(self, keys: Sequence[Watch], *, source: str, seconds: float) -> list[QueuedJob]:
-        """Demand for a time without a stream: what a request or a form asks for. Workers hear of it at once."""
+        """Demand for a time without a stream: what a request or a form asks for. Workers hear of it at once.
+
+        All who ask at the same time share a connection: a crowd must not take them from those who read.
+        """
+        try:
+            async with asyncio.timeout(2 * ANSWER_S):  # the statement before its own may take as long as its own
+                return await self._wants.ask(Wish(keys, source, seconds))
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
+
+    async def _want(self, wishes: list[Wish]) -> list[list[QueuedJob]]:
         async with self.use() as db:
-            queued = await want(db, keys, source=source, seconds=seconds)
-        for job in queued:
+            queued = await want_all(db, wishes)
+        for job in {job.id: job for jobs in queued for job in jobs}.values():
             if self.hints is not None:
                 self.hints.tell("work", job.product, job.key)
         return queued
+
+    async def read_some(self, keys: Sequence[Watch]) -> list[Reading]:
+        """What is known of some keys now, by the statement that readers share."""
+        return [answer.reading for answer in await asyncio.gather(*(self.answer(*key) for key in keys))]
 
     async def watch(self, keys: Sequence[Watch]) -> None:
         """One more viewer of these keys, until `unwatch`. Raises DatabaseUnavailable, and then nothing is counted."""
@@ -172,6 +189,7 @@ async def quietly(work: Awaitable[object], limit_s: float) -> bool:
     try:
         async with asyncio.timeout(limit_s):
             await work
-    except DATABASE_ERRORS:
+    except DATABASE_ERRORS as error:
+        swallowed("web.goodbye", error)
         return False
     return True

@@ -22,10 +22,18 @@ with clock as materialized (
     left join openbell.cooldown c on c.product = w.product and c.key = w.key
     where (a.fresh_until is null or a.fresh_until <= clock.t + openbell.lead(p.ttl))
         and (c.retry_at is null or c.retry_at <= clock.t)
-    order by w.product, w.key
+), needed as (
+    -- What has its job already, and would not lift it, is left out here: the conflict below would lock its row, and wait for
+    -- whoever is about to end it. The limit has each looked up by its index, however many jobs there are.
+    select due.* from due
+    left join lateral (
+        select j.token, j.number, j.job_class from openbell.job j where j.product = due.product and j.key = due.key limit 1
+    ) q on true
+    where q.number is null or (q.token is null and (q.number < due.number or q.job_class > due.job_class))
+    order by due.product, due.key
 )
 insert into openbell.job as j (product, key, number, job_class, max_attempts, queued_at)
-select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t from due
+select due.product, due.key, due.number, due.job_class, due.max_attempts, due.t from needed due
 on conflict (product, key) do update
 set number = greatest(j.number, excluded.number), job_class = least(j.job_class, excluded.job_class),
     parked_until = case when excluded.job_class < j.job_class and j.started_at is null and j.reason is not null then null else j.parked_until end
