@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from openbell.forecasting import ENGINE_VERSION, compare, forecast, paths, predi
 from openbell.forecasting.bands import pool, widths
 
 FIELDS = ("mean", "lo80", "hi80", "lo95", "hi95")
-STEPS = [("D", 7), ("W", 52), ("M", 12), ("D", 1)]
+STEPS = [("D", 7), ("W", 52), ("M", 12), ("Q", 4), ("D", 1)]
 
 numbers = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True),
@@ -48,6 +49,55 @@ def test_no_series_raises_or_brings_a_nan(history, h, step, kind):
     for low95, low80, high80, high95 in zip(made["lo95"], made["lo80"], made["hi80"], made["hi95"], strict=True):
         assert low95 <= low80 + 1e-9 * abs(low80) <= high80 + 2e-9 * abs(high80) + 1e-300
         assert high80 <= high95 + 1e-9 * abs(high95)
+
+
+def hostile(kind: str, n: int) -> list[float]:
+    """A series of a shape that breaks forecasts, of n steps."""
+    t, chance = np.arange(n), np.random.default_rng(n)
+    noise = chance.random(n)
+    made = {
+        "constant": np.full(n, 5.0),
+        "zero": np.zeros(n),
+        "tiny": noise * 1e-300,
+        "smallest": np.full(n, 5e-324),
+        "huge": 1e307 * (1 + noise),
+        "negative": -50 * noise,
+        "spikes": np.where(noise < 0.02, 1e6, noise),
+        "break": np.where(t < n // 2, 10.0, 1_000.0) + noise,
+        "last shift": np.where(t < n - 3, 1.0, 500.0),
+        "explosive": np.exp(t / max(1, n) * 40),
+        "gappy": np.where(noise < 0.6, np.nan, 100 * noise),
+        "one known": np.where(t == n - 1, 7.0, np.nan),
+        "nothing known": np.full(n, np.nan),
+        "infinite": np.where(noise < 0.1, np.inf, noise),
+        "mostly zero": np.where(noise < 0.9, 0.0, noise),
+        "to and fro": np.where(t % 2 == 0, 0.0, 100.0),
+        "season": 50 + 40 * np.sin(t / 7 * 2 * np.pi) + noise,
+    }
+    return [float(v) for v in made[kind]]
+
+
+KINDS = (
+    "constant", "zero", "tiny", "smallest", "huge", "negative", "spikes", "break", "last shift", "explosive", "gappy",
+    "one known", "nothing known", "infinite", "mostly zero", "to and fro", "season",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hostile_shapes_of_every_length_step_and_horizon(kind):
+    """FC-15, FC-19: from nothing to 3,000 days, 1 to 104 steps ahead: finite, in order, never below zero unasked."""
+    steps = [*STEPS, ("W", 1), ("M", 1), ("D", 52), ("W", 7)]
+    for place, n in enumerate((0, 1, 2, 5, 13, 20, 23, 24, 25, 60, 104, 156, 260, 3_000)):
+        history = hostile(kind, n)
+        freq, season = steps[place % len(steps)]
+        h = (1, 13, 104)[place % 3]
+        made = {name: np.array(values) for name, values in forecast(history, h, freq=freq, season=season).items()}
+        slack = 1e-9 * np.abs(made["mean"]).max()
+        assert all(len(values) == h and np.isfinite(values).all() for values in made.values()), (n, freq, season)
+        for low, high in itertools.pairwise(("lo95", "lo80", "mean", "hi80", "hi95")):
+            assert (made[low] <= made[high] + slack).all(), (n, freq, season, low)
+        known = [v for v in history if math.isfinite(v)]
+        assert (made["lo95"] >= 0).all() or (known and min(known) < 0), (n, freq, season)
 
 
 @settings(max_examples=40, deadline=None)
@@ -265,7 +315,7 @@ def test_wrong_questions_are_refused():
         with pytest.raises(ValueError, match="horizon"):
             predict([1.0] * 30, h, freq="W", season=52)
     with pytest.raises(ValueError, match="freq"):
-        predict([1.0] * 30, 3, freq="Q", season=4)
+        predict([1.0] * 30, 3, freq="H", season=24)
 
 
 def test_the_base_install_stays_light():

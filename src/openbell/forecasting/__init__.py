@@ -25,7 +25,7 @@ def forecast(
 ) -> dict[str, list[float]]:
     """The forecast of `h` steps as lists of h numbers: mean, lo80, hi80, lo95, hi95.
 
-    y: history, oldest first, None or NaN for a gap; freq: "D", "W" or "M"; season: steps of a season (7, 52, 12; 1 for
+    y: history, oldest first, None or NaN for a gap; freq: "D", "W", "M" or "Q"; season: its steps (7, 52, 12, 4; 1 for
     none); kind: "interest" or "price". Give five years of weeks where they exist: below 156 weeks there is no yearly
     season.
     """

@@ -28,13 +28,14 @@ Array = npt.NDArray[np.float64]
 ENGINE_VERSION = "1"
 POINTS_MIN = 24
 SEASON_WEEKS_MIN = 156
-HISTORY_MAX = {"W": 260, "D": 365, "M": 240}  # older years hurt: 208 to 312 weeks are best
+HISTORY_MAX = {"W": 260, "D": 365, "M": 240, "Q": 100}  # older years hurt: 208 to 312 weeks are best
 ORIGINS_MAX = {"interest": 180, "price": 250}  # prices need the longer memory of quiet and of storm
 HORIZON_MAX = 400
 CHOSEN = 3
 WORST = 1.5  # times the error of the best: what is worse takes no part
 LOG_MIN = 0.02  # of the median: below it logarithms would be ruled by the smallest values
-POOL = {"M": ("naive", "ses", "damped", "theta"), "W": tuple(CANDIDATES), "D": tuple(CANDIDATES)}
+SLOW = ("naive", "ses", "damped", "theta")
+POOL = {"M": SLOW, "Q": SLOW, "W": tuple(CANDIDATES), "D": tuple(CANDIDATES)}
 SEASON_FAINT = 0.05
 NAIVE_MARGIN = 0.02  # a model must beat the last value by this much on days without a season
 
@@ -93,14 +94,14 @@ def predict(
 ) -> Forecast:
     """Forecast `h` steps of the history `y` (oldest first, NaN or None for a gap).
 
-    freq: "D", "W" or "M"; season: steps of a full season (7, 52, 12; 1 for none); kind: "interest" or "price"; bounds:
-    what values can be (default: not below zero when none was). Raises ValueError for a horizon below 1 or above 400 and
-    an unknown freq or kind; for no series whatever.
+    freq: "D", "W", "M" or "Q"; season: steps of a full season (7, 52, 12, 4; 1 for none); kind: "interest" or "price";
+    bounds: what values can be (default: not below zero when none was). Raises ValueError for a horizon below 1 or above
+    400 and an unknown freq or kind; for no series whatever.
     """
     if not 1 <= h <= HORIZON_MAX:
         raise ValueError(f"the horizon is {h}, not 1 to {HORIZON_MAX}")
     if freq not in HISTORY_MAX or kind not in ORIGINS_MAX:
-        raise ValueError(f"freq {freq!r} or kind {kind!r} is unknown; freq is D, W or M, kind is interest or price")
+        raise ValueError(f"freq {freq!r} or kind {kind!r} is unknown; freq is D, W, M or Q, kind is interest or price")
     cleaned = _clean(y, freq, bounds)
     with np.errstate(all="ignore"):
         if len(cleaned.y) < POINTS_MIN or "constant" in cleaned.flags:
@@ -155,12 +156,12 @@ def _choose(cleaned: _Cleaned, h: int, freq: str, period: int) -> tuple[Array, t
     season = find_season(y, period, h) if seasonal else no_season(n + h, multiplicative=bool(y.min() > 0))
     adjusted = season.remove(y)
     logs = (
-        season.multiplicative and (season.doubt > 0 or freq == "M") and adjusted.min() > LOG_MIN * np.median(adjusted)
+        season.multiplicative and (season.doubt > 0 or freq in "MQ") and adjusted.min() > LOG_MIN * np.median(adjusted)
     )
     level = np.log(adjusted) if logs else adjusted
     steps = np.minimum(np.arange(n)[:, None] + np.arange(1, h + 1), n + h - 1)
     low, high = _guard(cleaned)
-    sharpness = np.inf if freq == "M" else 0.5
+    sharpness = np.inf if freq in "MQ" else 0.5
     made: dict[str, Array] = {}
     for name in POOL[freq]:
         forecasts = CANDIDATES[name](level, h, sharpness)

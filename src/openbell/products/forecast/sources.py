@@ -93,20 +93,23 @@ def by_step(daily: Mapping[date, float | None], frame: Frame) -> dict[date, floa
     """Days as they are, or whole weeks from Monday to Sunday as the mean of their days; too few days are a gap."""
     if frame.step == "D" or not daily:
         return dict(sorted(daily.items())[-frame.history :])
-    first, last = min(daily), max(daily)
-    monday = first + timedelta(days=-first.weekday() % 7)
+    first, last = min(daily).toordinal(), max(daily).toordinal()
+    values: list[float | None] = [None] * (last - first + 1)
+    for day, value in daily.items():
+        values[day.toordinal() - first] = value
     weeks: dict[date, float | None] = {}
-    while monday + timedelta(days=6) <= last:
-        known = [v for n in range(7) if (v := daily.get(monday + timedelta(days=n))) is not None]
+    whole = range((1 - first) % 7, len(values) - 6, 7)  # ordinal 1 is a Monday
+    for start in whole[-frame.history :]:
+        known = [v for v in values[start : start + 7] if v is not None]
+        monday = date.fromordinal(first + start)
         weeks[monday] = round(sum(known) / len(known), 6) if len(known) >= WEEK_DAYS_MIN else None
-        monday += timedelta(days=7)
-    return dict(sorted(weeks.items())[-frame.history :])
+    return weeks
 
 
 def of_interest(value: Mapping[str, Any]) -> dict[date, float | None]:
     """The days of a stored `interest`."""
-    first = date.fromisoformat(value["first"])
-    return {first + timedelta(days=n): views for n, views in enumerate(value["views"])}
+    first = date.fromisoformat(value["first"]).toordinal()
+    return {date.fromordinal(first + n): views for n, views in enumerate(value["views"])}
 
 
 def of_prices(value: Mapping[str, Any]) -> dict[date, float | None]:
