@@ -12,6 +12,7 @@ import click
 from openbell.cli import (
     accounts,
     alerts,
+    backups,
     bench,
     calendars,
     compare,
@@ -27,6 +28,7 @@ from openbell.cli import (
     mail,
     mcp,
     migrate,
+    operate,
     people,
     picks,
     polls,
@@ -59,11 +61,12 @@ def openbell(debug: bool) -> None:  # noqa: D103, ARG001 (its help is above; `ru
 
 
 for command in (
-    up.up, services.web, services.worker, services.sandbox, migrate.migrate, get.get,
+    up.up, services.web, services.worker, services.sandbox, migrate.migrate, backups.backup, backups.restore, get.get,
     listings.jobs, accounts.accounts, alerts.alerts, spends.spends, costs.costs, products.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
     people.people, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
+    operate.operate,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

