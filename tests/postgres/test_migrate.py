@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import asyncpg
@@ -16,7 +17,7 @@ from openbell.postgres.errors import (
     MigrationInvalid,
     MigrationUnknown,
 )
-from openbell.postgres.migrate import load, migrate, pause_s, pending
+from openbell.postgres.migrate import lacking, load, migrate, pause_s, pending
 from openbell.postgres.pool import connect
 from tests.support import eventually
 
@@ -106,6 +107,32 @@ async def test_database_of_newer_code_is_refused(empty_dsn: str, folder: Path) -
             await check(empty_dsn, folder=folder)
 
 
+async def test_old_code_serves_what_newer_code_has_only_added_to(empty_dsn: str, folder: Path) -> None:
+    """PF-43: code N-1 may serve on schema N, also with a function of before, until a contract file has run there."""
+    before = folder / "before"
+    (folder / "functions").mkdir()
+    answer = "create or replace function openbell.answer() returns int language sql return {};"
+    (folder / "functions/answer.sql").write_text(answer.format(41))
+    shutil.copytree(folder, before, ignore=shutil.ignore_patterns("before"))
+    assert await lacking(empty_dsn, folder=before) == ["0001_create_book", "0002_fill_book", "functions/answer"]
+    await migrate(empty_dsn, folder=before)
+    write(folder, "0003_add_author", "alter table openbell.book add author text;")
+    (folder / "functions/answer.sql").write_text(answer.format(42))
+    assert await lacking(empty_dsn, folder=before) == []
+    assert await lacking(empty_dsn, folder=folder) == ["0003_add_author", "functions/answer"]
+    await migrate(empty_dsn, folder=folder)
+    assert await lacking(empty_dsn, folder=before) == await lacking(empty_dsn, folder=folder) == []
+
+    write(folder, "0004_drop_title", "alter table openbell.book drop title;", header="-- phase: contract\n")
+    write(folder, "0005_add_page", "alter table openbell.book add page int;")
+    assert await migrate(empty_dsn, folder=folder) == []
+    assert await pending(empty_dsn, folder=folder) == ["0004_drop_title", "0005_add_page"]
+    assert await lacking(empty_dsn, folder=before) == []
+    assert await migrate(empty_dsn, folder=folder, contract=True) == ["0004_drop_title", "0005_add_page"]
+    with pytest.raises(MigrationUnknown, match="0004_drop_title is unknown here"):
+        await lacking(empty_dsn, folder=before)
+
+
 async def test_steps_back_from_a_taken_lock(empty_dsn: str, folder: Path, connection: asyncpg.Connection) -> None:
     """A lock is waited for half a second, so that reads that queue behind the migration go on; then it retries."""
     await migrate(empty_dsn, folder=folder)
@@ -141,7 +168,7 @@ async def test_gives_up_in_the_end(
     async with connection.transaction():
         await connection.execute("select from openbell.book")
         with pytest.raises(MigrationBlocked, match="in 2 attempts"):
-            await migrate(empty_dsn, folder=folder)
+            await migrate(empty_dsn, folder=folder, contract=True)
     assert await pending(empty_dsn, folder=folder) == ["0003_drop_book"]
 
 
@@ -221,5 +248,6 @@ def test_pauses_grow_and_are_bounded() -> None:
 async def test_migrations_of_the_project_are_whole(dsn: str) -> None:
     """The files in the package are valid, and the database of a test has all of them."""
     numbered = [migration.name[:4] for migration in load() if not migration.repeats]
-    assert numbered == [f"{number:04d}" for number in range(1, len(numbered) + 1)]
+    assert numbered[0] == "0001"
+    assert numbered == sorted(set(numbered))
     assert await pending(dsn) == []

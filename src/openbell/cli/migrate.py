@@ -15,14 +15,17 @@ from openbell.cli.output import print_json, progress
 
 @click.command()
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when migrations are waiting.")
+@click.option(
+    "--contract", is_flag=True, help="Also remove what no code of this version uses: when nothing older runs any more."
+)
 @data_option
 @json_option
-def migrate(check: bool, data: Path | None, as_json: bool) -> int:
+def migrate(check: bool, contract: bool, data: Path | None, as_json: bool) -> int:
     """Apply the migrations that are waiting, and make the views of the data types. `openbell up` does it by itself."""
-    return reach.run_async(_migrate(check, data, as_json))
+    return reach.run_async(_migrate(check, contract, data, as_json))
 
 
-async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
+async def _migrate(check: bool, contract: bool, data: Path | None, as_json: bool) -> int:
     from openbell.postgres.migrate import migrate as apply
     from openbell.postgres.migrate import pending
     from openbell.settings import load
@@ -32,8 +35,8 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
     waiting = await pending(dsn)
     if waiting and not check:
         with progress("Applying migrations") as say:
-            applied = await apply(dsn, on_step=numbered(say))
-        waiting = []
+            applied = await apply(dsn, on_step=numbered(say), contract=contract)
+        waiting = [name for name in waiting if name not in applied]
     if not check:
         await _seed(dsn)
     if as_json:
@@ -44,7 +47,7 @@ async def _migrate(check: bool, data: Path | None, as_json: bool) -> int:
                 click.echo(f"{title}: {', '.join(names)}")
         if not applied and not waiting:
             click.echo("The database is up to date.")
-    return FAILED if waiting else 0
+    return FAILED if check and waiting else 0
 
 
 def numbered(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -12,6 +12,10 @@ The functions of the database stand beside them, one a file in the folder `funct
 a file that has changed is applied again, after the numbered ones. `create or replace` keeps the signature; a new one
 makes a new function beside the old, which a contract file drops later. Numbered files call no function of the folder.
 
+Contract files wait until they are asked for (`contract=True`), when no process runs older code any more. What code
+needs to serve (`lacking`) is less than what there is to apply (`pending`): a database that newer code has only added to
+will do, so that old and new run side by side, and the old one can come back.
+
 A lock is waited for half a second at most, because everybody who comes later queues behind us; then we step back and
 try again after a growing, random pause. Runners that start together wait for one another. Needs a direct connection:
 behind a transaction pooler the lock that keeps runners apart would not hold.
@@ -48,6 +52,7 @@ ATTEMPTS_MAX = 12
 PAUSE_FIRST_S = 0.1
 PAUSE_MAX_S = 10.0
 RUNNER_POLL_S = 0.1
+CONTRACT = "contract"
 
 _NAME = re.compile(r"\d{4}(_[a-z0-9]+){2,}\.sql")
 _PHASE = re.compile(r"-- phase: (expand|backfill|contract)\n")
@@ -72,9 +77,16 @@ class Migration:
 
 
 async def migrate(
-    dsn: str, *, on_step: Callable[[str], None] | None = None, folder: Traversable | None = None
+    dsn: str,
+    *,
+    on_step: Callable[[str], None] | None = None,
+    folder: Traversable | None = None,
+    contract: bool = False,
 ) -> list[str]:
     """Apply what is missing, in order; the names of what was applied now. `on_step` hears each name before it runs.
+
+    From the first contract file on nothing numbered is applied unless `contract`, except on an empty database, where
+    nobody runs older code.
 
     Raises MigrationInvalid, MigrationChanged, MigrationUnknown, MigrationFailed, MigrationBlocked; DatabaseUnreachable.
     """
@@ -84,7 +96,7 @@ async def migrate(
         await _take_turn(connection)
         await _prepare(connection)
         applied = await _applied(connection)
-        missing = _missing(migrations, applied)
+        missing = _allowed(_missing(migrations, applied), contract=contract or not applied)
         for migration in missing:
             if on_step:
                 on_step(migration.name)
@@ -106,6 +118,30 @@ async def pending(dsn: str, *, folder: Traversable | None = None) -> list[str]:
     finally:
         await connection.close(timeout=5)
     return [migration.name for migration in _missing(load(folder), applied)]
+
+
+async def lacking(dsn: str, *, folder: Traversable | None = None) -> list[str]:
+    """The names of what this code needs to serve and the database never had, in order. Changes nothing.
+
+    A newer database will do, if newer code has only added to it. Raises MigrationUnknown when a contract file that is
+    unknown here has run there.
+    """
+    connection = await connect(dsn, name="migrate check")
+    try:
+        known = await connection.fetchval(_QUERIES.get("find_migration_table"))
+        applied = await _applied(connection) if known else {}
+        past = await _past(connection)
+    finally:
+        await connection.close(timeout=5)
+    migrations = load(folder)
+    names = {migration.name for migration in migrations}
+    if removed := sorted(name for name, what in past if what == CONTRACT and name not in names):
+        raise MigrationUnknown(removed)
+    return [
+        one.name
+        for one in migrations
+        if not (one.phase == CONTRACT or applied.get(one.name) == one.checksum or (one.name, one.checksum) in past)
+    ]
 
 
 def load(folder: Traversable | None = None) -> list[Migration]:
@@ -154,6 +190,14 @@ def _missing(migrations: list[Migration], applied: dict[str, str]) -> list[Migra
     return [one for one in migrations if one.name not in applied or one in changed]
 
 
+def _allowed(missing: list[Migration], *, contract: bool) -> list[Migration]:
+    """What may run now. Behind a contract file that waits, what is numbered waits, too."""
+    first = next((n for n, one in enumerate(missing) if one.phase == CONTRACT), None)
+    if contract or first is None:
+        return missing
+    return missing[:first] + [one for one in missing[first:] if one.repeats]
+
+
 async def _take_turn(connection: asyncpg.Connection) -> None:
     """Wait until no other runner works; the lock ends with the session.
 
@@ -167,11 +211,20 @@ async def _prepare(connection: asyncpg.Connection) -> None:
     if not await connection.fetchval(_QUERIES.get("find_migration_table")):
         await connection.execute(_QUERIES.get("create_schema"))
         await connection.execute(_QUERIES.get("create_migration_table"))
+    if not await connection.fetchval(_QUERIES.get("find_migration_past")):
+        await connection.execute(_QUERIES.get("create_migration_past"))
 
 
 async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
     rows = await connection.fetch(_QUERIES.get("list_migrations"))
     return {row["name"]: row["checksum"] for row in rows}
+
+
+async def _past(connection: asyncpg.Connection) -> set[tuple[str, str]]:
+    if not await connection.fetchval(_QUERIES.get("find_migration_past")):
+        return set()
+    rows = await connection.fetch(_QUERIES.get("list_migrations_past"))
+    return {(row["name"], row["checksum"]) for row in rows}
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -211,7 +264,11 @@ async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
     await connection.execute(
         migration.text
     )  # without arguments: the simple protocol, so a file may hold many statements
+    if migration.repeats:
+        await connection.execute(_QUERIES.get("keep_migration_past"), migration.name, "")
     await connection.execute(_QUERIES.get("insert_migration"), migration.name, migration.checksum)
+    if migration.phase == CONTRACT:
+        await connection.execute(_QUERIES.get("keep_migration_past"), migration.name, CONTRACT)
 
 
 async def _drop_invalid_indexes(connection: asyncpg.Connection) -> None:

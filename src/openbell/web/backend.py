@@ -16,7 +16,7 @@ from openbell.engine.hints import Hint, Hints
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.sweep import QueuedJob
 from openbell.postgres.errors import PostgresError
-from openbell.postgres.migrate import pending
+from openbell.postgres.migrate import lacking
 from openbell.postgres.pool import open_pool
 from openbell.postgres.queries import Queries
 from openbell.telemetry.tally import swallowed
@@ -176,10 +176,10 @@ class Database:
             await quietly(self.interest.drop(keys), 1.0)
 
     async def missing_migrations(self) -> list[str]:
-        """What is not applied yet; asked until nothing is missing, then remembered."""
+        """What this code needs and the database has not; asked until nothing is missing, then remembered."""
         if self._migrated:
             return []
-        missing = await pending(self.dsn)
+        missing = await lacking(self.dsn)
         self._migrated = not missing
         return missing
 

@@ -1,0 +1,1 @@
+select to_regclass('openbell.migration_past') is not null

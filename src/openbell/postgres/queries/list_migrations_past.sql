@@ -1,0 +1,2 @@
+select name, checksum
+from openbell.migration_past
