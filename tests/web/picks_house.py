@@ -13,6 +13,7 @@ import asyncpg
 
 from openbell.people import add_person
 from openbell.people.doors import open_session
+from openbell.people.person import Role
 from openbell.products import registry
 from openbell.products.picks.content import Citation, Made, Stored
 from openbell.products.picks.editions import ALL, EditionKey
@@ -33,10 +34,14 @@ class Picks:
     site: Site
     pool: asyncpg.Pool
 
-    async def reader(self, *, personal: bool = True, **profile: Any) -> tuple[int, dict[str, str]]:
+    async def reader(
+        self, *, personal: bool = True, role: Role = "subscriber", **profile: Any
+    ) -> tuple[int, dict[str, str]]:
         """Somebody who has signed in: their id, and the headers of their requests."""
         n = next(_names)
-        who = await add_person(self.pool, f"picks{n}@example.com", name="Rea Der", state="active", actor="test")
+        who = await add_person(
+            self.pool, f"picks{n}@example.com", name="Rea Der", role=role, state="active", actor="test"
+        )
         await self.pool.execute(
             "insert into openbell.picks_profile (person_id, profile, personal) values ($1, $2, $3)",
             who.id,

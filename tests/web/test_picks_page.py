@@ -133,6 +133,28 @@ async def test_the_button(house: Picks) -> None:
     assert await house.site.count("job") == 1
 
 
+async def test_an_operator_asks_for_figures(house: Picks) -> None:
+    """Issue 7, item 4: where there is but the fixed list an operator sees what figures would take, and asks once."""
+    _, me = await house.reader(personal=False)
+    _, boss = await house.reader(personal=False, role="admin")
+    http = house.site.http
+    assert "/picks/starter" not in await drawn(house, me)
+    page = await drawn(house, boss)
+    assert "Ask for figures of 16 starter companies: 48 calls of today's budget" in page
+    assert (await http.post("/picks/starter", headers=me)).status_code == 403
+    assert (await http.post("/picks/starter", headers=boss | {"origin": "https://evil.example"})).status_code == 403
+    assert await house.site.count("job") == 0
+    for _ in range(2):
+        answer = await http.post("/picks/starter", headers=boss)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/picks")
+    assert await house.pool.fetch("select product, key from openbell.job") == [("picks-starter", "GLOBAL")]
+    page = await drawn(house, boss)
+    assert "starter companies have been asked for" in page
+    assert "picks.js" in page
+    await house.publish("figures", Kind.FIGURES)
+    assert "starter companies" not in await drawn(house, boss)
+
+
 async def look_at(page: Page, address: str, name: str) -> None:
     """The page fits its window, breaks no rule of accessibility, and leaves a picture."""
     await page.goto(address)

@@ -158,6 +158,38 @@ def picks_retry(edition: str, pay_again: bool, data: Path | None, as_json: bool)
         click.echo(f"{key}: {queued.answered.value.replace('_', ' ')}{job}")
 
 
+@picks.command("starter")
+@click.option("--companies", type=click.IntRange(12, 24), default=16, show_default=True, help="How many of them.")
+@click.option("--yes", is_flag=True, help="Ask for them; without it only what it would take is told.")
+@data_option
+@json_option
+def picks_starter(companies: int, yes: bool, data: Path | None, as_json: bool) -> None:
+    """Ask for figures of some well-known companies, so that a fresh instance has an edition of figures.
+
+    Each takes three calls of today's budget. Once they have come, the edition appears by itself.
+    """
+    from openbell.products.picks import starter
+    from openbell.products.picks.tasks import picks_starter as task
+
+    async def work(db: asyncpg.Connection) -> tuple[starter.Offer, int | None]:
+        async with db.transaction():
+            found = await starter.offer(db, companies)
+            return found, await starter.ask(db, task, companies, actor=ACTOR) if yes else found.job_id
+
+    found, job = _ask(data, work)
+    if as_json:
+        print_json(found.as_json() | {"job_id": job, "asked": yes and not found.is_there})
+    elif found.is_there:
+        click.echo(f"There is an edition of figures of the week of {found.week} already.")
+    elif job is not None:
+        click.echo(f"Asked for as job {job}: {found.calls} calls at most. The edition appears once they have come.")
+    else:
+        click.echo(
+            f"Figures of {found.companies} companies take {found.calls} calls of today's budget. "
+            "Nothing was asked for; --yes asks."
+        )
+
+
 @picks.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--people", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV: user_id,address.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 def tell(size: Size, played: Played) -> str:
     """The report for people, in Markdown."""
     verdict = "\n".join(f"- **{fault}**" for fault in played.faults) or "Every promise was kept."
-    steps = "\n".join(f"- `{point}`" for point in sorted(played.killed_at)) or "- none"
+    steps = "\n".join(f"- `{point}`" for point in sorted({*played.killed_at})) or "- none"
     missed = (
         f"\nNobody came to {', '.join(f'`{one}`' for one in played.not_reached)} before all was done.\n"
         if played.not_reached
@@ -22,9 +21,9 @@ def tell(size: Size, played: Played) -> str:
     return f"""# A week of picks under kills
 
 Made by `openbell drill picks` on synthetic data: {size.users} people who want an edition of their own, {size.workers}
-workers with a scheduler each, batches of {size.members}, seed {size.seed}. A worker is killed as by a power cut before
-or after each step of the way, once each, and {size.random_kills} times at random; another takes its place. This run
-took {played.seconds:,.0f} seconds.
+workers with a scheduler each, batches of {size.members}, seed {size.seed}. At each step of the way
+a worker is killed as by a power cut, and {size.random_kills} times one is killed at random; another takes its place.
+This run took {played.seconds:,.0f} seconds.
 
 ## The promises
 
@@ -35,7 +34,7 @@ took {played.seconds:,.0f} seconds.
 | charged twice | {played.charged_twice:,} |
 | stored editions that were altered by anything that came later | {played.altered:,} |
 | cost by the answers, and the ledger says the same | ${played.cost_micro / 1e6:,.2f} |
-| workers killed at a step | {len(played.killed_at)} |
+| steps at which a worker was killed | {len({*played.killed_at})} of {len(size.points)} |
 | workers killed at random | {played.killed_at_random} |
 
 {verdict}
@@ -43,13 +42,13 @@ took {played.seconds:,.0f} seconds.
 ## Where workers were killed
 
 `sql:` is right before a statement of the database, `call:` and `answer:` right before and right after a call to the
-provider. A worker that was killed at random first is not counted; another was to die at its step.
+provider. A worker dies at the first of the steps at which nobody has died yet; two may come to one at once.
 
 {steps}
 {missed}"""
 
 
-def left_line(row: Mapping[str, Any]) -> str:
+def left_line(row: Any) -> str:
     """One job that is left: which, in which state, and whose."""
     said = f"{row['product']} {row['key']} is {row['state']}, attempt {row['attempt']}"
     if row["worker"]:

@@ -18,6 +18,7 @@ from openbell.engine.registry import Calls, hours, minutes, seconds, task
 from openbell.engine.schedules import schedule
 from openbell.products.context import Context
 from openbell.products.keys import Global
+from openbell.products.picks import starter
 from openbell.products.picks.batches import BatchWork
 from openbell.products.picks.content import Made
 from openbell.products.picks.database import SQL
@@ -85,6 +86,12 @@ async def picks_figures(key: EditionKey, ctx: Context) -> None:
     except TooLittle as error:
         raise Permanent(str(error), code="too_few_companies") from None
     await publish(pool, key, Kind.FIGURES, stored, Made(provider="none", at=ctx.attempt.claim.now))
+
+
+@task("picks-starter", key=Global, version=1, timeout=minutes(2), retry=minutes(2), patience=hours(48))
+async def picks_starter(_: Global, ctx: Context) -> None:
+    """What an operator asks for on a fresh instance: figures of some companies, and the edition of them."""
+    await starter.run(ctx)
 
 
 @task(

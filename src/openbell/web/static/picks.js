@@ -10,7 +10,8 @@
       if (answer.status === 200) {
         tag = answer.headers.get("ETag") || "";
         const told = (await answer.json()).metadata;
-        if (told.status !== place.dataset.status) { location.reload(); return; }
+        const shown = told.kind ? `${told.kind} ${told.edition_week}` : "";
+        if ((told.status || "") !== place.dataset.status || shown !== place.dataset.edition) { location.reload(); return; }
       }
       pause = answer.ok || answer.status === 304 ? LOOK_MS : Math.min(pause * 2, MOST_MS);
     } catch { pause = Math.min(pause * 2, MOST_MS); }
