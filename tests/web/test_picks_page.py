@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -17,8 +17,6 @@ from openbell.products.picks.words import Kind, Status
 from tests.products.picks.desk import WEEK
 from tests.web.conftest import Browser, shot
 from tests.web.picks_house import Picks, picks_house
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -155,46 +153,60 @@ async def test_an_operator_asks_for_figures(house: Picks) -> None:
     assert "starter companies" not in await drawn(house, boss)
 
 
-async def look_at(page: Page, address: str, name: str) -> None:
-    """The page fits its window, breaks no rule of accessibility, and leaves a picture."""
-    await page.goto(address)
-    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
-    found = await Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    await shot(page, name)
+SIZES: Mapping[str, ViewportSize] = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES: Mapping[str, Literal["light", "dark"]] = {"light": "light", "dark": "dark"}
+
+
+async def look_at(page: Page, name: str) -> None:
+    """At both widths and in both themes it fits its window and leaves a picture; it breaks no rule of accessibility."""
+    for size, window in SIZES.items():
+        await page.set_viewport_size(window)
+        for scheme in SCHEMES:
+            await page.emulate_media(color_scheme=SCHEMES[scheme])
+            fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+            assert await page.evaluate(fits), (name, size)
+            await shot(page, f"picks-{name}-{size}-{scheme}")
+            if (size, scheme) in (("desk", "light"), ("phone", "dark")):
+                found = await Axe().run(page)
+                assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.mark.browser
-@pytest.mark.slow
 async def test_in_a_browser(house: Picks, browser: Browser) -> None:
-    """LOOK: every state at desk and phone width, light and dark; nothing to scroll sideways, nothing against WCAG."""
-    person, me = await house.reader(interests=["energy"])
+    """LOOK: every state at both widths, light and dark; while an edition is made the page goes on by itself."""
+    person, me = await house.reader(role="admin", interests=["energy"])
     cookie = {"name": "openbell", "value": me["cookie"].partition("=")[2], "url": house.site.address}
-    stored = await house.publish("figures", Kind.FIGURES)
-    pick = stored.content.picks[1].ticker
-    day, close = stored.base[pick]
-    bars = [[str(day + timedelta(days=n)), close, close, close, close + (n * 7) % 13, 1] for n in range(-240, 2)]
-    await house.site.publish("eod-prices", pick, {"symbol": pick, "rows": bars})
-
-    async def walk(options: dict[str, Any], label: str) -> None:
-        await house.pool.execute("delete from openbell.picks_slot")
-        await house.pool.execute("delete from openbell.picks_edition where person_id is not null")
-        await house.pool.execute("delete from openbell.job")
-        async with browser(**options) as (context, page, complaints):
-            await context.add_cookies([cookie])  # type: ignore[list-item]
-            at = f"{house.site.address}/picks"
-            await look_at(page, at, f"picks-fallback-{label}")
-            await house.slot(person, Status.SENT, said="the provider searches and writes")
-            await look_at(page, at, f"picks-first-time-{label}")
-            await house.slot(
-                person, Status.ERROR, code="rejected", said="wrong_count: 5 picks, and it must be exactly 6"
-            )
-            await look_at(page, at, f"picks-error-{label}")
-            await house.publish(person, Kind.PERSONAL)
-            await house.slot(person, Status.COMPLETE)
-            await look_at(page, f"{at}?pick={pick}", f"picks-data-{label}")
-            await look_at(page, f"{at}/profile", f"picks-profile-{label}")
-            assert complaints == []
-
-    await walk({}, "desk-light")
-    await walk({"viewport": PHONE, "color_scheme": "dark"}, "phone-dark")
+    at = f"{house.site.address}/picks"
+    async with browser() as (context, page, complaints):
+        await context.add_cookies([cookie])  # type: ignore[list-item]
+        await page.goto(at)
+        await look_at(page, "fixed-list")
+        stored = await house.publish("figures", Kind.FIGURES)
+        await page.goto(at)
+        await look_at(page, "fallback")
+        await house.slot(person, Status.STARTED, said="reading what is stored")
+        await page.goto(at)
+        await look_at(page, "first-time")
+        await house.publish(person, Kind.PERSONAL, weeks_ago=1)
+        await page.goto(at)
+        await page.wait_for_selector("[data-state=running] >> text=reading what is stored")
+        await house.pool.execute("update openbell.job set progress = $1", Status.SENT.step)
+        await house.slot(person, Status.SENT)
+        await page.wait_for_selector(f"[data-state=running] >> text={Status.SENT.step}", timeout=30_000)
+        await look_at(page, "running")
+        await house.slot(person, Status.ERROR, code="rejected", said="wrong_count: 5 picks, and it must be exactly 6")
+        await page.wait_for_selector("[data-state=error]", timeout=30_000)
+        await look_at(page, "error")
+        pick = stored.content.picks[1].ticker
+        day, close = stored.base[pick]
+        bars = [[str(day + timedelta(days=n)), close, close, close, close + (n * 7) % 13, 1] for n in range(-240, 2)]
+        await house.site.publish("eod-prices", pick, {"symbol": pick, "rows": bars})
+        await house.publish(person, Kind.PERSONAL)
+        await house.slot(person, Status.COMPLETE)
+        await page.goto(f"{at}?pick={pick}")
+        await look_at(page, "data")
+        await page.goto(f"{at}/week/{person}.{WEEK - timedelta(weeks=1)}")
+        await look_at(page, "earlier")
+        await page.goto(f"{at}/profile")
+        await look_at(page, "profile")
+        assert complaints == []
