@@ -149,6 +149,13 @@ class Settings(BaseModel):
         description="at least 16 letters, what outside callers of POST /api/jobs/run-warmup show; without it none may",
         min_length=16,
     )
+    compare_notes: str = Field(
+        "",
+        description="a model that writes notes on comparisons, such as anthropic:claude-haiku-5-5; without it none is",
+        pattern=r"^((anthropic|openai|gemini):[\w./:-]{1,100})?$",
+    )
+    compare_notes_per_day: int = Field(100, ge=0, le=100_000, description="such notes a day, of everybody together")
+    compare_notes_per_person: int = Field(5, ge=0, le=1_000, description="such notes a day that one person may ask for")
     debug_api_headers: bool = Field(
         default=False, description="whether comparisons tell their debug id, last error and keys to programs"
     )
@@ -228,6 +235,9 @@ class Settings(BaseModel):
     max_concurrent_adhoc: int | None = Field(None, ge=1, le=500, description="how many of them ad-hoc work takes")
     allowed_origins: list[str] = Field([], description="origins, separated by commas, whose pages may call the API")
     reading_origins: list[str] = Field([], description="origins, separated by commas, whose pages may read only")
+    display_licences: list[str] = Field(
+        [], description="providers, separated by commas, whose data you hold a licence to show to others, such as fmp"
+    )
     openbell_data: Path | None = Field(None, description="data folder of `openbell up`")
     openbell_host: str = Field("127.0.0.1", min_length=1, description="address the web process listens on")
     openbell_port: int = Field(8000, ge=0, le=65_535, description="port the web process listens on; 0 picks a free one")
@@ -257,7 +267,7 @@ class Settings(BaseModel):
         None, description="where errors are reported, an address that Sentry gives; needs the extra sentry"
     )
 
-    @field_validator("allowed_origins", "reading_origins", "mail_allowed", mode="before")
+    @field_validator("allowed_origins", "reading_origins", "display_licences", "mail_allowed", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
         return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given

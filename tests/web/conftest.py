@@ -87,7 +87,8 @@ class Site:
     ) -> None:
         """Store a result as if a worker had made it."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await _store(connection, (product, key), value, version, fresh, more.get("state", "value"))
+            stored = more.get("state", "value"), more.get("source")
+            await _store(connection, (product, key), value, version, fresh, *stored)
         if hint:
             await self.pool.execute("select pg_notify('openbell', $1)", json.dumps(["artifact", [[product, key]]]))
 
@@ -110,7 +111,9 @@ class Site:
                 await asyncio.gather(reading, return_exceptions=True)
 
 
-async def _store(db: Any, of: tuple[str, str], value: Any, version: int, fresh: str, state: str) -> None:
+async def _store(
+    db: Any, of: tuple[str, str], value: Any, version: int, fresh: str, state: str, source: Any = None
+) -> None:
     """The rows of a result, as publishing leaves them."""
     product, key = of
     await db.execute(
@@ -125,7 +128,7 @@ async def _store(db: Any, of: tuple[str, str], value: Any, version: int, fresh: 
         product, key, version, datetime(2012, 6, 1, 19, 42, tzinfo=UTC),
     )  # fmt: skip
     if version:
-        provenance = {"provider": "fmp", "operation": product, "host": "127.0.0.1", "synthetic": SYNTHETIC}
+        provenance = source or {"provider": "fmp", "operation": product, "host": "127.0.0.1", "synthetic": SYNTHETIC}
         await db.execute(
             """insert into openbell.version (product, key, version, created_at, value, provenance, producer_version,
                    licence, cost_micro, job_id)

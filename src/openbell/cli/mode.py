@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from openbell.mail.rules import Rules
+    from openbell.products.forecast.note_rules import NoteRules
     from openbell.products.picks.config import PicksConfig
     from openbell.products.sources import Connections, Source
     from openbell.providers.mail import Dkim, Relay
@@ -83,7 +84,16 @@ async def choose_connections(db: asyncpg.Pool, settings: Settings, run: Mapping[
         digest_models=settings.digest_models,
         picks=picks_of(settings),
         digest_cap_micro=int(settings.digest_usd_max * 1_000_000),
+        displays=frozenset(settings.display_licences),
+        notes=notes_of(settings),
     )
+
+
+def notes_of(settings: Settings) -> NoteRules:
+    """What the operator decides about notes on comparisons."""
+    from openbell.products.forecast.note_rules import NoteRules
+
+    return NoteRules(settings.compare_notes, settings.compare_notes_per_day, settings.compare_notes_per_person)
 
 
 def picks_of(settings: Settings) -> PicksConfig:

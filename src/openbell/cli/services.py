@@ -12,7 +12,7 @@ import click
 
 from openbell.cli import reach
 from openbell.cli.exits import BAD_INPUT, CliError
-from openbell.cli.mode import choose_connections
+from openbell.cli.mode import choose_connections, notes_of
 from openbell.cli.options import data_option
 
 if TYPE_CHECKING:
@@ -100,12 +100,14 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
             cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else "",
             warmup_secret=settings.warmup_secret.get_secret_value() if settings.warmup_secret else "",
             debug_api_headers=settings.debug_api_headers,
+            notes=notes_of(settings),
             environment=settings.environment,
             metrics=settings.metrics,
             metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else "",
             alerts=True,
             webhook=_webhook(settings),
             has_home=settings.public_url is not None,
+            display_licences=frozenset(settings.display_licences),
         )
     )
     server = Server(configure(app, grace_s=WEB_GRACE_S, log_level="warning"))

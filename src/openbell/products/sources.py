@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from openbell.engine.errors import Permanent
 from openbell.engine.ledger import Limit, by_key
 from openbell.mail.rules import Rules
+from openbell.products.forecast.note_rules import NoteRules
 from openbell.products.picks.config import PicksConfig
 from openbell.providers import edgar, fmp, google_links, llm, mail, news, pages, pageviews, perplexity, scrapfly
 from openbell.providers.outbound import Fetcher
@@ -109,11 +110,15 @@ class Connections:
         picks: PicksConfig | None = None,
         digest_models: str = "auto",
         digest_cap_micro: int = 2_000_000,
+        displays: frozenset[str] = frozenset(),
+        notes: NoteRules | None = None,
     ) -> None:
         self.sources, self.contact, self._relay = sources, contact, relay
         self.mail = mail_rules or Rules()
         self.digest_models, self.digest_cap_micro = digest_models, digest_cap_micro
+        self.displays = displays  # the providers whose data may be shown to others than the operator (DC-10)
         self.picks = picks or PicksConfig()
+        self.notes = notes or NoteRules()
         self._pools: dict[str, Any] = {}
         self._fetcher: Fetcher | None = None
 

@@ -13,6 +13,7 @@ from openbell.engine.artifacts import Reading
 from openbell.engine.errors import UnknownJob
 from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Product, Registry, list_products
+from openbell.web import licence
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
 from openbell.web.protection import safe
@@ -28,7 +29,7 @@ from openbell.web.schemas import (
     Retried,
     Wanted,
 )
-from openbell.web.stream import KEYS_MAX, EventStream, Hub, Subscriber, check_room
+from openbell.web.stream import FOR_ALL, KEYS_MAX, EventStream, Hub, Subscriber, check_room
 from openbell.web.tables import table_of
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ async def artifact(request: Request, product: str, key: str) -> Response:
     canonical = registry(request).artifact(product).parse_key(key)
     answer = await database(request).answer(product, canonical)
     reading = answer.reading
+    await licence.check(request, reading)
     if reading.state == "missing":
         raise NotHere(
             f"There is no {product} of {canonical} yet. {reading.reason}",
@@ -138,8 +140,10 @@ async def stream(
     keys = list(dict.fromkeys(parse_watch(registry(request), text) for text in watch))
     hub: Hub = request.app.state.hub
     check_room(hub)
+    sees_all = await licence.is_operator(request)
     await hub.watch(keys)
-    return EventStream(hub, Subscriber(keys, form), request.app.state.stopping)
+    shown = form if sees_all else f"{form}{FOR_ALL}"
+    return EventStream(hub, Subscriber(keys, shown), request.app.state.stopping)
 
 
 def parse_watch(registry: Registry, text: str) -> tuple[str, str]:

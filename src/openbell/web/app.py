@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from openbell.engine.registry import Registry
 from openbell.mail.alerting import Webhook
+from openbell.products.forecast.note_rules import NoteRules
 from openbell.web import (
     account,
     api,
@@ -38,6 +39,7 @@ from openbell.web import (
     market_page,
     metrics,
     openbb,
+    operations,
     pages,
     people_console,
     picks,
@@ -80,6 +82,7 @@ class WebConfig:
     warmup_secret: str = field(default="", repr=False)
     debug_api_headers: bool = False
     premium_per_minute: int = 20
+    notes: NoteRules = field(default_factory=NoteRules)
     picks_enabled: bool = False
     cron_secret: str = field(default="", repr=False)
     metrics: str = "local"
@@ -87,6 +90,7 @@ class WebConfig:
     alerts: bool = False
     webhook: Webhook | None = None
     has_home: bool = False
+    display_licences: Collection[str] = ()
 
 
 class Application(FastAPI):
@@ -107,11 +111,12 @@ def create_app(config: WebConfig) -> FastAPI:
     app.state.config = config
     app.state.hub = hub
     app.state.stopping = asyncio.Event()
+    hub.held = config.display_licences
     app.state.database = hub.database = Database(config.dsn, config.direct_dsn, source, hub.on_hint)
     environment().globals["asset"] = asset
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Turns)
-    app.add_middleware(Reads, database=app.state.database, registry=config.registry)
+    app.add_middleware(Reads, database=app.state.database, registry=config.registry, held=config.display_licences)
     if readers := [*config.allowed_origins, *config.reading_origins]:
         app.add_middleware(
             CORSMiddleware,
@@ -122,7 +127,7 @@ def create_app(config: WebConfig) -> FastAPI:
             expose_headers=["ETag"],
         )
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
-    for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api):
+    for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
     people = (sign_in, sign_up, account, console, people_console, mail_console)

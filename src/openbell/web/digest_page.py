@@ -21,6 +21,7 @@ from openbell.products.digest.editions import EDITIONS, DigestKey, Edition, dige
 from openbell.products.digest.render import dollars, money, page_values, short_day
 from openbell.web.api import database
 from openbell.web.backend import SQL
+from openbell.web.digests_api import NotActive
 from openbell.web.errors import Malformed, NotHere
 from openbell.web.marks import mark
 from openbell.web.pages import page
@@ -142,7 +143,12 @@ def address(ticker: str, day: date, edition: str | None) -> str:
 async def _reader(request: Request) -> Any:
     """Who reads: somebody who has signed in, or whoever sits at this machine in development."""
     person = await person_of(request)
-    return person if person is not None or is_local(request) else await signed_in(request)
+    if person is None and is_local(request):
+        return None
+    person = person or await signed_in(request)
+    if not person.is_admin and person.state != "active":
+        raise NotActive(f"Your account is {person.state}: digests are for those who are active.", todo="See /account.")
+    return person
 
 
 def _symbol(ticker: str) -> str:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from openbell.products.market.pillars import PILLARS, PRESETS, Score, board, measures
-from openbell.web import words
+from openbell.web import licence, words
 from openbell.web.api import database
 from openbell.web.backend import SQL
 from openbell.web.errors import Malformed
@@ -38,6 +38,7 @@ class Universe:
     companies: dict[str, dict[str, float | None]]
     names: dict[str, str]
     synthetic: str | None
+    reserved: bool
     stale: int
     oldest: datetime | None
     now: datetime | None
@@ -64,6 +65,8 @@ async def leaderboard(request: Request) -> HTMLResponse:
             f"{chosen[:20]!r} are no weights.", code="malformed_weights", todo=f"Choose one of {', '.join(PRESETS)}."
         )
     universe = await read_universe(request)
+    if universe.reserved and not await licence.is_operator(request):
+        raise licence.PersonalLicence
     scores = board(universe.companies, chosen)
     every = "all" in request.query_params
     shown = scores if every else scores[:SHOWN]
@@ -89,12 +92,14 @@ async def read_universe(request: Request) -> Universe:
     kept: Universe | None = getattr(request.app.state, "universe", None)
     if kept is not None and time.monotonic() - kept.read_at < KEPT_S and kept.companies:
         return kept
+    held = licence.held_by(request)
     async with database(request).use() as db:
         rows = await db.fetch(SQL.get("read_pillars"), MOST)
     found = Universe(
         companies={row["symbol"]: measures(row["ratios"], row["periods"]) for row in rows},
         names={row["symbol"]: row["name"] for row in rows},
         synthetic=next((row["synthetic"] for row in rows if row["synthetic"]), None),
+        reserved=any(licence.reserves(row["licence"], row["provenance"] or {}, held) for row in rows),
         stale=sum(row["fresh_until"] <= row["now"] for row in rows),
         oldest=min((row["checked_at"] for row in rows), default=None),
         now=rows[0]["now"] if rows else None,

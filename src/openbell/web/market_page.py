@@ -12,7 +12,7 @@ from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.freshness import Hours
 from openbell.engine.sessions import CalendarRow, list_calendars
 from openbell.products.keys import Week
-from openbell.web import sections, views, words
+from openbell.web import licence, sections, views, words
 from openbell.web.api import database, registry
 from openbell.web.backend import SQL
 from openbell.web.market_line import hours_words
@@ -31,10 +31,11 @@ async def market_page(request: Request) -> HTMLResponse:
     opened = sections.chosen(request.query_params.get("open"), sections.MARKET, sections.MARKET_AT_FIRST)
     async with database(request).use() as db:
         now: datetime = await db.fetchval(SQL.get("ping_database"))
-        rates = await read(db, "treasury-rates", GLOBAL)
+        [rates] = await licence.visible(request, [await read(db, "treasury-rates", GLOBAL)])
         week = week_of(request, request.query_params.get("week"), market_day(rates, now))
         products = sections.products_of(opened, sections.MARKET)
-        readings = await read_many(db, [(product, key_of(product, week)) for product in products])
+        found = await read_many(db, [(product, key_of(product, week)) for product in products])
+        readings = await licence.visible(request, found)
         calendars = await list_calendars(db)
         synthetic = await db.fetchval(SQL.get("read_mode")) == "sandbox"
     monday, sunday = Week(week).days

@@ -18,7 +18,7 @@ from openbell.engine.artifacts import Reading
 from openbell.engine.keys import Global, Key
 from openbell.engine.registry import Product
 from openbell.products.keys import Symbol, Week
-from openbell.web import words
+from openbell.web import licence, words
 from openbell.web.api import database, registry
 from openbell.web.errors import NotHere
 from openbell.web.marks import shown_state, source
@@ -92,6 +92,7 @@ async def read(request: Request, product: str) -> tuple[Product, Reading]:
     name = parameter(declared)
     key = declared.parse_key(request.query_params.get(name, "") if name else "GLOBAL")
     reading = await database(request).read(product, key)
+    await licence.check(request, reading)
     if reading.state == "missing":
         raise NotHere(
             f"There is no {product} of {key} yet. {reading.reason}",

@@ -18,7 +18,7 @@ from starlette.types import Message
 from openbell.engine.artifacts import Reading, read, read_many
 from openbell.engine.errors import InvalidKey
 from openbell.telemetry.tally import swallowed
-from openbell.web import fragments, sections, views, watchlist
+from openbell.web import fragments, licence, sections, views, watchlist
 from openbell.web.api import database, registry
 from openbell.web.backend import SQL, Watch
 from openbell.web.errors import DatabaseUnavailable
@@ -73,10 +73,10 @@ async def show_watchlist(request: Request, entries: list[str], *, status: int = 
     symbols = watchlist.symbols_of(entries)
     async with database(request).use() as db:
         if symbols:
-            readings = await read_many(db, keys_of(symbols, ["quote"]))
-            rows = await db.fetch(SQL.get("read_asides"), symbols)
+            readings = await licence.visible(request, await read_many(db, keys_of(symbols, ["quote"])))
+            rows = await db.fetch(SQL.get("read_asides"), [one.key for one in readings if not licence.is_withheld(one)])
             asides = {row["symbol"]: views.Aside(tuple(row["closes"]), row["currency"]) for row in rows}
-    lines = {reading.key: views.row(reading, asides[reading.key]) for reading in readings}
+    lines = {reading.key: views.row(reading, asides.get(reading.key, views.NO_ASIDE)) for reading in readings}
     groups = watchlist.groups_of(entries)
     return page(
         request,
@@ -206,6 +206,7 @@ async def search_page(request: Request) -> Response:
     key = registry(request).get(SEARCH).parse_key(text)
     async with database(request).use() as db:
         reading = await read(db, SEARCH, key)
+    [reading] = await licence.visible(request, [reading])
     found = views.matches(reading)
     symbol = text.upper()
     direct = symbol if watchlist.SYMBOL.fullmatch(symbol) and symbol not in {m.symbol for m in found} else ""
@@ -233,6 +234,7 @@ async def suggest(request: Request) -> HTMLResponse:
         await settled(request, [watch], SUGGEST_WAIT_S)
         async with database(request).use() as db:
             reading = await read(db, *watch)
+    [reading] = await licence.visible(request, [reading])
     return HTMLResponse(fragments.suggestions(reading), headers={"Cache-Control": "no-store"})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from openbell.engine.artifacts import Reading
 from openbell.engine.errors import EngineError
 from openbell.web.errors import WebError, respond
+from openbell.web.licence import is_reserved
 
 if TYPE_CHECKING:
     from openbell.engine.registry import Registry
@@ -100,8 +102,8 @@ def is_same(etag: str, none_match: str) -> bool:
 class Reads:
     """Answers reads of what is known; passes everything else on. Plain ASGI."""
 
-    def __init__(self, app: ASGIApp, *, database: Database, registry: Registry) -> None:
-        self.app, self.database, self.registry = app, database, registry
+    def __init__(self, app: ASGIApp, *, database: Database, registry: Registry, held: Collection[str] = ()) -> None:
+        self.app, self.database, self.registry, self.held = app, database, registry, held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -137,4 +139,5 @@ class Reads:
         except EngineError:
             return None
         answer = await self.database.answer(product, canonical)
-        return None if answer.reading.state == "missing" else answer
+        is_plain = answer.reading.state != "missing" and not is_reserved(answer.reading, self.held)
+        return answer if is_plain else None

@@ -26,6 +26,7 @@ from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
 from openbell.web import fragments, views
 from openbell.web.errors import DatabaseUnavailable
+from openbell.web.licence import is_reserved, withheld
 from openbell.web.marks import GRACE_S, shown_state
 from openbell.web.server import rest
 
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 Watch = tuple[str, str]  # product and key
 
 KEYS_MAX = 200
+FOR_ALL = "*"  # behind a form: as those have it who are not the operator
 STREAMS_MAX = 20_000
 POLL_S = 3.0
 PING_S = 15.0
@@ -203,6 +205,7 @@ class Hub(Duty):
     def __init__(self, *, poll_s: float = POLL_S) -> None:
         super().__init__()
         self.database: Database | None = None
+        self.held: Collection[str] = ()  # the providers whose data everybody may see
         self.poll_s = poll_s
         self.topics: dict[Watch, Topic] = {}
         self.subscribers: set[Subscriber] = set()
@@ -354,7 +357,7 @@ class Hub(Duty):
 
     def _redraw(self, key: Watch) -> None:
         topic = self.topics.get(key)
-        if topic is not None and topic.frames.keys() - {"json"}:
+        if topic is not None and topic.frames.keys() - {"json", f"json{FOR_ALL}"}:
             topic.etag = ""
             self.look([key])
 
@@ -380,10 +383,15 @@ class Hub(Duty):
         topic.newcomers.clear()
 
     def _encode(self, reading: Reading, form: str) -> bytes:
+        aside = self.asides.get(reading.key, views.NO_ASIDE)
+        if form.endswith(FOR_ALL):
+            form = form.removesuffix(FOR_ALL)
+            if is_reserved(reading, self.held):
+                reading, aside = withheld(reading), views.NO_ASIDE
         if form == "json":
             return frame("artifact", reading, reading.as_json())
         draw = fragments.row if form == "row" else fragments.card
-        html = draw(reading, self.asides.get(reading.key, views.NO_ASIDE))
+        html = draw(reading, aside)
         if html is None:
             return b""  # nothing on the page stands for this key alone
         name = f"{reading.product}:{reading.key}"

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from openbell.engine.artifacts import read_many
-from openbell.web import sections, views, watchlist
+from openbell.web import licence, sections, views, watchlist
 from openbell.web.api import database, registry
 from openbell.web.assets import has_charts
 from openbell.web.errors import Malformed
@@ -31,7 +31,8 @@ async def symbol_page(request: Request, symbol: str) -> Response:
     opened = sections.chosen(request.query_params.get("open"), layout)
     keys = keys_of([symbol], [*sections.ALWAYS, "intraday-prices", *sections.products_of(opened, layout)])
     async with database(request).use() as db:
-        quote, daily, about, intraday, *rest = await read_many(db, keys)
+        readings = await read_many(db, keys)
+    quote, daily, about, intraday, *rest = await licence.visible(request, readings)
     aside = views.aside_of([daily, about])
     known = quote.state != "empty" or quote.version > 0
     chosen = chosen_range(request)
@@ -65,7 +66,8 @@ async def prices_page(request: Request, symbol: str) -> Response:
     chosen = chosen_range(request)
     async with database(request).use() as db:
         products = ["intraday-prices" if chosen in views.SESSIONS else "eod-prices", "profile"]
-        prices, about = await read_many(db, keys_of([canonical], products))
+        found = await read_many(db, keys_of([canonical], products))
+    prices, about = await licence.visible(request, found)
     aside = views.aside_of([about])
     draw: Any = views.intraday if chosen in views.SESSIONS else views.prices
     return page(

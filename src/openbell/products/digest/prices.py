@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from openbell.engine.artifacts import read_many
+from openbell.engine.artifacts import Reading, read_many
 from openbell.products.context import Context
 from openbell.products.digest.inputs import PriceFacts
 
@@ -14,10 +14,14 @@ CLOSES = 90
 
 
 async def price_facts(ctx: Context, ticker: str) -> PriceFacts | None:
-    """The last quote, else the last close, with up to 90 closes before; None where neither is known."""
+    """The last quote, else the last close, with up to 90 closes before; None where neither is known, or where it
+    may not be shown to others.
+    """
     quote, bars, profile = await read_many(
         ctx.attempt.pool, [("quote", ticker), ("eod-prices", ticker), ("profile", ticker)]
     )
+    if not all(may_be_shown(one, ctx.connections.displays) for one in (quote, bars)):
+        return None
     closes = _closes(bars.value)
     currency = profile.value.get("currency") if isinstance(profile.value, dict) else None
     if isinstance(quote.value, dict) and quote.value.get("price") is not None and quote.checked_at is not None:
@@ -35,6 +39,15 @@ async def price_facts(ctx: Context, ticker: str) -> PriceFacts | None:
         currency=currency, price=closes[-1][1], change=change, change_percent=percent, as_of=bars.checked_at,
         closes=closes, synthetic=bars.synthetic,
     )  # fmt: skip
+
+
+def may_be_shown(reading: Reading, displays: frozenset[str]) -> bool:
+    """Whether a digest, which goes to subscribers, may hold it (DC-10): what is licensed to the operator alone stays
+    out, unless they hold a licence to display it, or it is not real.
+    """
+    if not reading.version or reading.licence != "personal" or reading.synthetic:
+        return True
+    return reading.provenance.get("provider") in displays
 
 
 def _closes(value: Any) -> list[tuple[date, float]]:

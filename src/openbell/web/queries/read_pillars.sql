@@ -2,7 +2,8 @@
 -- most $1.
 select a.key as symbol, ratios.value as ratios, a.checked_at, a.fresh_until, openbell.now() as now,
     coalesce(jsonb_path_query_array(years.value, '$.periods[last - 1 to last]'), '[]') as periods,
-    coalesce(profile.value ->> 'name', '') as name, ratios.provenance ->> 'synthetic' as synthetic
+    coalesce(profile.value ->> 'name', '') as name, ratios.provenance ->> 'synthetic' as synthetic, ratios.licence,
+    ratios.provenance
 from openbell.artifact a
 join openbell.version ratios on ratios.product = a.product and ratios.key = a.key and ratios.version = a.version
 left join openbell.artifact s on s.product = 'financial-statements' and s.key = a.key and s.stale_until > (select openbell.now())
