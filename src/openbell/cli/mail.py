@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -139,6 +139,28 @@ def mail_unsuppress(address: str, actor: str, data: Path | None) -> None:
     if not ask(data, lambda db: unsuppress(db, address, actor=actor)):
         raise CliError("That address is not suppressed.", NOTHING_KNOWN)
     click.echo("It is sent to again.")
+
+
+@mail.command("bounce")
+@click.argument("file", type=click.File("rb"), default="-")
+@actor_option
+@data_option
+def mail_bounce(file: BinaryIO, actor: str, data: Path | None) -> None:
+    """Take a bounce or complaint that came back as mail, from FILE or standard input.
+
+    A mail server pipes what comes for the sender's address into this. Only reports about mails that were sent from here
+    count; any other mail changes nothing, and is no error.
+    """
+    from openbell.mail.bounces import MOST_BYTES, take_report
+
+    raw = file.read(MOST_BYTES + 1)
+    report, number = ask(data, lambda db: take_report(db, raw, actor=actor))
+    if report is None:
+        click.echo("This is no report about a mail; nothing was changed.")
+    elif number is None:
+        click.echo(f"A report ({report.detail or report.kind}) that ends nothing; nothing was changed.")
+    else:
+        click.echo(f"Mail {number} came back ({report.detail}): nothing is sent to its address any more.")
 
 
 @mail.command("environment")

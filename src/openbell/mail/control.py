@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from openbell.engine.database import SQL as ENGINE
@@ -17,6 +17,10 @@ from openbell.mail.database import SQL
 from openbell.mail.deliveries import MailError, look
 from openbell.people.addresses import fingerprint, normalise
 from openbell.people.database import transaction
+
+KEPT = timedelta(days=90)
+"""How long a mail is kept after it has ended."""
+MOST_PRUNED = 1_000
 
 Act = Literal["hold", "release", "cancel", "undo", "send-now"]
 Reason = Literal["refused", "bounced", "complained", "asked"]
@@ -122,3 +126,11 @@ async def suppressions(db: Db, limit: int = 100) -> list[dict[str, Any]]:
 async def counts(db: Db) -> list[dict[str, Any]]:
     """How many deliveries of each kind are in each state, of the last two days and of those that wait."""
     return [dict(row) for row in await db.fetch(SQL.get("count_deliveries"))]
+
+
+async def prune(db: Db) -> None:
+    """Forget mails and their letters long after they have ended, some at a time. What may have left without anybody's
+    knowing stays until it is resolved; that a Message-ID has left stays in the books of spends.
+    """
+    await db.execute(SQL.get("prune_deliveries"), KEPT, MOST_PRUNED)
+    await db.execute(SQL.get("prune_letters"), KEPT, MOST_PRUNED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from openbell.engine.database import Db
@@ -14,6 +14,11 @@ from openbell.people.doors import list_tokens
 from openbell.people.errors import UnknownPerson
 from openbell.people.follows import tickers_of
 from openbell.people.person import Person
+
+UNCONFIRMED = timedelta(days=14)
+"""How long somebody is remembered who has not answered from their address."""
+MOST_PRUNED = 200
+PRUNER = "people-prune"
 
 
 async def export(db: Db, person: Person) -> dict[str, Any]:
@@ -50,6 +55,17 @@ async def erase(db: Db, person_id: int, *, actor: str) -> None:
         for query in ("erase_follows", "erase_sessions", "erase_links", "erase_tokens", "erase_mails"):
             await conn.execute(SQL.get(query), person_id)
         await conn.execute(SQL.get("erase_person"), person_id, actor)
+
+
+async def prune_people(db: Db) -> int:
+    """Erase those who signed up, or were added, and never answered from their address; how many, some at a time.
+
+    Whoever asks again meanwhile gets a new link and begins anew; blocked people stay, for that is what blocks them.
+    """
+    rows = await db.fetch(SQL.get("list_unconfirmed"), UNCONFIRMED, MOST_PRUNED)
+    for row in rows:
+        await erase(db, row["id"], actor=PRUNER)
+    return len(rows)
 
 
 async def follows_of(db: Db, people: list[int]) -> dict[int, list[str]]:

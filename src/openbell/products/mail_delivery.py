@@ -26,6 +26,7 @@ from openbell.mail.rules import Rules
 from openbell.people import admins
 from openbell.people.credits import settle_credits
 from openbell.people.doors import make_link, prune_doors
+from openbell.people.records import prune_people
 from openbell.products.context import Context
 from openbell.products.keys import Global
 from openbell.providers.mail import domain_limit
@@ -189,6 +190,8 @@ async def mail_sweep(_key: Global, ctx: Context) -> None:
     await control.sweep(ctx.attempt.pool)
     await settle_credits(ctx.attempt.pool)
     await prune_doors(ctx.attempt.pool)
+    await prune_people(ctx.attempt.pool)
+    await control.prune(ctx.attempt.pool)
 
 
 mail_sweeps = schedule(
