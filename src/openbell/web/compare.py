@@ -15,14 +15,16 @@ from openbell.engine.artifacts import Reading, read, read_many
 from openbell.products.forecast.entities import COMPANIES
 from openbell.products.forecast.evaluate import accuracy
 from openbell.products.forecast.keys import DEFAULT_FRAME, FRAMES, Pair, pair_of
-from openbell.products.forecast.premium import available
+from openbell.products.forecast.note_rules import NoteRules
+from openbell.products.forecast.notes import take
+from openbell.products.forecast.premium import available, note_of
 from openbell.products.forecast.saved import ALERTS, forget, list_saved, save
 from openbell.products.forecast.uploads import BadUpload, parse_csv, save_upload
 from openbell.web import compare_views
 from openbell.web.api import database
-from openbell.web.compare_api import asked_pair
+from openbell.web.compare_api import asked_pair, note_reading
 from openbell.web.compare_picture import picture
-from openbell.web.errors import NotHere
+from openbell.web.errors import NotHere, TooMany
 from openbell.web.pages import page, stream_address
 from openbell.web.protection import safe
 from openbell.web.sign_in import person_of, signed_in
@@ -99,6 +101,7 @@ async def compare_page(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo
         [reading, *entities] = await read_many(db, [("comparison", pair.key), ("entity", pair.a), ("entity", pair.b)])
         measured = await accuracy(db, pair.frame.step)
         saved = await list_saved(db, person.id) if person else []
+    note = await note_reading(request, reading)
     watched = [("comparison", pair.key)]
     if reading.value and available(reading):
         watched.append(("forecast", reading.value["forecast_key"]))
@@ -112,6 +115,10 @@ async def compare_page(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo
         person=person,
         saved=next((one for one in saved if one.pair == pair), None),
         alerts=ALERTS,
+        note=note_of(note),
+        note_under_way=note is not None and note.job is not None,
+        note_empty=note is not None and note.value is not None and note_of(note) is None,
+        note_offered=bool(request.app.state.config.notes.model),
         stream=stream_address(watched, "card"),
     )
 
@@ -121,6 +128,31 @@ async def ask(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "
     """Demand without a stream: the button of a page without JavaScript."""
     pair = asked_pair(slug, tf, geo)
     await database(request).want([("comparison", pair.key)], source="form", seconds=ASK_S)
+    return RedirectResponse(address(pair), 303)
+
+
+NOTE_S = 120.0
+REFUSED = {
+    "person": "You have asked for as many notes as one person may have today. There will be more tomorrow.",
+    "day": "Today's notes are used up. There will be more tomorrow.",
+}
+
+
+@router.post("/compare/{slug}/note", dependencies=[safe("person")])
+async def ask_note(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "") -> Response:
+    """Have a model write a note on what is shown: counted first, and never twice for the same data (FC-26)."""
+    person = await signed_in(request)
+    pair, reading = await shown(request, slug, tf, geo)
+    rules: NoteRules = request.app.state.config.notes
+    if not rules.model:
+        raise NotHere("Notes by a model are switched off here.", code="notes_off")
+    key = reading.value["forecast_key"]
+    async with database(request).use() as db:
+        taken = await take(db, key, person.id, rules)
+    if taken in REFUSED:
+        raise TooMany(REFUSED[taken])
+    if taken != "stored":
+        await database(request).want([("comparison-note", key)], source="form", seconds=NOTE_S)
     return RedirectResponse(address(pair), 303)
 
 

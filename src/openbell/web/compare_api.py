@@ -17,7 +17,7 @@ from openbell.engine.artifacts import Reading, read
 from openbell.engine.enqueue import enqueue
 from openbell.products.forecast.evaluate import accuracy
 from openbell.products.forecast.keys import DEFAULT_FRAME, Pair, pair_of, pair_of_slug
-from openbell.products.forecast.premium import answer, status_of, within_limit
+from openbell.products.forecast.premium import answer, available, note_of, status_of, within_limit
 from openbell.web.api import database, registry
 from openbell.web.errors import Malformed, TooMany, WebError
 from openbell.web.protection import safe
@@ -88,9 +88,10 @@ async def premium(
     async with database(request).use() as db:
         measured = await accuracy(db, pair.frame.step)
     debug = request.app.state.config.debug_api_headers
-    body = answer(pair, reading, measured, debug=debug)
+    note = note_of(await note_reading(request, reading))
+    body = answer(pair, reading, measured, debug=debug, note=note)
     body["isPremium"] = person is not None and (person.is_admin or person.plan != "free")
-    headers = freshness_headers(reading, measured)
+    headers = freshness_headers(reading, measured, note)
     if is_same(headers["ETag"], request.headers.get("if-none-match", "")):
         return Response(status_code=304, headers=headers)
     return Response(to_json(body), media_type="application/json", headers=headers)
@@ -113,9 +114,16 @@ async def check_rate(request: Request, subject: str) -> None:
             raise TooMany("You have asked for comparisons too often in this minute.", todo="Try again in a minute.")
 
 
-def freshness_headers(reading: Reading, measured: Any) -> dict[str, str]:
+async def note_reading(request: Request, reading: Reading) -> Reading | None:
+    """What is known of the note on what is shown; None where nothing is shown."""
+    if not available(reading):
+        return None
+    return await database(request).read("comparison-note", reading.value["forecast_key"])
+
+
+def freshness_headers(reading: Reading, measured: Any, note: Any = None) -> dict[str, str]:
     """Tag, times and state, of a 200 and a 304 alike."""
-    mark = f"{reading.etag}{measured['points'] if measured else ''}"
+    mark = f"{reading.etag}{measured['points'] if measured else ''}{'n' if note else ''}"
     headers = {"ETag": f'W/"{mark}"', "Cache-Control": cache_control(reading), "X-Data-State": reading.state}
     if reading.age_s is not None:
         headers["Age"] = str(int(reading.age_s))

@@ -41,7 +41,29 @@ def needs_warmup(reading: Reading) -> bool:
     return reading.state != "fresh" and reading.job is None
 
 
-def answer(pair: Pair, reading: Reading, accuracy: Mapping[str, Any] | None, *, debug: bool) -> dict[str, Any]:
+def note_of(reading: Reading | None) -> dict[str, Any] | None:
+    """What `aiInsights` is: the kept sentences, and whose they are; None where there are none."""
+    if reading is None or reading.state not in SERVED or not reading.value or not reading.value["text"]:
+        return None
+    value = reading.value
+    return {
+        "text": value["text"],
+        "writtenBy": "a language model, from the figures here; each figure was checked against them",
+        "model": value["model"],
+        "prompt": value["prompt"],
+        "droppedSentences": value["dropped"],
+        "synthetic": bool(reading.provenance and reading.provenance.get("synthetic")),
+    }
+
+
+def answer(
+    pair: Pair,
+    reading: Reading,
+    accuracy: Mapping[str, Any] | None,
+    *,
+    debug: bool,
+    note: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """The body of `GET /api/comparison/premium`."""
     value = reading.value if available(reading) else None
     body: dict[str, Any] = {
@@ -59,7 +81,7 @@ def answer(pair: Pair, reading: Reading, accuracy: Mapping[str, Any] | None, *, 
             "path": "/api/v1/demand",
             "body": {"items": [{"product": "comparison", "key": pair.key}]},
         },
-        "insightsPack": pack(pair, reading, value, accuracy) if value else None,
+        "insightsPack": pack(pair, reading, value, accuracy) | {"aiInsights": note} if value else None,
     }
     if debug:
         body["debug"] = debug_of(pair, reading)
@@ -93,7 +115,6 @@ def pack(pair: Pair, reading: Reading, value: Mapping[str, Any], accuracy: Mappi
             "gaps": value["gaps"],
         },
         "peaks": value["peaks"],
-        "aiInsights": None,
         "sources": value["sources"],
         "accuracy": accuracy,
         "hashes": {"data": value["data_hash"], "engine": forecast["engine"], "forecastKey": value["forecast_key"]},
