@@ -132,6 +132,80 @@ def morning(tickers: int, people: int, workers: int, send: str, seed: int, repor
     return FAILED if figures["faults"] else 0
 
 
+@drill.command("restore")
+@click.option(
+    "--keys", type=click.IntRange(1, 500), default=40, show_default=True, help="Purchases of each of two kinds."
+)
+@click.option("--mails", type=click.IntRange(1, 500), default=40, show_default=True, help="Mails that are queued.")
+@click.option("--seconds", type=click.FloatRange(1, 120), default=4.0, show_default=True, help="Length of the load.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another order.")
+def restore_drill(keys: int, mails: int, seconds: float, seed: int) -> int:
+    """A backup under load, a disaster, a restore into another database, and the operator after it.
+
+    A shop and a mail server keep their own books: nothing may be charged or mailed twice. Says what it proved; ends
+    with one line of figures, and with exit code 1 when a promise is broken.
+    """
+    import json
+    import tempfile
+
+    from openbell.drills.picks import ground
+    from openbell.drills.restore import Size, play
+    from openbell.drills.till import opened
+
+    size = Size(keys=keys, mails=mails, seconds=seconds, seed=seed)
+
+    async def run() -> dict[str, object]:
+        with tempfile.TemporaryDirectory(prefix="openbell-drill-") as folder:
+            async with ground() as (dsn, sandbox), opened() as till:
+                return (await play(dsn, sandbox, till, Path(folder), size, say)).as_json()
+
+    with progress("Starting a database and a sandbox") as say:
+        figures = reach.run_async(run())
+    for promise in figures["proved"]:  # type: ignore[attr-defined]
+        click.echo(f"proved   {promise}", err=True)
+    for promise in figures["faults"]:  # type: ignore[attr-defined]
+        click.echo(f"BROKEN   {promise}", err=True)
+    click.echo(json.dumps(figures))
+    return FAILED if figures["faults"] else 0
+
+
+@drill.command()
+@click.option("--streams", type=click.IntRange(1, 20_000), default=5_000, show_default=True, help="Open pages.")
+@click.option("--keys", type=click.IntRange(8, 200), default=40, show_default=True, help="Quotes that they watch.")
+@click.option("--webs", type=click.IntRange(1, 4), default=2, show_default=True, help="Web processes.")
+@click.option("--workers", type=click.IntRange(2, 8), default=2, show_default=True, help="Workers of eight slots.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Other readers.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+def deploy(streams: int, keys: int, webs: int, workers: int, seed: int, report: Path | None) -> int:
+    """A rolling deploy under load: the version before is migrated under and replaced, process by process.
+
+    No request may fail, no job be lost or done twice, no value be late. Takes two minutes. Ends with one line of
+    figures, and with exit code 1 when a promise is broken.
+    """
+    import json
+
+    from openbell.bench.webs import allow_files
+    from openbell.drills.deploy import Size, play
+    from openbell.drills.deploy_report import tell
+    from openbell.drills.picks import ground
+
+    size = Size(streams=streams, keys=keys, webs=webs, workers=workers, seed=seed)
+    allow_files(2 * streams)
+
+    async def run() -> tuple[dict[str, object], str]:
+        async with ground(migrated=False) as (dsn, sandbox):
+            played = await play(dsn, sandbox, size, say)
+            return played.as_json(), tell(size, played)
+
+    with progress("Starting a database and a sandbox") as say:
+        figures, told = reach.run_async(run())
+    if report is not None:
+        report.write_text(told, encoding="utf-8")
+    click.echo(told, err=True)
+    click.echo(json.dumps(figures))
+    return FAILED if figures["faults"] else 0
+
+
 def _symbols(most: int) -> list[str]:
     """The symbols of the sandbox, real ones first."""
     from openbell.sandbox.companies import COMPANIES

@@ -2,6 +2,7 @@
 -- here, so whatever could happen twice waits for an operator:
 --   attempts    every worker is gone, and every token with it; running jobs go back to the queue
 --   calls       one that was intended or sent may have happened: unknown, and its money stays held
+--   unkeyed     what is bought by calls that must never be repeated, and was queued: it may have been bought since
 --   money       paid budgets are paused until an operator has compared them with the providers' statements
 --   mail        all mail is stopped; what waited is held, since it may have been sent
 --   schedules   what was due in between is not run late, since it may have been
@@ -15,6 +16,8 @@ declare
     v_doubt bigint;
     v_held bigint;
     v_paused bigint;
+    v_left bigint;
+    v_job openbell.job;
 begin
     update openbell.spend set state = 'sent', sent_at = coalesce(sent_at, tried_at) where state = 'intended' and effect <> 'repeat';
     update openbell.worker set expires_at = '-infinity', gone = true;
@@ -25,6 +28,21 @@ begin
         from openbell.spend s
         where s.ended_at is null
             and not exists (select 1 from openbell.job j where j.id = s.job_id and s.token is null and s.provider_ref is not null)));
+    v_left := 0;
+    for v_job in
+        select l.* from openbell.job l
+        where l.product in (
+            select s.product from openbell.spend s join openbell.product p on p.name = s.product and p.kind = 'artifact'
+            where s.effect = 'never' and s.held ?| array['usd_micro', 'credits'])
+        for update of l
+    loop
+        insert into openbell.cooldown (product, key, code, message, at, retry_at, job_id)
+        values (v_job.product, v_job.key, 'outcome_unknown', 'it may have been bought after the backup that was restored', v_now,
+            '9999-12-31 00:00:00+00', v_job.id)
+        on conflict (product, key) do update set code = excluded.code, message = excluded.message, retry_at = excluded.retry_at, job_id = excluded.job_id;
+        perform openbell.finish(v_job, 'failed', null, 'outcome_unknown', 'it may have been bought after the backup that was restored');
+        v_left := v_left + 1;
+    end loop;
     select count(*) into v_doubt from openbell.spend where state = 'unknown' and effect <> 'repeat';
 
     update openbell.account set blocked_until = '9000-01-01 00:00:00+00', blocked_code = 'restored',
@@ -49,5 +67,5 @@ begin
     on conflict (key) do update set value = excluded.value;
     insert into openbell.audit (actor, action, target, after)
     values (v_actor, 'database.restore', 'all', jsonb_build_object(
-        'backup_at', v_backup, 'doubtful', v_doubt, 'accounts_paused', v_paused, 'mails_held', v_held));
+        'backup_at', v_backup, 'doubtful', v_doubt, 'accounts_paused', v_paused, 'left_alone', v_left, 'mails_held', v_held));
 end $$

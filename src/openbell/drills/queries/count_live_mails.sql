@@ -1,0 +1,1 @@
+select count(*) from openbell.delivery d where d.state = 'ready'

@@ -1,0 +1,1 @@
+create database openbell_restored template template0 encoding 'UTF8'
