@@ -99,9 +99,10 @@ def picks(users: int, workers: int, random_kills: int, seed: int, report: Path |
 @click.option("--people", type=click.IntRange(1, 5_000), default=200, show_default=True, help="Each follows 1 to 3.")
 @click.option("--workers", type=click.IntRange(1, 16), default=3, show_default=True, help="Each has a scheduler, too.")
 @click.option("--send", default="08:30", show_default=True, help="When mails are due in New York; from 02:30 on.")
+@click.option("--outage", type=click.Choice(["model", "news"]), default="model", show_default=True, help="Who is away.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Others follow other tickers.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
-def morning(tickers: int, people: int, workers: int, send: str, seed: int, report: Path | None) -> int:
+def morning(tickers: int, people: int, workers: int, send: str, outage: str, seed: int, report: Path | None) -> int:
     """A morning of digests: workers are killed and replaced, a provider is away, people ask and one leaves.
 
     Every mail that is due must arrive once, and nothing may be paid for twice. Ends with one line of figures, and with
@@ -116,7 +117,9 @@ def morning(tickers: int, people: int, workers: int, send: str, seed: int, repor
 
     if not re.fullmatch(r"0[2-9]:[0-5]\d|1\d:[0-5]\d", send) or send < "02:30":
         raise click.BadParameter("a time from 02:30 to 19:59, such as 08:30", param_hint="--send")
-    size = Size(tickers=tickers, people=people, requests=min(5, people), workers=workers, send=send, seed=seed)
+    size = Size(
+        tickers=tickers, people=people, requests=min(5, people), workers=workers, send=send, seed=seed, outage=outage
+    )
 
     async def run() -> tuple[dict[str, object], str]:
         async with ground() as (dsn, sandbox):
@@ -171,7 +174,7 @@ def restore_drill(keys: int, mails: int, seconds: float, seed: int) -> int:
 
 @drill.command()
 @click.option("--streams", type=click.IntRange(1, 20_000), default=5_000, show_default=True, help="Open pages.")
-@click.option("--keys", type=click.IntRange(8, 200), default=40, show_default=True, help="Quotes that they watch.")
+@click.option("--keys", type=click.IntRange(8, 200), default=24, show_default=True, help="Quotes that they watch.")
 @click.option("--webs", type=click.IntRange(1, 4), default=2, show_default=True, help="Web processes.")
 @click.option("--workers", type=click.IntRange(2, 8), default=2, show_default=True, help="Workers of eight slots.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other readers.")

@@ -54,6 +54,8 @@ IN_TIME = timedelta(minutes=15)
 SLACK = timedelta(seconds=5)
 OVER = timedelta(hours=2)
 PROVIDER = "anthropic"
+OUTAGES = {"model": (PROVIDER, "overloaded"), "news": ("news", "reset")}
+"""Who is away, and how: a model answers that it is overloaded, feeds and pages break the connection."""
 EVENTS = (("kill", 0.0), ("requests", 0.0), ("outage", 0.1), ("kill", 0.1), ("deploy", 0.2))
 """What happens, and which share of the digests is mailed by then."""
 
@@ -70,6 +72,7 @@ class Size:
     workers: int = 3
     slots: int = 4
     send: str = "08:30"
+    outage: str = "model"
     outage_min: int = 4
     seed: int = 1
     model: str = MODEL
@@ -91,6 +94,7 @@ class Played:
     alerts: int = 0
     served: int = 0
     killed: int = 0
+    cut_off: list[int] = field(default_factory=list)
     replaced: int = 0
     outage_calls: int = 0
     left_mails: int = 0
@@ -309,7 +313,8 @@ class Stage:
         if event == "requests":
             await self._request()
         elif event == "outage":
-            fault = {"provider": PROVIDER, "path": "*", "kind": "overloaded"}
+            provider, kind = OUTAGES[self.size.outage]
+            fault = {"provider": provider, "path": "*", "kind": kind}
             (await self.control.post("/_control/faults", json=fault)).raise_for_status()
             self.outage_until = await self.pool.fetchval(SQL.get("read_clock")) + timedelta(
                 minutes=self.size.outage_min
@@ -323,13 +328,17 @@ class Stage:
         name = await self.pool.fetchval(SQL.get("find_busy_worker"))
         if name not in self.hands:
             return False
-        self.say(f"now: kill {name}")
         process = self.hands.pop(name)
         process.kill()
         await process.wait()
-        self.played.killed += 1
+        cut_off: int = await self.pool.fetchval(SQL.get("count_held_digests"), name)
+        self.say(f"now: kill {name}, at {cut_off} digests")
         await self.pool.execute(SQL.get("expire_worker"), name)
         await self._hire()
+        if not cut_off:  # they ended in the moment before: this one does not count
+            return False
+        self.played.killed += 1
+        self.played.cut_off.append(cut_off)
         return True
 
     async def _deploy(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from openbell.drills.morning import IN_TIME, Played, Size
 
+AWAY = {"model": "The model's provider was away", "news": "All feeds and pages were away"}
+
 
 def tell(size: Size, played: Played) -> str:
     """The report for people, in Markdown."""
@@ -19,9 +21,10 @@ nothing about load.
 
 ## What happened
 
-- {played.killed} workers were killed in the middle of a digest, and others came.
+- {played.killed} workers were killed while they were at work on {" and ".join(map(str, played.cut_off))} digests, and
+  others came.
 - A deploy replaced {played.replaced} workers, one after the other.
-- The model's provider was away for {size.outage_min} minutes and refused {played.outage_calls:,} calls.
+- {AWAY[size.outage]} for {size.outage_min} minutes and refused {played.outage_calls:,} calls.
 - One person left when the mails were waiting already.
 
 ## The promises
