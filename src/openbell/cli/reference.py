@@ -44,7 +44,7 @@ def reference_import(file: Path | None, starter: bool, actor: str, data: Path | 
 
     if (file is None) != starter:
         raise CliError("Name one file, or --starter: openbell reference import companies.csv", BAD_INPUT)
-    text = room.starter() if file is None else _read(file)
+    text = room.starter() if file is None else read_file(file)
     source = "starter" if file is None else file.name
 
     async def imported(connection: asyncpg.Connection) -> Imported:
@@ -62,7 +62,8 @@ def reference_import(file: Path | None, starter: bool, actor: str, data: Path | 
     click.echo(f"{source}: {done.added} tickers added, {done.changed} changed, {done.unchanged} as they were.")
 
 
-def _read(file: Path) -> str:
+def read_file(file: Path) -> str:
+    """The text of a file of reference data. Raises CliError."""
     from openbell.products.digest.reference import MOST_BYTES
 
     if file.stat().st_size > MOST_BYTES:

@@ -28,7 +28,7 @@ from openbell.web.pages import page
 from openbell.web.protection import safe
 from openbell.web.sign_in import is_local, person_of, signed_in
 
-router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
+router = APIRouter(dependencies=[safe("person")], include_in_schema=False)
 
 WIDTH, HEIGHT, PAD = 640, 140, 6
 MOST_LISTED = 60

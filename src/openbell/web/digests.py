@@ -32,7 +32,7 @@ async def reader(request: Request) -> Person | None:
     return person
 
 
-@router.get("/digests", dependencies=[safe("everybody")])
+@router.get("/digests", dependencies=[safe("person")])
 async def digests_page(request: Request, ticker: str = "", edition: str = "") -> HTMLResponse:
     """The latest digests; with a ticker, what one of it would take, before it is ordered."""
     return await _orders(request, ticker, edition)

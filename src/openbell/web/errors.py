@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from openbell.engine.errors import EngineError, InvalidKey, KeepsNoResult, UnknownJob, UnknownProduct
 from openbell.web.fragments import environment
 
-API_PATHS = ("/api/", "/jobs/", "/openbb/", "/livez", "/readyz", "/health", "/metrics", "/openapi.json")
+API_PATHS = ("/api/", "/admin/", "/jobs/", "/openbb/", "/livez", "/readyz", "/health", "/metrics", "/openapi.json")
 RETRY_S = 5
 CODES = {
     400: "malformed",

@@ -12,7 +12,6 @@ from openbell.engine.metrics import CONTENT_TYPE, exposition, of_process, read_m
 from openbell.telemetry.tally import swallowed
 from openbell.web.errors import AdminNeeded, DatabaseUnavailable, NotHere
 from openbell.web.protection import safe
-from openbell.web.protection import safe
 
 router = APIRouter(dependencies=[safe("secret")])
 FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")

@@ -132,7 +132,7 @@ def declared(app: FastAPI) -> Iterator[tuple[APIRoute, Protection]]:
             continue
         found = protection_of(route)
         if found is None:
-            missing.append(f"{'/'.join(sorted(route.methods))} {route.path}")
+            missing.append(f"{'/'.join(sorted(route.methods or ()))} {route.path}")
         else:
             yield route, found
     if missing:

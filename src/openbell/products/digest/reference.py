@@ -239,6 +239,11 @@ async def _write(conn: asyncpg.Connection, row: Reference, source: str) -> None:
         for place, one in enumerate(companies, 1)
     ]  # fmt: skip
     await conn.execute(SQL.get("put_neighbours"), row.ticker, *_columns(beside, 4))
+    await link_again(conn, row)
+
+
+async def link_again(conn: asyncpg.Connection, row: Reference) -> None:
+    """Link a ticker to the feeds that its reference data wants, and to no others; what is not there is added."""
     wishes = [(w.kind, w.subject, w.category, w.direction, w.about) for w in feeds_for(row)]
     kinds, subjects, categories, directions, abouts = _columns(wishes, 5)
     await conn.execute(SQL.get("add_feeds"), kinds, subjects)

@@ -1,0 +1,1 @@
+delete from openbell.confirmation where expires_at < (select openbell.now()) - interval '1 day'

@@ -1,0 +1,1 @@
+update openbell.confirmation set used_at = openbell.now() where token = $1

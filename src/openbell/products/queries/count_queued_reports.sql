@@ -1,0 +1,1 @@
+select count(*) from openbell.delivery where kind like 'digest%' and state in ('ready', 'held')

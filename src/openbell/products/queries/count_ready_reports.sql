@@ -1,0 +1,1 @@
+select count(*) from openbell.delivery where kind = 'digest' and state = 'ready'

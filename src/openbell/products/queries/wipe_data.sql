@@ -1,0 +1,1 @@
+select openbell.wipe_data($1::text[])
