@@ -224,3 +224,54 @@ def test_fractions_are_rounded_up_once() -> None:
     assert OPENAI["gpt-6-luna"].cost(1, 1) == 1
     assert OPENAI["gpt-6-luna"].cost(1, 1, half=True) == 1
     assert OPENAI["gpt-6-luna"].cost(10, 0, 10) == 1
+
+
+FENCED = """Write a digest.
+<<<DATA-1 article 11
+Acme wins a port
+The Wire, 2026-11-24
+Acme won an order worth $12 million from a port. Its shares rose 3% on the day.
+DATA-1>>>
+<<<DATA-1 article 12
+Acme recall widens
+The Post, 2026-11-24
+Acme recalls 1,200 robots after a fire. The company said that nobody was hurt.
+DATA-1>>>"""
+IDS: Json = {"type": "array", "items": {"enum": [11, 12, 13]}}
+BULLET: Json = {
+    "properties": {
+        "section": {"enum": ["developments", "risks"]}, "topic": {"type": "string"}, "content": {"type": "string"},
+        "sources": IDS, "keywords": {"type": "array", "items": {"type": "string"}}, "why": {"type": "string"},
+        "entity": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "score": {"type": "number", "minimum": 0, "maximum": 10},
+    },
+    "type": "object",
+}  # fmt: skip
+
+
+def test_answers_from_the_texts_of_the_question() -> None:
+    """Build 2: an item for each text between fences, in its own sentences, under its own id; the same each time."""
+    schema = {
+        "properties": {"bullets": {"type": "array", "items": BULLET}, "findings": {"type": "array", "items": BULLET}}
+    }
+    made = Writer(FENCED, DAY).json(schema)
+    assert made == Writer(FENCED, DAY).json(schema)
+    one, other = made["bullets"]
+    assert (one["sources"], other["sources"], made["findings"]) == ([11], [12], [])
+    assert one["content"] == "Acme won an order worth $12 million from a port. Its shares rose 3% on the day."
+    assert (one["topic"], other["topic"], other["section"]) == ("Acme wins a port", "Acme recall widens", "risks")
+    assert one["keywords"] == ["Acme"]
+    assert other["entity"] is None
+    assert 5 <= one["score"] <= 10
+    assert "Synthetic" in one["why"]
+    listed = 'Score.\n{"titles": [{"id": 5, "title": "A"}, {"id": 9, "title": "B"}]}'
+    scored = {"type": "array", "items": {"type": "object", "properties": {"id": {"type": "integer"}}}}
+    assert Writer(listed, DAY).json({"properties": {"scores": scored}}) == {"scores": [{"id": 5}, {"id": 9}]}
+
+
+@pytest.mark.parametrize(
+    "prompt", ["<<<A x\nno end", "<<< abcd >>>\nno end", '\n{"titles": [1, {"id": {}}]}', "<<<" * 9_000]
+)
+def test_fences_that_are_none(prompt: str) -> None:
+    """Bad input: what looks like a fence and is none changes nothing."""
+    assert Writer(prompt, DAY).json({"properties": {"content": {"type": "string"}}})["content"].startswith("Synthetic")

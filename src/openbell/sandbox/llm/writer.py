@@ -3,6 +3,9 @@
 The text has no figures in it, and says that it is synthetic. JSON answers hold what the schema asks for; where a
 property is named like a ticker, it holds one of the sandbox's companies, first of all those whose symbols stand in the
 input, each item of a list another one, with the company's own name beside it.
+
+Where the input gives texts between fences, answers are made of their sentences, each item of a list from another text,
+so that a report of the sandbox is worth looking at: still invented, as the texts are, and labelled so.
 """
 
 from __future__ import annotations
@@ -15,9 +18,18 @@ from typing import Any
 
 from openbell.sandbox.companies import COMPANIES
 from openbell.sandbox.llm.patterns import Unsupported, example
+from openbell.sandbox.llm.quotes import Block, blocks_of
 
 ITEMS = 3
+QUOTED_MAX = 40
 DEPTH_MAX = 12
+NOTHING_FOUND = frozenset(("findings", "pairs", "hints", "filings"))  # a reviewer without objections
+PREFERRED = ("keep", "direct")
+LENGTHS = {"content": 2, "facts": 5, "topic": 0}
+SAYS = frozenset(("content", "facts", "topic", "text", "context"))
+UNTOLD = frozenset(("entity", "new_text"))
+REASONS = frozenset(("why", "reason"))
+REASON = "Synthetic: by the words of the text."
 NOTE = "Synthetic answer of the sandbox, written without a model."
 _TICKER_NAMES = frozenset(("ticker", "tickers", "symbol", "symbols", "stock", "stocks"))
 _COMPANY_NAMES = frozenset(("company", "companyname", "issuer"))
@@ -38,6 +50,8 @@ class Writer:
         turn = self._seed[0] % len(others) if others and not named else 0
         self.tickers = [*named, *others[turn:], *others[:turn]]
         self._defs: Schema = {}
+        self._blocks = blocks_of(prompt)
+        self._at: Block | None = None
 
     def text(self) -> str:
         """A few sentences."""
@@ -54,6 +68,8 @@ class Writer:
         return self._value(schema, "", self.tickers[0], 0, 0)
 
     def _value(self, schema: Schema, name: str, ticker: str, index: int, depth: int) -> Any:
+        if self._blocks and name in UNTOLD and {"type": "null"} in schema.get("anyOf", []):
+            return None
         schema = self._resolved(schema)
         if "const" in schema:
             return schema["const"]
@@ -66,10 +82,8 @@ class Writer:
                 return self._array(schema, name, ticker, depth)
             case "string":
                 return self._string(schema, name, ticker, index)
-            case "integer":
-                return _number(schema, whole=True)
-            case "number":
-                return _number(schema, whole=False)
+            case "integer" | "number" as kind:
+                return self._number(schema, name, whole=kind == "integer")
             case "boolean":
                 return True
             case _:
@@ -95,6 +109,8 @@ class Writer:
         if name.lower() in _TICKER_NAMES:
             return ticker if ticker in values else values[index % len(values)]
         known = [value for value in values if value is not None] or values
+        if self._blocks:
+            return self._fitting(known, name)
         return known[self._seed[len(name) % 32] % len(known)]
 
     def _object(self, schema: Schema, ticker: str, depth: int) -> dict[str, Any]:
@@ -117,6 +133,8 @@ class Writer:
         items = schema.get("items", {})
         if not isinstance(items, dict) or depth >= DEPTH_MAX:
             return made
+        if self._blocks and not made and (quoted := self._quoted(schema, items, name, ticker, depth)) is not None:
+            return quoted
         wanted = min(max(ITEMS, schema.get("minItems", 0)), schema.get("maxItems", len(self.tickers)))
         of = self._resolved(items)
         if "enum" in of and schema.get("uniqueItems"):
@@ -137,8 +155,61 @@ class Writer:
         allowed = found[0].get("enum")
         return [one for one in self.tickers if allowed is None or one in allowed] or self.tickers
 
+    def _quoted(self, schema: Schema, items: Schema, name: str, ticker: str, depth: int) -> list[Any] | None:
+        """A list about the texts of the input, an item each; None where it is about something else."""
+        if name in NOTHING_FOUND and not schema.get("minItems"):
+            return []
+        of = self._resolved(items)
+        if "enum" in of:  # of ids: that of the text at hand
+            blocks = [self._at or self._blocks[0]]
+            return [next((one for one in of["enum"] if str(one) in block.words), of["enum"][0]) for block in blocks]
+        if name == "keywords":
+            return [word.strip(",.:") for word in (self._at or self._blocks[0]).title.split() if word[:1].isupper()][:5]
+        blocks = [block for block in self._blocks if self._is_named(of, block)]
+        if name in ("upside", "downside"):
+            tone = "positive" if name == "upside" else "negative"
+            blocks = [block for block in blocks if tone in block.words]
+        if not blocks:
+            return None if name not in ("upside", "downside") else []
+        made = []
+        for index, block in enumerate(blocks[: min(QUOTED_MAX, schema.get("maxItems", QUOTED_MAX))]):
+            self._at = block
+            made.append(self._value(items, name, ticker, index, depth + 1))
+        self._at = None
+        return made
+
+    def _is_named(self, of: Schema, block: Block) -> bool:
+        """Whether an object has a field for the id of this text."""
+        for name, field in of.get("properties", {}).items():
+            found = self._resolved(field)
+            ids = found.get("enum") or self._resolved(found.get("items", {})).get("enum", [])
+            if any(str(one) in block.words for one in ids) or (name == "id" and block.label.isdecimal()):
+                return True
+        return False
+
+    def _fitting(self, values: list[Any], name: str) -> Any:
+        """Of a few words that which suits the text at hand."""
+        block = self._at or self._blocks[0]
+        by_text = next(
+            (one for one in values if str(one) in block.words or one == block.tone or block.is_about(one)), None
+        )
+        preferred = next((one for one in PREFERRED if one in values), by_text)
+        return values[block.number(name, len(values))] if preferred is None else preferred
+
+    def _number(self, schema: Schema, name: str, *, whole: bool) -> int | float:
+        block = self._at or (self._blocks[0] if self._blocks else None)
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if block is None:
+            return _number(schema, whole=whole)
+        if name == "id" and block.label.isdecimal():
+            return int(block.label)
+        if low is None or high is None or whole:
+            return _number(schema, whole=whole)
+        return float(low + (high - low) * (55 + block.number(name, 40)) / 100)
+
     def _string(self, schema: Schema, name: str, ticker: str, index: int) -> str:
-        wishes = [self._wish(schema, name.lower(), ticker, index)]
+        told = self._told(name) if self._blocks else ""
+        wishes = [told or self._wish(schema, name.lower(), ticker, index)]
         pattern = schema.get("pattern")
         if pattern is not None:
             wishes += [ticker, self._day.isoformat()]
@@ -151,6 +222,17 @@ class Writer:
             if pattern is None or re.search(pattern, fitted):
                 return fitted
         return _fitted(wishes[-1], schema)
+
+    def _told(self, name: str) -> str:
+        """What the text at hand says, for a field that tells something; nothing for other fields."""
+        block = self._at or self._blocks[0]
+        if name in REASONS:
+            return REASON
+        if name not in SAYS:
+            return ""
+        if name == "topic":
+            return " ".join(block.title.split()[:6])
+        return block.told(name, LENGTHS.get(name, 1))
 
     def _wish(self, schema: Schema, name: str, ticker: str, index: int) -> str:
         kind = schema.get("format")
