@@ -53,7 +53,7 @@ async def test_the_page_in_every_state(house: Picks) -> None:
     await house.slot(person, Status.ERROR, code="rejected", said="wrong_count: 5 picks")
     page = await drawn(house, me)
     assert 'data-state="error"' in page
-    assert "wrong_count: 5 picks" in page
+    assert "</strong> 5 picks.</p>" in page
     assert "Make my edition" in page
     await house.publish(person, Kind.PERSONAL)
     await house.slot(person, Status.COMPLETE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -55,6 +56,7 @@ CHOICES = {
     "horizon": ("How long it may stay invested", words_of.HORIZONS),
     "experience": ("How much you have done already", words_of.EXPERIENCES),
 }
+_CODE = re.compile(r"^[a-z]+(?:_[a-z]+)*: ")
 MANY = ("goals", "interests")
 LABELS = {"1-3-years": "1 to 3 years", "3-5-years": "3 to 5 years", "5-10-years": "5 to 10 years"}
 
@@ -172,6 +174,8 @@ async def show(request: Request, *, chosen: Edition | None = None, notice: str =
         attested=attested,
         state=state_of(view),
         offer=offered,
+        why=why_not(view),
+        enabled=request.app.state.config.picks_enabled,
         notice=notice,
     )
 
@@ -182,6 +186,14 @@ async def _offered(request: Request, db: Db, shown: Edition | None, chosen: Edit
     if not is_operator or chosen is not None or shown is None or shown.kind is not Kind.STATIC:
         return None
     return await starter.offer(db)
+
+
+def why_not(view: View) -> str:
+    """What went wrong in words; the codes before them are for operators, who list them by the command line."""
+    if view.slot is None or view.status is not Status.ERROR:
+        return ""
+    told = "; ".join(_CODE.sub("", part) for part in (view.slot.message or view.slot.code or "").split("; "))
+    return f"{told[:1].upper()}{told[1:]}".rstrip(".") + "."
 
 
 def state_of(view: View) -> str:
