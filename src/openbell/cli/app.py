@@ -33,6 +33,7 @@ from openbell.cli import (
     picks,
     polls,
     products,
+    purge,
     reference,
     schedules,
     services,
@@ -65,7 +66,7 @@ for command in (
     listings.jobs, accounts.accounts, alerts.alerts, spends.spends, costs.costs, products.products, schedules.schedules,
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
-    people.people, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
+    people.people, purge.purge, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
     operate.operate,
 ):  # fmt: skip
     openbell.add_command(command)

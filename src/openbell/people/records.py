@@ -34,6 +34,13 @@ async def export(db: Db, person: Person) -> dict[str, Any]:
         "links": await _rows(db, "export_links", person.id),
         "mails": await _rows(db, "export_mails", person.id),
         "requests": await _rows(db, "export_requests", person.id),
+        "picks_profile": await _rows(db, "export_picks_profile", person.id),
+        "picks_requests": await _rows(db, "export_picks_requests", person.id),
+        "picks": await _rows(db, "export_picks", person.id),
+        "series": await _rows(db, "export_series", person.id),
+        "comparisons": await _rows(db, "export_comparisons", person.id),
+        "notes": await _rows(db, "export_notes", person.id),
+        "calls": await _rows(db, "export_calls", str(person.id)),
         "changes": await _rows(db, "export_changes", person.subject),
     }
 

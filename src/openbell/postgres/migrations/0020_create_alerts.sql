@@ -146,3 +146,17 @@ begin
 end $$;
 create trigger doubtful_mail_is_held before insert on openbell.delivery
     for each row when (new.state = 'ready') execute function openbell.hold_doubtful_mail();
+
+-- Whoever is erased has no series, comparisons or notes of their own, and no answer that was read and did not pass. What
+-- else there is of them goes with openbell.people, and picks with forget_picks.
+create function openbell.forget_rest() returns trigger language plpgsql as $$
+begin
+    delete from openbell.forecast_upload u where u.person_id = new.id;
+    delete from openbell.saved_comparison c where c.person_id = new.id;
+    delete from openbell.forecast_note n where n.person_id = new.id;
+    delete from openbell.rejected r where r.key like new.id || '|%';
+    delete from openbell.forecast_knock k where k.who like '%person ' || new.id;
+    return null;
+end $$;
+create trigger forget_rest after update of erased_at on openbell.person
+    for each row when (new.erased_at is not null) execute function openbell.forget_rest();

@@ -1,0 +1,56 @@
+"""`openbell purge`: remove what is known from a provider or under a licence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from openbell.cli import reach
+from openbell.cli.amounts import actor_option
+from openbell.cli.options import data_option, json_option
+from openbell.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openbell.engine.purge import Plan
+
+
+@click.command()
+@click.option("--provider", help="Whose data goes, such as fmp.")
+@click.option("--licence", help="The licence class whose data goes, such as personal.")
+@click.option("--confirm", metavar="TOKEN", help="Carry out the plan that this token was shown with.")
+@actor_option
+@data_option
+@json_option
+def purge(
+    provider: str | None, licence: str | None, confirm: str | None, actor: str, data: Path | None, as_json: bool
+) -> None:
+    """Remove what is known from a provider or under a licence, as when its terms end.
+
+    Shows the plan first, with a token; with --confirm TOKEN it is carried out if it is still the same. Books and
+    history stay. Switch the products off before, or what is wanted is fetched again; backups keep what they hold.
+    """
+    plan, gone = reach.run_async(_purge(data, provider, licence, confirm, actor))
+    if as_json:
+        print_json({"plan": dict(plan.rows), "token": plan.token, "removed": gone and dict(gone)})
+        return
+    shown = plan.rows if gone is None else gone
+    print_table(("table", "rows>"), [(name, f"{n:,}") for name, n in shown.items()], empty="There is nothing of it.")
+    if gone is None and plan.total:
+        click.echo(f"Nothing was removed. To do so, the same command with --confirm {plan.token}")
+
+
+async def _purge(
+    data: Path | None, provider: str | None, licence: str | None, confirm: str | None, actor: str
+) -> tuple[Plan, Mapping[str, int] | None]:
+    from openbell.engine.purge import plan as count
+    from openbell.engine.purge import purge as remove
+
+    async with reach.connected(data) as connection:
+        planned = await count(connection, provider=provider, licence=licence)
+        if confirm is None:
+            return planned, None
+        return planned, await remove(connection, planned, confirm, actor=actor)
