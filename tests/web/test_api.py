@@ -153,6 +153,7 @@ async def test_the_openapi_document_is_true(site: Site) -> None:
         "/livez",
         "/readyz",
         "/health",
+        "/metrics",
         "/api/v1/products",
         "/api/v1/accounts",
         "/api/v1/costs",
