@@ -292,6 +292,8 @@ class Runner:
             self._wake()
         elif row is not None and ending.delay > timedelta(0):
             asyncio.get_running_loop().call_later(ending.delay.total_seconds() + 0.05, self._wake_parked)
+        elif ending.kind == "release" and state == "waiting":
+            self.hints.tell("work", claim.product, claim.key)  # for others: this worker may be on its way out
 
     def _note(self, claim: Claim, counter: str, state: str | None, detail: str = "") -> None:
         self.counters["fenced" if state is None else counter] += 1
