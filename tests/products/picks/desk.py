@@ -68,6 +68,7 @@ class Desk:
     employ: Callable[..., Awaitable[Any]]
     opened: list[Connections]
     config: PicksConfig = CONFIG
+    gpt_at_home: bool = True
 
     @classmethod
     async def open(
@@ -113,7 +114,8 @@ class Desk:
         """Whom workers ask."""
         source = Source(f"{self.sandbox.url}/perplexity", key="sandbox", plan="1000", budget=2_000_000_000)
         llm = Source(f"{self.sandbox.url}/anthropic", key="sandbox", budget=2_000_000_000)
-        return Connections({"perplexity": source, "anthropic": llm}, picks=self.config)
+        gpt = Source(f"{self.sandbox.url}/openai/v1", key="sandbox", budget=2_000_000_000, at_home=self.gpt_at_home)
+        return Connections({"perplexity": source, "anthropic": llm, "openai": gpt}, picks=self.config)
 
     async def work(self, **other: Any) -> Any:
         """A worker that looks often, as tests cannot wait for minutes."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from openbell.products.picks.alternatives import MODELS
+from openbell.products.picks.config import Provider
 from openbell.products.picks.content import Made
 from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.plain import edition
@@ -30,43 +32,56 @@ async def again(desk: Desk, person: int, *, pay_again: bool = False) -> Any:
     return await retry(desk.pool, picks_edition, picks_batch, key, pay_again=pay_again, actor="ann")
 
 
-@pytest.mark.parametrize("kind", ["fenced", "no_results", "unknown_item"])
-async def test_what_can_be_read_is_read(desk: Desk, kind: str) -> None:
+READABLE = ("fenced", "no_results", "unknown_item")
+
+
+async def test_what_can_be_read_is_read(desk: Desk) -> None:
     """B2, PK-6: a fence, no results, items of an unknown kind: an edition all the same."""
-    await desk.sandbox.fault(kind, provider="perplexity", path=RUN)
-    person = await desk.person()
-    await desk.ask(person)
+    people = []
+    for n, kind in enumerate(READABLE):
+        await desk.sandbox.fault(kind, provider="perplexity", path=RUN, match=(name := f"Reader{'abc'[n]}"))
+        people.append(await desk.person(first_name=name))
+        await desk.ask(people[-1])
     await desk.work()
-    assert await desk.ends(person) is Status.COMPLETE, await desk.slot(person)
-    assert await desk.charges() == 1
+    for person in people:
+        assert await desk.ends(person) is Status.COMPLETE, await desk.slot(person)
+    assert await desk.charges() == len(READABLE)
+    left = await desk.sandbox.client.get("/_control/faults")
+    assert sorted(one["hits"] for one in left.json()["faults"]) == [1] * len(READABLE)
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        ("wrong_schema", "rejected"),
-        ("bad_json", "rejected"),
-        ("incomplete", "run_failed"),
-        ("failed_billed", "run_failed"),
-    ],
-)
-async def test_what_was_paid_is_not_paid_again(desk: Desk, kind: str, code: str) -> None:
+USELESS = {
+    "wrong_schema": "rejected",
+    "bad_json": "rejected",
+    "incomplete": "run_failed",
+    "failed_billed": "run_failed",
+}
+
+
+async def test_what_was_paid_is_not_paid_again(desk: Desk) -> None:
     """B2, PK-1, PK-6: an answer of no use was paid for: the edition fails and says why; trying again is free."""
-    await desk.sandbox.fault(kind, provider="perplexity", path=RUN)
-    person = await desk.person()
-    await desk.ask(person)
+    people = {}
+    for n, kind in enumerate(USELESS):
+        await desk.sandbox.fault(kind, provider="perplexity", path=RUN, match=(name := f"Reader{'abcd'[n]}"))
+        people[kind] = await desk.person(first_name=name)
+        await desk.ask(people[kind])
     await desk.work()
-    assert await desk.ends(person) is Status.ERROR
-    assert (await desk.slot(person)).code == code
+    for kind, code in USELESS.items():
+        assert await desk.ends(people[kind]) is Status.ERROR
+        assert (await desk.slot(people[kind])).code == code, kind
     await desk.sandbox.release()
-    assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
-    assert await desk.ends(person) is Status.ERROR
-    assert await desk.charges() == 1
-    assert (await again(desk, person, pay_again=True)).answered is Answered.QUEUED
-    assert await desk.ends(person) is Status.COMPLETE
-    assert await desk.charges() == 2
+    for person in people.values():
+        assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
+    for person in people.values():
+        assert await desk.ends(person) is Status.ERROR
+    assert await desk.charges() == len(USELESS)
+    for person in people.values():
+        assert (await again(desk, person, pay_again=True)).answered is Answered.QUEUED
+    for person in people.values():
+        assert await desk.ends(person) is Status.COMPLETE
+    assert await desk.charges() == 2 * len(USELESS)
     report = await costs(desk.pool, WEEK)
-    assert (report.duplicates, report.lines[0].paid) == (0, 2)
+    assert (report.duplicates, {line.paid for line in report.lines}) == (0, {2})
 
 
 async def test_three_attempts_from_two_minutes(desk: Desk) -> None:
@@ -254,15 +269,29 @@ async def test_who_is_erased_leaves_nothing(desk: Desk) -> None:
     assert await desk.charges() == 1
 
 
-async def test_another_provider(desk: Desk) -> None:
-    """Issue 7, item 2: another provider writes an edition; it is kept as it came and checked as any other."""
-    desk.config = replace(desk.config, provider="anthropic", model="claude-sonnet-5-5")
+@pytest.mark.parametrize(
+    ("provider", "at_home", "searches"), [("anthropic", True, 1), ("openai", True, 1), ("openai", False, 0)]
+)
+async def test_another_provider(desk: Desk, provider: Provider, at_home: bool, searches: int) -> None:
+    """Issue 7, item 2: Anthropic, OpenAI, or a compatible server, writes an edition; who can search does."""
+    await desk.sandbox.fault("slow", provider=provider, match="web_search", seconds=0.01)
+    desk.gpt_at_home = at_home
+    desk.config = replace(desk.config, provider=provider, model=None)
     person = await desk.person()
     await desk.ask(person)
     await desk.work()
     assert await desk.ends(person) is Status.COMPLETE, await desk.slot(person)
     row = await desk.pool.fetchrow("select provider, model, prompt, cost_micro, answer from openbell.picks_answer")
     assert row is not None
-    assert (row["provider"], row["prompt"].partition("#")[0]) == ("anthropic", "personal@1")
+    assert (row["provider"], row["prompt"].partition("#")[0]) == (provider, "personal@1")
+    assert row["model"].startswith(MODELS[provider])
     assert row["cost_micro"] > 0
     assert "picks" in row["answer"]["text"]
+    made = await desk.edition(person)
+    assert made is not None
+    assert (len(made.content.picks), len(made.content.themes), made.synthetic is not None) == (6, 4, True)
+    report = await costs(desk.pool, WEEK)
+    assert (report.adds_up, report.duplicates, report.cost_micro) == (True, 0, row["cost_micro"])
+    assert (await desk.sandbox.ledger())["totals"]["by_provider"][provider]["billed"] == 1
+    (searched,) = (await desk.sandbox.client.get("/_control/faults")).json()["faults"]
+    assert searched["hits"] == searches

@@ -24,7 +24,7 @@ from pydantic_ai.exceptions import AgentRunError
 from pydantic_ai.models import Model
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel, OpenAIResponsesModelSettings
-from pydantic_ai.native_tools import WebSearchTool
+from pydantic_ai.native_tools import SUPPORTED_NATIVE_TOOLS, WebSearchTool
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
@@ -135,6 +135,11 @@ def open_models(provider: str, kind: Kind, base_url: str, key: str, prices: Pric
     return Models(provider, kind, urlsplit(base).netloc.rpartition("@")[2], prices, http, source)
 
 
+def _can_search(model: Model) -> bool:
+    """Whether a model looks things up itself; of the chats of compatible servers few do, and others refuse the tool."""
+    return WebSearchTool in model.profile.get("supported_native_tools", SUPPORTED_NATIVE_TOOLS)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
     """An answer. ``cost_micro`` is None where nobody has a price of the model; it is booked as held then."""
@@ -210,7 +215,7 @@ class Llm:
                 output_type=ToolOutput(output) if way == "tool" else NativeOutput(output),
                 instructions=instructions,
                 retries=tries - 1,
-                capabilities=[NativeTool(WebSearchTool(optional=True))] if search else None,
+                capabilities=[NativeTool(WebSearchTool(optional=True))] if search and _can_search(asked) else None,
             )
             settings = ModelSettings(max_tokens=max_tokens, request_timeout=timeout_s)
             if temperature is not None and not any(asked.profile.get(one) for one in NO_TEMPERATURE):
