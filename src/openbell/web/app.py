@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -32,6 +33,7 @@ from openbell.web import (
     digest_page,
     digests,
     digests_api,
+    digests_console,
     errors,
     health,
     leaderboard,
@@ -52,6 +54,7 @@ from openbell.web import (
 from openbell.web.alerting import keep_watch
 from openbell.web.assets import FOLDER, Assets, asset
 from openbell.web.backend import Database
+from openbell.web.document import document
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
 from openbell.web.protection import enforce
@@ -96,6 +99,10 @@ class WebConfig:
 class Application(FastAPI):
     """FastAPI around which open streams stay, so that none of its layers is kept in memory for them."""
 
+    def openapi(self) -> dict[str, Any]:
+        """What every route takes and may answer."""
+        return document(self)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; then follow the stream that the answer has left open, if it is one."""
         await super().__call__(scope, receive, send)
@@ -130,7 +137,7 @@ def create_app(config: WebConfig) -> FastAPI:
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
-    people = (sign_in, sign_up, account, console, people_console, mail_console)
+    people = (sign_in, sign_up, account, console, people_console, mail_console, digests_console)
     for one in (*shown, *people):
         app.include_router(one.router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))

@@ -8,19 +8,19 @@ from typing import Any
 from urllib.parse import quote as url_quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic_core import to_json
 
 from openbell.engine.artifacts import Reading, read, read_many
-from openbell.products.forecast.entities import COMPANIES
 from openbell.products.forecast.evaluate import accuracy
-from openbell.products.forecast.keys import DEFAULT_FRAME, FRAMES, Pair, pair_of
+from openbell.products.forecast.keys import DEFAULT_FRAME, FRAMES, MOST_TERM, Pair, pair_of
 from openbell.products.forecast.note_rules import NoteRules
 from openbell.products.forecast.notes import take
 from openbell.products.forecast.premium import available, note_of
 from openbell.products.forecast.saved import ALERTS, forget, list_saved, save
+from openbell.products.forecast.suggest import suggest
 from openbell.products.forecast.uploads import BadUpload, parse_csv, save_upload
-from openbell.web import compare_views
+from openbell.web import compare_views, fragments
 from openbell.web.api import database
 from openbell.web.compare_api import asked_pair, note_reading
 from openbell.web.compare_picture import picture
@@ -61,11 +61,19 @@ async def _home(request: Request, a: str, b: str, tf: str, notice: str, status: 
         tf=tf if tf in FRAMES else DEFAULT_FRAME,
         notice=notice,
         frames=compare_views.FRAMES,
-        terms=sorted({*COMPANIES, *(term for pair in EXAMPLES for term in pair)}),
         examples=EXAMPLES,
         saved=saved,
         person=person,
     )
+
+
+@router.post("/compare/suggest", dependencies=[safe("everybody")])
+async def suggest_terms(request: Request) -> HTMLResponse:
+    """The list under a term's field: what has been looked up before. Asks nobody, and keeps nothing of what is typed."""
+    text = str((await request.form()).get("q") or "")[:MOST_TERM]
+    async with database(request).use() as db:
+        found = await suggest(db, text)
+    return HTMLResponse(fragments.terms(found), headers={"Cache-Control": "no-store"})
 
 
 @router.post("/compare/series", dependencies=[safe("person")])

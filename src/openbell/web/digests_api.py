@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, cast
 
 import asyncpg
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -26,6 +26,7 @@ from openbell.web.schemas import Problem
 from openbell.web.sign_in import SignedIn, actor, admin
 
 Admin = Annotated[Person, Depends(admin)]
+Number = Annotated[int, Path(ge=0, lt=2**63)]
 router = APIRouter(responses={401: {"model": Problem}, 429: {"model": Problem}, 503: {"model": Problem}})
 
 
@@ -75,7 +76,13 @@ class NoCredits(TooMany):
         self.resets_at, self.after_s = error.resets_at, max(1, round((error.resets_at - now).total_seconds()))
 
 
-@router.post("/api/user/run-adhoc-report", status_code=202, response_model=AdhocTaken, dependencies=[safe("person")])
+@router.post(
+    "/api/user/run-adhoc-report",
+    status_code=202,
+    response_model=AdhocTaken,
+    responses={404: {"model": Problem}},
+    dependencies=[safe("person")],
+)
 async def run_adhoc_report(request: Request, wish: AdhocRequest, person: SignedIn) -> Any:
     """Have a digest made now, for one credit. Nothing is taken when it is fresh, or being made already."""
     try:
@@ -111,6 +118,21 @@ async def ask_as(request: Request, person: Person, ticker: str, edition: Edition
     if asked.created:
         tell(request, key)
     return asked, purse
+
+
+async def ask_free(request: Request, person: Person, ticker: str, edition: Edition | None) -> Asked:
+    """Queue a digest for whoever runs this instance: it takes no credit, and stands with research.
+
+    Raises :class:`Malformed`, :class:`NotHere` for a ticker.
+    """
+    async with database(request).use() as db, db.acquire() as proxy:
+        conn = cast("asyncpg.Connection", proxy)
+        key = await wanted_key(conn, ticker, edition)
+        async with conn.transaction():
+            asked = await ask_for(conn, key, source=f"operator:{actor(person)}", job_class="research")
+    if asked.created:
+        tell(request, key)
+    return asked
 
 
 def tell(request: Request, key: str) -> None:
@@ -159,7 +181,7 @@ async def submit(request: Request, wish: Submission, person: Admin) -> dict[str,
 
 
 @router.get("/jobs/batch/{batch}", dependencies=[safe("admin")])
-async def read_batch(request: Request, batch: int, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
+async def read_batch(request: Request, batch: Number, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
     """How far a batch is: counts, the whole and each of its digests."""
     async with database(request).use() as db:
         try:
@@ -169,7 +191,7 @@ async def read_batch(request: Request, batch: int, person: Admin) -> dict[str, A
 
 
 @router.post("/jobs/batch/{batch}/cancel", dependencies=[safe("admin")])
-async def cancel_batch(request: Request, batch: int, person: Admin) -> dict[str, Any]:
+async def cancel_batch(request: Request, batch: Number, person: Admin) -> dict[str, Any]:
     """Cancel what this batch has queued. What it joined goes on. Again changes nothing."""
     async with database(request).use() as db, db.acquire() as proxy:
         conn = cast("asyncpg.Connection", proxy)
@@ -187,7 +209,7 @@ async def stats(request: Request, person: Admin) -> dict[str, Any]:  # noqa: ARG
 
 
 @router.get("/jobs/{job_id}", dependencies=[safe("admin")])
-async def read_job(request: Request, job_id: int, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
+async def read_job(request: Request, job_id: Number, person: Admin) -> dict[str, Any]:  # noqa: ARG001 (who may read)
     """One job with its attempts and outside calls."""
     async with database(request).use() as db:
         found = await jobs.get(db, job_id)

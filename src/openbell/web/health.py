@@ -60,7 +60,13 @@ async def check_ready(request: Request) -> None:
         )
 
 
-@router.get("/health", response_class=JSONResponse, responses={503: {"description": "it cannot serve; the same form"}})
+class HealthJson(JSONResponse):
+    """The answer of /health."""
+
+    media_type = "application/health+json"
+
+
+@router.get("/health", response_class=HealthJson, responses={503: {"description": "it cannot serve; the same form"}})
 async def health(request: Request) -> JSONResponse:
     """The state of the whole: freshness, oldest due demand, workers, queue, money, doubts, schedules, last backup.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel
 
@@ -28,6 +28,7 @@ router = APIRouter(
     dependencies=[safe("admin")], responses={401: {"model": Problem}, 403: {"model": Problem}, 503: {"model": Problem}}
 )
 
+Number = Annotated[int, Path(ge=0, lt=2**63)]
 STATES = ("ready", "held", "sent", "skipped", "cancelled", "expired", "failed", "unknown")
 ACTS = {
     "ready": ("hold", "cancel", "send-now"),
@@ -139,7 +140,7 @@ async def act(request: Request, admin: Admin) -> Response:
 
 
 @router.get("/console/mail/{number}", include_in_schema=False)
-async def letter_page(request: Request, number: int, _admin: Admin) -> Response:
+async def letter_page(request: Request, number: Number, _admin: Admin) -> Response:
     """One mail: its text, and its HTML in a frame that can do nothing."""
     async with database(request).use() as db:
         one = await get_delivery(db, number)
@@ -156,7 +157,7 @@ async def letter_page(request: Request, number: int, _admin: Admin) -> Response:
 
 
 @router.get("/console/mail/{number}/html", include_in_schema=False)
-async def letter_html(request: Request, number: int, _admin: Admin) -> Response:
+async def letter_html(request: Request, number: Number, _admin: Admin) -> Response:
     """The HTML of a mail as a mail program would draw it: no script, no request to anywhere."""
     async with database(request).use() as db:
         found = await read_letter(db, number)

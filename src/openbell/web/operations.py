@@ -114,10 +114,16 @@ for _name, _operation in OPERATIONS.items():
     )
 
 
-@router.get("/api/reference.csv", response_class=PlainTextResponse, dependencies=[safe("admin")])
+class Csv(PlainTextResponse):
+    """A file of rows."""
+
+    media_type = "text/csv"
+
+
+@router.get("/api/reference.csv", response_class=Csv, dependencies=[safe("admin")])
 async def export(request: Request) -> Response:
     """All reference data as a file that can be imported."""
     async with database(request).use() as db:
         text = write_rows(await list_references(db))
     headers = {"Content-Disposition": 'attachment; filename="reference.csv"', "Cache-Control": "no-store"}
-    return PlainTextResponse(text, media_type="text/csv", headers=headers)
+    return Csv(text, headers=headers)
