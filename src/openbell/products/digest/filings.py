@@ -77,8 +77,9 @@ async def filings_for(ctx: Context, one: Reference, begins: datetime, ends: date
     first, last = (moment.astimezone(ZoneInfo(zone)).date() for moment in (begins, ends))
     rows = await ctx.attempt.pool.fetch(SQL.get("list_filings"), one.ticker, first, last, MOST_8K)
     if one.cik is not None and "edgar" in ctx.connections.sources and ctx.connections.contact is not None:
-        await together((_fetch_text(ctx, one.cik, row) for row in rows if row["is_open"]), at_once=AT_ONCE)
-        rows = await ctx.attempt.pool.fetch(SQL.get("list_filings"), one.ticker, first, last, MOST_8K)
+        for _ in range(2):  # a release stands beside its report, and is known only when that has been read
+            await together((_fetch_text(ctx, one.cik, row) for row in rows if row["is_open"]), at_once=AT_ONCE)
+            rows = await ctx.attempt.pool.fetch(SQL.get("list_filings"), one.ticker, first, last, MOST_8K)
     return [_input(row, first, last) for row in rows]
 
 

@@ -115,6 +115,19 @@ async def list_digests(db: Db, limit: int = 50) -> Sequence[dict[str, Any]]:
     return [dict(row) for row in await db.fetch(SQL.get("list_digests"), limit)]
 
 
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A company that a digest can be made of."""
+
+    ticker: str
+    name: str
+
+
+async def starters(db: Db, limit: int) -> Sequence[Starter]:
+    """Some companies with reference data, those that most follow first: for whoever does not know where to begin."""
+    return [Starter(**row) for row in await db.fetch(SQL.get("list_starters"), limit)]
+
+
 async def list_feeds(db: Db) -> Sequence[dict[str, Any]]:
     """Every feed with its success rate, and who wants it."""
     return [dict(row) for row in await db.fetch(SQL.get("list_feeds"))]
