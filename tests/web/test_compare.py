@@ -248,3 +248,27 @@ async def test_somebody_saves_a_pair_and_brings_a_series(site: Site) -> None:
     assert refused.status_code == 400
     assert "was not kept" in refused.text
     assert (await site.http.post("/compare/series", data=lines)).headers["location"].startswith("/sign-in")
+
+
+async def test_suggestions_come_from_what_is_stored_and_keep_nothing(site: Site) -> None:
+    """Build 7: typing asks nobody and stores nothing; meanings of an ambiguous word are told apart, not guessed."""
+    java = [
+        {"title": "Java (programming language)", "description": "language"},
+        {"title": "Java", "description": "isle"},
+    ]
+    await site.publish("entity", "java", {"term": "java", "kind": "ambiguous", "title": None, "choices": java})
+    page = {"term": "jam", "kind": "page", "title": "Fruit preserves", "description": "food", "choices": []}
+    await site.publish("entity", "jam", page)
+    await site.publish("entity", "jaxx", {"term": "jaxx", "kind": "unknown", "title": None, "choices": []})
+    before = await site.count("artifact")
+    text = (await site.http.post("/compare/suggest", data={"q": "JA"})).text
+    assert 'data-symbol="jam"' in text
+    assert 'data-symbol="java (programming language)"' in text
+    assert "jaxx" not in text
+    assert 'data-symbol="amazon"' in (await site.http.post("/compare/suggest", data={"q": "ama"})).text
+    for hostile in ("", "x" * 5_000, "%", "_", "<script>", "a vs b", "\x00", "ja' or 1=1 --"):
+        answer = await site.http.post("/compare/suggest", data={"q": hostile})
+        assert answer.status_code == 200
+        assert "<li" not in answer.text
+    assert await site.count("artifact") == before
+    assert await site.count("job") == await site.count("demand") == 0

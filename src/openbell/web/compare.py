@@ -69,7 +69,7 @@ async def _home(request: Request, a: str, b: str, tf: str, notice: str, status: 
 
 @router.post("/compare/suggest", dependencies=[safe("everybody")])
 async def suggest_terms(request: Request) -> HTMLResponse:
-    """The list under a term's field: what has been looked up before. Asks nobody, and keeps nothing of what is typed."""
+    """The list under a term's field: what has been looked up before. Asks nobody, and keeps nothing."""
     text = str((await request.form()).get("q") or "")[:MOST_TERM]
     async with database(request).use() as db:
         found = await suggest(db, text)

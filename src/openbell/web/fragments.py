@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,11 @@ def card(reading: Reading, aside: views.Aside) -> str:
     if reading.product == "comparison":
         return str(_macros("compare_parts.html").comparison(compare_views.view(reading)))
     return str(_macros("card.html").card(cards.card(reading, aside)))
+
+
+def terms(found: Sequence[Any]) -> str:
+    """The list under the field of a term of a comparison."""
+    return str(_macros("compare_parts.html").terms(found))
 
 
 def suggestions(reading: Reading) -> str:

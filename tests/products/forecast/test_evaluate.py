@@ -12,7 +12,8 @@ from openbell.engine.registry import Calls
 from openbell.people import add_person
 from openbell.products.context import Context
 from openbell.products.forecast import saved
-from openbell.products.forecast.evaluate import accuracy, drifting, score
+from openbell.products.forecast.evaluate import accuracy, actuals, drifting, score
+from openbell.products.forecast.gather import SLOT
 from openbell.products.forecast.keys import pair_of
 from openbell.products.forecast.premium import pack
 from openbell.products.forecast.uploads import BadUpload, parse_csv
@@ -52,6 +53,29 @@ def test_a_run_is_scored_by_hand() -> None:
     early = {name: {day: v for day, v in one.items() if day < days[-1]} for name, one in actual.items()}
     assert score(points, early, FIRST) is None
     assert score(points, {}, FIRST) is None
+
+
+async def test_a_filled_slot_of_search_interest_is_mixed_and_scored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FC-21, FC-25: with a provider of search interest its series is mixed in, and what came is mixed so."""
+    monkeypatch.setitem(SLOT, "search", "interest")
+    for term, level in (("amazon", 400.0), ("costco", 900.0)):
+        await desk.publish_interest(f"{term}|", level)
+    value = await desk.warm()
+    assert {one["source"]: (one["weight"], one["missing"]) for one in value["sources"]} == {
+        "wikipedia": (0.6, None),
+        "search": (0.4, None),
+    }
+    scale = await desk.pool.fetchval("select scale from openbell.forecast_run")
+    assert set(scale) == {"wikipedia", "search"}
+    came = await actuals(desk.pool, pair_of("amazon", "costco"), scale)
+    for side in ("a", "b"):
+        last = [(day, v) for day, v in zip(value["days"], value[f"scores_{side}"], strict=True) if v is not None][-5:]
+        for day, score_then in last:
+            assert came[value[side]][date.fromisoformat(day)] == pytest.approx(score_then, abs=0.01)
+    monkeypatch.delitem(SLOT, "search")
+    assert await actuals(desk.pool, pair_of("amazon", "costco"), scale) == {}
 
 
 async def test_accuracy_is_null_without_any_and_counts_its_sample(desk: Desk) -> None:

@@ -252,6 +252,33 @@ async def test_the_night_warms_what_people_ask_for(desk: Desk) -> None:
     assert [row["job_class"] for row in ended] == [CLASSES["interactive"], CLASSES["background"]]
 
 
+async def test_the_night_ends_when_its_money_is_spent(desk: Desk) -> None:
+    """FC-13: the warm-up demands nothing more once the background class has spent a dollar since it began."""
+    await desk.warm()
+    await desk.pool.execute("delete from openbell.demand")
+    await desk.clock.advance(hours=30)
+    await desk.pool.execute(
+        """insert into openbell.job_history (id, product, key, job_class, outcome, attempts,
+               queued_at, finished_at, cost_micro)
+           values (-1, 'quote', 'X', $1, 'done', 1, openbell.now(), openbell.now() + interval '1 hour', 0)""",
+        CLASSES["background"],
+    )
+    await desk.pool.execute(
+        """insert into openbell.spend (job_id, product, key, provider, operation, effect, state, intended_at, tried_at,
+               ended_at, timeout, held, cost_micro)
+           values (-1, 'quote', 'X', 'fmp', 'quote', 'never', 'settled', openbell.now() + interval '1 hour',
+               openbell.now(), openbell.now(), interval '1 s', '{"usd_micro": 1000000}', 1000000)"""
+    )
+    await enqueue(desk.pool, PRODUCTS.get("forecast-warmup"), [("GLOBAL", None)])
+
+    async def ended() -> bool:
+        return "done" in await desk.outcomes("forecast-warmup")
+
+    await eventually(ended)
+    assert (await desk.read()).state == "stale"
+    assert await desk.pool.fetchval("select count(*) from openbell.demand") == 0
+
+
 async def test_losing_every_cache_changes_latency_only(desk: Desk, dsn: str) -> None:
     """FC-11: results live in the database; another process with nothing in memory reads the same."""
     await desk.warm()

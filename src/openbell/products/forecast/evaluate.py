@@ -22,8 +22,8 @@ from openbell.engine.schedules import schedule
 from openbell.forecasting import ENGINE_VERSION
 from openbell.products.context import Context
 from openbell.products.forecast.database import SQL
-from openbell.products.forecast.gather import SYMBOL, UPLOAD
-from openbell.products.forecast.keys import Pair, Points, split
+from openbell.products.forecast.gather import SLOT, SYMBOL, UPLOAD
+from openbell.products.forecast.keys import Pair, Points, join, split
 from openbell.products.forecast.sources import WEIGHTS, by_step, of_interest, of_prices
 
 log = logging.getLogger(__name__)
@@ -76,26 +76,38 @@ evaluation_nightly = schedule(
 
 
 async def actuals(db: Db, pair: Pair, scale: Mapping[str, float]) -> dict[str, Points]:
-    """The scores of both terms as they are stored now, on a given scale; nothing for a series that is not stored."""
-    made: dict[str, Points] = {}
-    for term in (pair.a, pair.b):
-        source = "price" if term.startswith(SYMBOL) else "upload" if term.startswith(UPLOAD) else "wikipedia"
-        weight = sum(WEIGHTS[one] for one in scale if one == source)
-        if not weight or set(scale) != {source}:
+    """The scores of both terms as they are stored now, on the scale and from the sources of a run.
+
+    They are mixed as the comparison mixes them, and not held to 100. Nothing where a source has no series any more.
+    """
+    terms = (pair.a, pair.b)
+    series: dict[str, dict[str, Points]] = {}
+    for source in scale:
+        daily = {term: await _stored(db, source, term, pair.geo) for term in terms}
+        if not all(daily.values()):
             return {}
-        daily = await _stored(db, source, term)
-        steps = by_step(daily, pair.frame) if daily else {}
-        made[term] = {day: None if v is None else v * scale[source] for day, v in steps.items()}
-    return made
+        series[source] = {term: by_step(points, pair.frame) for term, points in daily.items()}
+    days = sorted({day for source in series.values() for points in source.values() for day in points})
+    made: dict[str, dict[date, float | None]] = {term: {} for term in terms}
+    for day in days:
+        known = [s for s, points in series.items() if all(points[term].get(day) is not None for term in terms)]
+        total = sum(WEIGHTS[source] for source in known)
+        for term in terms:
+            figures = [WEIGHTS[s] * float(series[s][term][day] or 0) * scale[s] for s in known]
+            made[term][day] = sum(figures) / total if total else None
+    return dict(made)
 
 
-async def _stored(db: Db, source: str, term: str) -> Points:
+async def _stored(db: Db, source: str, term: str, geo: str) -> Points:
     if source == "upload":
         points = await db.fetchval(SQL.get("read_upload"), term.removeprefix(UPLOAD))
         return {date.fromisoformat(day): value for day, value in points or ()}
     if source == "price":
         prices = (await read(db, "eod-prices", term.removeprefix(SYMBOL).upper().replace(" ", "-"))).value
         return of_prices(prices) if prices else {}
+    if source == "search":
+        found = (await read(db, SLOT[source], join((term, geo)))).value if source in SLOT else None
+        return of_interest(found) if found else {}
     entity = (await read(db, "entity", term)).value
     value = (await read(db, "interest", entity["title"])).value if entity and entity["title"] else None
     return of_interest(value) if value else {}

@@ -1,7 +1,7 @@
 """Warm-up of what people look at, by night; and the look for inputs that have become newer than what rests on them.
 
-The warm-up is bounded in number (50 pairs), at once (5) and in time (an hour), and runs in the background class, behind
-everything that somebody waits for. It demands; the engine makes. What is fresh costs nothing.
+The warm-up is bounded in number (50 pairs), at once (5), in time (an hour) and in money (a dollar), and runs in the
+background class, behind everything that somebody waits for. It demands; the engine makes. What is fresh costs nothing.
 """
 
 from __future__ import annotations
@@ -22,20 +22,24 @@ log = logging.getLogger(__name__)
 
 PAIRS_MAX, AT_ONCE = 50, 5
 TIME_MAX = timedelta(hours=1)
+COST_MAX = 1_000_000
+"""Micro-dollars, of everything that was spent in the background class since it began, held calls among it: what others
+spend there counts too, so that it ends sooner and never later."""
 LOOK = timedelta(seconds=15)
 SOURCE = "forecast-warmup"
 
 
 @task("forecast-warmup", version=1, key=Global, timeout=minutes(2), retry=minutes(5), patience=timedelta(hours=3))
 async def forecast_warmup(_key: Global, ctx: Context) -> None:
-    """Demand the popular pairs, five at a time, until all are settled or the hour is over."""
+    """Demand the popular pairs, five at a time, until all are settled, or the hour or the money is over."""
     db, now = ctx.attempt.pool, ctx.attempt.claim.now
     pairs = await ctx.attempt.step("pairs", lambda: _popular(ctx))
     begun = datetime.fromisoformat(await ctx.attempt.step("begun", lambda: _text(now)))
     readings = await read_many(db, [("comparison", pair) for pair in pairs])
     left = [one.key for one in readings if not one.settled]
-    if not left or now >= begun + TIME_MAX:
-        log.info("forecast.warmed pairs=%d left=%d", len(pairs), len(left))
+    cost = await db.fetchval(SQL.get("sum_background"), begun, CLASSES["background"])
+    if not left or now >= begun + TIME_MAX or cost >= COST_MAX:
+        log.info("forecast.warmed pairs=%d left=%d cost_micro=%d", len(pairs), len(left), cost)
         return
     await ctx.attempt.progress(f"{len(pairs) - len(left)} of {len(pairs)} pairs")
     keys = [("comparison", pair) for pair in left[:AT_ONCE]]

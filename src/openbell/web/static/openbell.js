@@ -150,13 +150,13 @@
       drop();
       input.value = symbol;
       if (input.dataset.suggest === "open") location.href = `/symbol/${encodeURIComponent(symbol)}`;
-      else input.form.requestSubmit($("button:not([name])", input.form));
+      else if (input.dataset.suggest === "add") input.form.requestSubmit($("button:not([name])", input.form));
     };
     const ask = async () => {
       const q = input.value.trim();
       if (q.length < 1) return drop();
       asked = q;
-      const answer = await fetch("/suggest", { method: "POST", body: new URLSearchParams({ q }) }).catch(() => null);
+      const answer = await fetch(input.dataset.from || "/suggest", { method: "POST", body: new URLSearchParams({ q }) }).catch(() => null);
       if (!answer?.ok || asked !== q || document.activeElement !== input) return;
       if (!box) { box = document.createElement("div"); box.className = "suggest"; input.after(box); }
       box.innerHTML = await answer.text();
