@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -169,3 +170,38 @@ async def test_the_trigger_of_outside_schedulers(dsn: str, pool: asyncpg.Pool, h
     async with picks_house(dsn, pool) as unset:
         for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Bearer x"}):
             assert (await unset.site.http.get(CRON, headers=headers)).status_code == 401
+
+
+async def test_hostile_requests(house: Picks) -> None:
+    """PK-11, PK-12, PK-13: twenty at once queue one job; a foreign page, an odd name or a huge form does nothing."""
+    person, me = await house.reader()
+    victim, _ = await house.reader()
+    await house.publish(victim, Kind.PERSONAL)
+    http = house.site.http
+    answers = await asyncio.gather(*(http.post(GENERATE, headers=me) for _ in range(20)))
+    assert {one.status_code for one in answers} <= {202, 429}
+    assert len({one.json()["job_id"] for one in answers if one.status_code == 202}) == 1
+    assert [row["key"] for row in await house.pool.fetch("select key from openbell.job")] == [f"{person}|{WEEK}"]
+    before = await house.counts()
+    own = house.site.address
+    for origin in (f"{own}.evil.example", f"{own}@evil.example", f"http://evil.example/{own}", "null", "file://", ""):
+        answer = await http.post(GENERATE, headers=me | {"origin": origin})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin_refused"), origin
+    for name in (
+        f"{victim}.{WEEK}", f"{victim}%7C{WEEK}", f"0{person}.{WEEK}", f"{person}.2030-02-30", f"{person}.2030-03-05",
+        f"all.{WEEK}'--", "static", "..%2f..%2fetc", f"{'9' * 18}.{WEEK}", f"{'9' * 400}.{WEEK}", f"all.{WEEK}%00",
+        "%ff",
+    ):  # fmt: skip
+        assert (await http.get(f"/picks/week/{name}", headers=me)).status_code == 404, name
+    for query in ("?week=2031-01-06", f"?person={victim}", "?pick=%00", "?pick=" + "A" * 5_000, "?pick=%27%3B--"):
+        told = await http.get(READ + query, headers=me)
+        assert told.status_code == 200
+        assert told.json()["metadata"]["kind"] == Kind.STATIC
+        assert (await http.get("/picks" + query, headers=me)).status_code == 200
+    for form in ({"first_name": "A" * 3_000_000}, {"holdings": "AAPL " * 500_000}, {"interests": ["energy"] * 20_000}):
+        assert (await http.post("/picks/profile", data=form, headers=me)).status_code in (400, 413), next(iter(form))
+    assert (
+        await http.post("/picks/profile", data={}, headers=me | {"origin": "https://evil.example"})
+    ).status_code == 403
+    assert await house.counts() == before
+    assert (await http.get(CRON, headers={"authorization": f"Bearer {SECRET[:-1]}\u00e9".encode()})).status_code == 401

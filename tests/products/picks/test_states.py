@@ -16,7 +16,8 @@ from openbell.people import add_person
 from openbell.products.picks import queueing
 from openbell.products.picks.content import Made
 from openbell.products.picks.database import SQL
-from openbell.products.picks.editions import EditionKey
+from openbell.products.picks.editions import DEFAULT_ZONE as ZONE
+from openbell.products.picks.editions import EditionKey, week_at
 from openbell.products.picks.mailing import alert_failures
 from openbell.products.picks.plain import edition
 from openbell.products.picks.queueing import plan_batches, queue_one
@@ -165,6 +166,35 @@ async def test_a_week_that_turns_while_it_waits(desk: Desk, due: datetime, week:
     assert await desk.ends("all", week) is Status.COMPLETE
     assert await desk.edition("figures", week) is not None
     assert await current_week(desk.pool) == week
+
+
+@pytest.mark.parametrize(
+    "monday", [date(2030, 3, 11), date(2030, 11, 4), date(2029, 12, 31), date(2031, 1, 6), date(2028, 1, 3)]
+)
+async def test_pages_and_queue_turn_the_week_together(desk: Desk, monday: date) -> None:
+    """PK-2, DC-7: at the last second of a Sunday in New York, and a second later, all say the same week."""
+    midnight = datetime.combine(monday, datetime.min.time(), NEW_YORK)
+    for moment, week in ((midnight - timedelta(seconds=2), monday - timedelta(weeks=1)), (midnight, monday)):
+        await desk.go_to(moment)
+        told = (await current_week(desk.pool), (await look(desk.pool, None, enabled=True)).week, week_at(moment, ZONE))
+        assert told == (week, week, week)
+
+
+async def test_an_edition_that_was_asked_for_on_sunday_night(desk: Desk) -> None:
+    """PK-1, PK-2: a job that waits over the turn makes the week that was asked for; the new week is another place."""
+    person = await desk.person()
+    turn = datetime(2030, 3, 11, tzinfo=NEW_YORK)  # the night after clocks went forward
+    await desk.go_to(turn - timedelta(minutes=1))
+    await desk.ask(person, week=await current_week(desk.pool))
+    await desk.go_to(turn + timedelta(minutes=30))
+    assert await current_week(desk.pool) == date(2030, 3, 11)
+    await desk.keep_facts(FACTS.values(), date(2030, 3, 11))
+    await desk.work()
+    assert await desk.ends(person, WEEK) is Status.COMPLETE
+    assert await desk.edition(person, date(2030, 3, 11)) is None
+    assert (await desk.ask(person, week=date(2030, 3, 11))).answered is Answered.QUEUED
+    assert await desk.ends(person, date(2030, 3, 11)) is Status.COMPLETE
+    assert await desk.charges() == 2
 
 
 async def test_what_is_shown(desk: Desk) -> None:
