@@ -12,7 +12,7 @@ from openbell.engine.purge import PurgeRefused, plan, purge
 from openbell.engine.registry import Calls
 from openbell.mail import queue as queue_mail
 from openbell.people import add_person, consent
-from openbell.people.doors import make_token, make_link
+from openbell.people.doors import make_link, make_token
 from openbell.people.records import erase, export
 from openbell.products import registry
 from tests.engine.hand import Hand, declare, per_minute, queue
@@ -23,8 +23,8 @@ NAME = "Jane Markername"
 MARK = "hold-marker-7731"
 
 ABOUT_PEOPLE = {
-    "api_token", "consent", "credit", "delivery", "follow", "forecast_note", "forecast_note_count", "forecast_upload", "link",
-    "picks_edition", "picks_profile", "picks_slot", "saved_comparison", "visit",
+    "api_token", "consent", "credit", "delivery", "follow", "forecast_note", "forecast_note_count", "forecast_upload",
+    "link", "picks_edition", "picks_profile", "picks_slot", "saved_comparison", "visit",
 }  # fmt: skip
 STAYS = {"consent", "credit", "delivery", "forecast_note_count"}
 """What the books and the proof of consent need: under a number that names nobody."""
@@ -32,19 +32,27 @@ STAYS = {"consent", "credit", "delivery", "forecast_note_count"}
 ROWS = (
     "insert into openbell.follow (person_id, ticker) values ($1, 'AAPL')",
     f'insert into openbell.picks_profile (person_id, profile) values ($1, \'{{"holds": ["{MARK}"]}}\')',
-    "insert into openbell.picks_slot (edition, person_id, week, reason, status)"
-    " values ($1 || '|2026-11-23', $1, '2026-11-23', 'new_week', 'complete')",
-    "insert into openbell.picks_answer (edition, number, provider, prompt, answer, asked_at)"
-    f" values ($1 || '|2026-11-23', 1, 'perplexity', 'p', '{{\"text\": \"{MARK}\"}}', now())",
-    "insert into openbell.picks_edition (edition, person_id, week, kind, content, made)"
-    f" values ($1 || '|2026-11-23', $1, '2026-11-23', 'personal', '{{\"text\": \"{MARK}\"}}', '{{}}')",
+    (
+        "insert into openbell.picks_slot (edition, person_id, week, reason, status)"
+        " values ($1 || '|2026-11-23', $1, '2026-11-23', 'new_week', 'complete')"
+    ),
+    (
+        "insert into openbell.picks_answer (edition, number, provider, prompt, answer, asked_at)"
+        f" values ($1 || '|2026-11-23', 1, 'perplexity', 'p', '{{\"text\": \"{MARK}\"}}', now())"
+    ),
+    (
+        "insert into openbell.picks_edition (edition, person_id, week, kind, content, made)"
+        f" values ($1 || '|2026-11-23', $1, '2026-11-23', 'personal', '{{\"text\": \"{MARK}\"}}', '{{}}')"
+    ),
     f"insert into openbell.forecast_upload (name, person_id, points) values ('{MARK.replace('-', ' ')}', $1, '[]')",
     "insert into openbell.saved_comparison (person_id, pair) values ($1, 'up:hold-marker-7731|aapl')",
     "insert into openbell.forecast_note (key, person_id, day) values ('hold-marker-7731', $1, '2026-11-23')",
     "insert into openbell.forecast_note_count values ('2026-11-23', $1, 1)",
     "insert into openbell.visit (hash, person_id, expires_at) values ('\\x01', $1, now())",
-    "insert into openbell.rejected (job_id, attempt, product, key, rejected_at, code, message, faults, body)"
-    f" values (1, 1, 'picks-edition', $1 || '|2026-11-23', now(), 'x', 'x', '[]', '{MARK}')",
+    (
+        "insert into openbell.rejected (job_id, attempt, product, key, rejected_at, code, message, faults, body)"
+        f" values (1, 1, 'picks-edition', $1 || '|2026-11-23', now(), 'x', 'x', '[]', '{MARK}')"
+    ),
 )
 
 
@@ -65,7 +73,8 @@ async def found_in(pool: asyncpg.Pool, *marks: str) -> dict[str, int]:
 async def test_export_and_erase_are_complete(pool: asyncpg.Pool) -> None:
     """Platform F: everything about a person is in the export and gone after; every table that names people is known."""
     columns = await pool.fetch(
-        "select table_name from information_schema.columns where table_schema = 'openbell' and column_name = 'person_id'"
+        "select table_name from information_schema.columns"
+        " where table_schema = 'openbell' and column_name = 'person_id'"
     )
     assert {row["table_name"] for row in columns} == ABOUT_PEOPLE, "export and erase must know a new table"
     await registry().seed(pool)
@@ -132,8 +141,8 @@ async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
         " output_tokens) values (repeat('a', 64), 'x', 'shop', 'm', 'p', 'h', '{\"x\": \"shopmark\"}', 1, 1)"
     )
     await pool.execute(
-        "insert into openbell.rejected (job_id, attempt, product, key, rejected_at, code, message, faults, provider, body)"
-        " values (1, 1, 'other', 'a', now(), 'x', 'x', '[]', 'shop', 'shopmark')"
+        "insert into openbell.rejected (job_id, attempt, product, key, rejected_at, code, message, faults, provider,"
+        " body) values (1, 1, 'other', 'a', now(), 'x', 'x', '[]', 'shop', 'shopmark')"
     )
     await pool.execute(
         "insert into openbell.version (product, key, version, created_at, value, provenance, producer_version, licence,"

@@ -45,6 +45,7 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
     """Run the pages and the API alone. Holds no provider key."""
     import os
 
+    from openbell.cli.telemetry import observed
     from openbell.cli.up import open_door
     from openbell.settings import load, without_paid_keys
 
@@ -60,7 +61,8 @@ def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | 
         host = host or settings.openbell_host
         door = open_door(host, settings.openbell_port if port is None else port)
         click.echo(f"Pages on http://{host}:{door.getsockname()[1]}", err=True)
-    _until_asked(lambda stop: _serve_web(place, settings, door, stop))
+    with observed(settings, "web", place.dsn):
+        _until_asked(lambda stop: _serve_web(place, settings, door, stop))
 
 
 def _allow_streams() -> None:
@@ -134,6 +136,7 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
 
     Beside `openbell up` it asks the same provider; elsewhere FMP_API_KEY and FMP_BASE_URL say whom to ask.
     """
+    from openbell.cli.telemetry import observed
     from openbell.settings import load
 
     settings = load()
@@ -141,7 +144,9 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
     place = reach.find(settings, data)
     chosen = _classes(classes)
     usual = STAGING_SLOTS if settings.is_staging else SLOTS
-    _until_asked(lambda stop: _work(place, settings, slots or settings.max_concurrent_jobs or usual, chosen, stop))
+    most = slots or settings.max_concurrent_jobs or usual
+    with observed(settings, "worker", place.dsn):
+        _until_asked(lambda stop: _work(place, settings, most, chosen, stop))
 
 
 def _classes(given: str | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The rules of alerts: what must hold, and how long, before an operator is told (PF-34). Pure: facts in, findings out."""
+"""The rules of alerts: what must hold, and how long, before an operator is told (PF-34). Pure."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _of_rates(rates: Sequence[Row], limits: AlertLimits) -> Iterator[Finding]:
                 row["product"],
                 f"{percent:.0f} % of the {total:,} jobs of {row['product']} that ended within an hour succeeded; "
                 f"{row['bad']:,} did not.",
-                f"See why with `openbell jobs list --product {row['product']} --outcome failed`.",
+                f"See why with `openbell jobs list --product {row['product']} --state failed`.",
                 round(percent, 1),
                 level="critical",
             )

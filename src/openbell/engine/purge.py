@@ -1,4 +1,4 @@
-"""Purge of what is known from a provider or under a licence, as when its terms end. Planned first, then done in steps."""
+"""Purge of what is known from a provider or under a licence, as when its terms end. Planned, then done in steps."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ from openbell.engine.registry import Producer, Product, Registry
 from openbell.engine.shadow import begin_trials, choose, gives_way, judge_trial, purse
 from openbell.engine.spends import Ledger, as_rows
 from openbell.engine.watchdog import Watchdog
-from openbell.telemetry.context import about
+from openbell.telemetry import traces
+from openbell.telemetry.context import about, known
 from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ T = TypeVar("T")
 Rows: TypeAlias = list[dict[str, Any]]
 """Calls that have ended, as the database takes them."""
 
+UNFINISHED = (None, "waiting", "parked", "running")
+"""Where a job goes on: after these its span is not over."""
 STOPPED_PAUSE = timedelta(minutes=5)
 RATE_PAUSE = timedelta(seconds=60)
 RETIRED_PAUSE = timedelta(days=7)
@@ -101,7 +104,9 @@ class Runner:
 
     async def run(self, claim: Claim) -> None:
         """One attempt, from the claim to its end in the database."""
-        with about(job=claim.id, product=claim.product, key=claim.key, attempt=claim.attempt):
+        ids = {"product": claim.product, "key": claim.key, "attempt": claim.attempt}
+        worker = known().get("worker")
+        with about(job=claim.id, **ids), traces.span("attempt", job_id=claim.id, worker=worker, **ids):
             await self._run(claim)
 
     async def _run(self, claim: Claim) -> None:
@@ -247,7 +252,8 @@ class Runner:
         async def write(ended: Rows) -> asyncpg.Record | None:
             return await self.pool.fetchrow(SQL.get("publish_artifact"), *arguments, ended, calendar)
 
-        row = await _written(attempt, write)
+        with traces.span("publish", product=claim.product, key=claim.key):
+            row = await _written(attempt, write)
         self._note(claim, "done", None if row is None else row["outcome"])
         if row is not None and maker is product and (challengers := self.registry.challengers.get(product.name)):
             for name in await begin_trials(self.pool, challengers, attempt):
@@ -297,6 +303,9 @@ class Runner:
 
     def _note(self, claim: Claim, counter: str, state: str | None, detail: str = "") -> None:
         self.counters["fenced" if state is None else counter] += 1
+        if traces.is_on() and state not in UNFINISHED:
+            told = {"product": claim.product, "key": claim.key, "outcome": state if isinstance(state, str) else "done"}
+            traces.note("job", claim.id, since=claim.queued_at, root=True, job=claim.id, **told)
         log.log(
             logging.WARNING if state in (None, "failed") else logging.INFO,
             "job.%s id=%d product=%s key=%s attempt=%d worker_token=%d %s",

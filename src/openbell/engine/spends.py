@@ -40,6 +40,8 @@ from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent,
 from openbell.engine.ledger import Account, checked, ensure_account, legs
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import Effect
+from openbell.telemetry import traces
+from openbell.telemetry.context import about
 from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
@@ -372,7 +374,11 @@ class Spends:
         if effect in ("resend", "lookup") and idempotency_key is None:
             raise ValueError(f"{self.provider} {operation}: a call with the effect {effect!r} needs an idempotency key")
         asked_at = monotonic()
-        accounts, verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
+        try:
+            accounts, verdict = await self._reserve(operation, effect, idempotency_key, window, timeout, held)
+        except ProducerError as error:  # whoever waits must know for whom: the claim looks at the product's own only
+            error.provider = error.provider or self.provider
+            raise
         assert verdict.spend_id is not None
         first = accounts[0].limit if accounts else None
         mark = partial(self.ledger.mark_sent, verdict.spend_id, self.job_id, self.token)
@@ -382,20 +388,32 @@ class Spends:
             asked_at + timeout.total_seconds() / 2, asked_at + timeout.total_seconds(), self.token, STEP.get(),
         )  # fmt: skip
         self._under_way[call.spend_id] = call
+        end_span = traces.begin(
+            "call",
+            provider=self.provider,
+            operation=operation,
+            spend=call.spend_id,
+            effect=effect,
+            product=self.product,
+        )
+        failure: BaseException | None = None
         try:
             if effect == "repeat":
                 await call.sending()
             begun = monotonic()
-            yield call
+            with about(spend=call.spend_id):
+                yield call
             if monotonic() - begun > (timeout / 2 if slow is None else slow).total_seconds():
                 call.trouble("slow")
         except BaseException as error:
+            failure = error
             call.failed(error)
             if isinstance(error, ProducerError):
                 error.provider = error.provider or self.provider
                 error.subject = error.subject or (first.subject if first and first.key_of else None)
             raise
         finally:
+            end_span(failure)
             if self._under_way.pop(call.spend_id, None) is not None:
                 self.ended.append(call.settlement())
             if any(account.limit.closes == "release" for account in accounts):

@@ -13,6 +13,7 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
 from openbell.engine.hints import Hints
 from openbell.engine.rescue import rescue
+from openbell.telemetry import traces
 
 BEAT_S = 1.0
 IDLE_BEAT_S = 5.0
@@ -31,7 +32,11 @@ class QueuedJob:
 async def sweep(db: Db, keys: Sequence[tuple[str, str]] | None = None) -> list[QueuedJob]:
     """Queue a job for each demanded key that is not fresh; with ``keys``, look at these only."""
     columns = (None, None) if keys is None else ([product for product, _ in keys], [key for _, key in keys])
-    return [QueuedJob(**row) for row in await db.fetch(SQL.get("sweep_demand"), *columns)]
+    queued = [QueuedJob(**row) for row in await db.fetch(SQL.get("sweep_demand"), *columns)]
+    if traces.is_on():
+        for job in queued:
+            traces.note("demand", job.id, product=job.product, key=job.key)
+    return queued
 
 
 class Sweeper(Duty):

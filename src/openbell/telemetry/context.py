@@ -1,4 +1,4 @@
-"""What is being worked at, for every log line of it: job, product, key, attempt, worker, spend. Set where it is known."""
+"""What is being worked at, for every log line of it: job, product, key, attempt, worker, spend."""
 
 from __future__ import annotations
 

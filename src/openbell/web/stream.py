@@ -24,6 +24,8 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
+from openbell.postgres.queries import Queries
+from openbell.telemetry import traces
 from openbell.web import fragments, views
 from openbell.web.errors import DatabaseUnavailable
 from openbell.web.licence import is_reserved, withheld
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from openbell.web.backend import Database
 
 log = logging.getLogger(__name__)
+_SQL = Queries("openbell.web")
 
 Watch = tuple[str, str]  # product and key
 
@@ -340,8 +343,23 @@ class Hub(Duty):
             readings = await read_many(db, list(keys))
         self.reads += 1
         self._keep_asides(readings)
-        for reading in readings:
-            self._publish(reading)
+        sent = [(reading, viewers) for reading in readings if (viewers := self._publish(reading))]
+        if traces.is_on() and sent:
+            await self._trace(sent)
+
+    async def _trace(self, sent: list[tuple[Reading, int]]) -> None:
+        """The last step of the way of a result, under the job that made it."""
+        async with self._database().use() as db:
+            keys = [[one.product for one, _ in sent], [one.key for one, _ in sent], [one.version for one, _ in sent]]
+            made = {
+                (row["product"], row["key"]): row["job_id"] for row in await db.fetch(_SQL.get("find_makers"), *keys)
+            }
+        for reading, viewers in sent:
+            if (job_id := made.get((reading.product, reading.key))) is not None:
+                traces.note(
+                    "delivery", job_id, viewers=viewers, product=reading.product, key=reading.key,
+                    version=reading.version,
+                )  # fmt: skip
 
     def _keep_asides(self, readings: list[Reading]) -> None:
         """A quote on a page is drawn with figures of other products: keep those few, and redraw it when they change."""
@@ -361,17 +379,18 @@ class Hub(Duty):
             topic.etag = ""
             self.look([key])
 
-    def _publish(self, reading: Reading) -> None:
+    def _publish(self, reading: Reading) -> int:
+        """Send it to whoever has not seen it; to how many watchers it is news."""
         key = (reading.product, reading.key)
         topic = self.topics.get(key)
         if topic is None:
-            return
+            return 0
         topic.turns_at = time.monotonic() + next_turn_s(reading)
         etag = f"{reading.etag} {shown_state(reading)}"
         changed = topic.etag != etag
         audience = topic.watchers if changed else topic.newcomers
         if not audience:
-            return
+            return 0
         topic.etag = etag
         topic.frames = {form: self._encode(reading, form) for form in {subscriber.form for subscriber in audience}}
         topic.framed_at = time.monotonic()
@@ -380,7 +399,9 @@ class Hub(Duty):
             chunk = chunks.get(subscriber.form)
             if chunk is not None and not subscriber.write(chunk, topic.framed_at):
                 subscriber.offer(key, topic.frames[subscriber.form])
+        news = len(audience) if changed else 0
         topic.newcomers.clear()
+        return news
 
     def _encode(self, reading: Reading, form: str) -> bytes:
         aside = self.asides.get(reading.key, views.NO_ASIDE)
