@@ -48,16 +48,15 @@ async def gather(ctx: Context, parts: Parts) -> DigestInputs | None:
             code="unknown_ticker",
         )
     pin = await ensure_pin(pool, parts)
+    policy = await read_policy(pool)
     if pin.inputs is not None:
-        return DigestInputs.model_validate(pin.inputs)
-    if pin.selection is None:
-        pin = await _select(ctx, await make_plan(ctx, one, parts, before=pin.before), pin)
-    assert pin.selection is not None
-    plan = restore_plan(one, parts, await read_policy(pool), pin.selection["plan"])
-    inputs = await _complete(ctx, plan, pin.selection, pin)
-    if inputs.is_quiet and plan.policy.quiet == "none":
-        return None
-    return inputs
+        inputs = DigestInputs.model_validate(pin.inputs)
+    else:
+        if pin.selection is None:
+            pin = await _select(ctx, await make_plan(ctx, one, parts, before=pin.before), pin)
+        assert pin.selection is not None
+        inputs = await _complete(ctx, restore_plan(one, parts, policy, pin.selection["plan"]), pin.selection, pin)
+    return None if inputs.is_quiet and policy.quiet == "none" else inputs
 
 
 async def _select(ctx: Context, plan: Plan, pin: Pin) -> Pin:

@@ -36,7 +36,8 @@ log = logging.getLogger(__name__)
 WARNED_BEFORE = timedelta(minutes=60)
 """How long before its send time a digest that is not ready is told of."""
 FEED_FAILURES = 5
-"""A feed that has failed so often in a row is told of, once."""
+"""A feed that has failed so often in a row is told of, once until it works again."""
+MOST_TOLD = 50
 KEPT = timedelta(days=60)
 BATCH = 5_000
 
@@ -158,9 +159,18 @@ async def watch(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is on
     """Tell admins what will be late, before it is, and which feeds have stopped working (DG-29)."""
     await tell_late(ctx)
     broken = await ctx.attempt.pool.fetch(SQL.get("list_broken_feeds"), FEED_FAILURES)
-    lines = [f"{one['kind']} {one['subject']}: {one['in_a_row']} failures in a row ({one['code']})" for one in broken]
-    if lines:
-        await alert(ctx, "Feeds that have stopped working", lines, ref=f"digest feeds {due_at(ctx):%Y-%m-%d %H}")
+    if broken:
+        ids = [one["id"] for one in broken]
+        await alert(
+            ctx, "Feeds that have stopped working", [_broken(one) for one in broken[:MOST_TOLD]],
+            ref=f"digest feeds {due_at(ctx):%Y-%m-%d %H:%M} {ids[0]} {len(ids)}",
+        )  # fmt: skip
+        await ctx.attempt.pool.execute(SQL.get("note_told_feeds"), ids)
+
+
+def _broken(feed: Any) -> str:
+    good = f"last on {feed['succeeded_at']:%d %B, %H:%M} UTC" if feed["succeeded_at"] else "never"
+    return f"{feed['kind']} {feed['subject']}: {feed['in_a_row']} failures in a row ({feed['code']}), it worked {good}"
 
 
 async def tell_late(ctx: Context) -> list[str]:

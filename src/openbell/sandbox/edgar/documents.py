@@ -7,6 +7,8 @@ from html import escape
 from openbell.sandbox.edgar.filings import TAGS, Filer, Filing
 
 NOTE = "Synthetic filing made by the Openbell sandbox. Not filed with anybody, not for investment use."
+EXHIBIT = "ex99-1.htm"
+"""The file name of a press release."""
 _RISKS = (
     "Demand for what we sell may change faster than we can.",
     "Some of our suppliers are the only ones who make what we need.",
@@ -54,6 +56,17 @@ def _event(filer: Filer, filing: Filing) -> str:
     return (
         f"<p>Date of report: {filing.period:%d %B %Y}</p>{items}"
         f"<p>{escape(filer.company.name)} reports {filing.about}. Details follow in later reports.</p>"
+        f'<h2>Item 9.01 Exhibits</h2><p>99.1 <a href="{EXHIBIT}">Press release</a></p>'
+    )
+
+
+def release(filer: Filer, filing: Filing) -> str:
+    """The press release beside a current report."""
+    name = escape(filer.company.name)
+    return (
+        f"<html><head><title>EX-99.1</title></head><body><p>{NOTE}</p><h1>{name}: {filing.about}</h1>"
+        f"<p>{name} today announced {filing.about}, dated {filing.period:%d %B %Y}. The chief executive said that the "
+        f"company looks ahead with confidence. {escape(filer.company.description)}</p></body></html>\n"
     )
 
 

@@ -158,14 +158,18 @@ class Edgar(Simulator):
         return self._answer(call, {**head, "units": units}, {**head, "units": {}})
 
     async def document(self, call: Call) -> Answer:
-        """The primary document of a filing."""
+        """The primary document of a filing, or the press release beside a current report."""
         filer = _filer(call)
         for filing in filed_until(filer, self._now()):
             if filing.accession.replace("-", "") == call.arguments["accession"]:
-                if filing.document != call.arguments["document"]:
+                if call.arguments["document"] == filing.document:
+                    draw = documents.html
+                elif call.arguments["document"] == documents.EXHIBIT and filing.form == "8-K":
+                    draw = documents.release
+                else:
                     break
                 self._check_fault(call)
-                return Answer(200, documents.html(filer, filing).encode(), "text/html", self.labelled())
+                return Answer(200, draw(filer, filing).encode(), "text/html", self.labelled())
         raise Refused(_not_found())
 
     async def search(self, call: Call) -> Answer:
