@@ -7,7 +7,7 @@ SECONDS ?= 300
 SEED ?= 1
 NAME ?= queue
 
-.PHONY: help setup up test check format lock bench bench-peers chaos conformance clean
+.PHONY: help setup up test check format lock fuzz bench bench-peers chaos conformance clean docs
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ up: setup ## start everything and print the address (ARGS="--live --port 8080")
 
 test: setup ## the tests, on a real PostgreSQL, two at a time (ARGS="-k name" for some of them, one at a time)
 	@exec $(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadfile)
+
+fuzz: setup ## requests that nobody thought of, made from the OpenAPI document (ARGS="--requests 20000 --seed 1")
+	@exec $(BIN)/python -m tests.web.fuzz $(ARGS)
 
 check: setup ## style, types, floors, migrations
 	$(BIN)/ruff check .
@@ -71,6 +74,10 @@ conformance: setup .venv-conformance/.ready ## who believes a worker that lost i
 	@$(PYTHON) -m venv .venv-conformance
 	@.venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/conformance/requirements.txt
 	@touch $@
+
+docs: setup ## the documentation, from docs/ into build/docs; a warning is an error
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "Open build/docs/index.html"
 
 clean: ## remove what can be made again; data folders in .openbell stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage* tests/artifacts

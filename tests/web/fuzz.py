@@ -47,7 +47,8 @@ async def fuzz(address: str, token: str, *, examples: int, seed: int, folder: Pa
     arguments = [
         "run", f"{address}/openapi.json", "--checks", CHECKS, "--max-examples", str(examples), "--seed", str(seed),
         "--exclude-path", "/api/v1/stream", "--header", f"Authorization:Bearer {token}", "--no-shrink",
-        "--phases", phases, "--workers", "2", "--continue-on-failure", "--report", "ndjson", "--report-ndjson-path", str(report),
+        "--phases", phases, "--workers", "2", "--continue-on-failure",
+        "--report", "ndjson", "--report-ndjson-path", str(report),
         "--suppress-health-check", "all", "--request-timeout", "30", "--warnings", "off", "--no-color",
     ]  # fmt: skip
     program = Path(sys.executable).parent / "schemathesis"
@@ -80,10 +81,9 @@ async def _main(requests: int, seed: int) -> int:
             async with serve(dsn, pool, cron_secret="a" * 20, warmup_secret="b" * 20) as site:
                 await site.ready()
                 token = await operators_token(pool)
-                done = await fuzz(
-                    site.address, token, examples=max(1, (requests - COVERAGE) // PER_EXAMPLE), seed=seed, folder=folder,
-                    phases="examples,coverage,fuzzing",
-                )  # fmt: skip
+                examples = max(1, (requests - COVERAGE) // PER_EXAMPLE)
+                phases = "examples,coverage,fuzzing"
+                done = await fuzz(site.address, token, examples=examples, seed=seed, folder=folder, phases=phases)
             await pool.close()
         finally:
             await server.stop()
