@@ -19,7 +19,7 @@ from openbell.engine.errors import AccountBlocked, Fenced, NotInPlan, Permanent,
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import seconds
 from tests.engine.conftest import Employ
-from tests.engine.hand import Hand, account, declare, ended, per_minute, queue
+from tests.engine.hand import Hand, account, declare, ended, one, per_minute, queue
 from tests.support import Clock, eventually
 
 BUDGET = Limit("shop", "usd_micro", "month", 1_000, closes="charge", calendar="month")
@@ -425,6 +425,46 @@ async def test_an_operation_outside_the_plan_is_retired(pool: asyncpg.Pool, empl
     await queue(pool, "b")
     (row,) = await eventually(lambda: ended(pool, "b"))
     assert (row["code"], asked) == ("endpoint_not_in_plan", ["a"])
+
+
+@pytest.mark.parametrize("why", ["breaker", "minute"])
+async def test_nobody_tries_at_once_again_what_another_provider_cannot_do(
+    pool: asyncpg.Pool, employ: Employ, clock: Clock, why: str
+) -> None:
+    """PF-23: a job whose own provider is well waits for the breaker or the full minute of the other one that it
+    asks in a step, such as a model; the claim looks at its own provider only, and would take it again at once.
+    """
+    tried: list[str] = []
+    made: list[str] = []
+
+    async def make(key: Any, ctx: Any) -> Any:
+        tried.append(str(key))
+        async with ctx.spends("mall").call("write"):
+            made.append(str(key))
+        return await one(key, ctx)
+
+    limits = [per_minute(50), per_minute(1 if why == "minute" else 50, "mall")]
+    await employ(declare(make=make), limits=limits)
+    if why == "breaker":
+        await pool.execute(
+            "insert into openbell.breaker (provider, operation, opened_at, open_until, code, reason) "
+            "values ('mall', '', openbell.now(), openbell.now() + interval '1 minute', 'x', 'x')"
+        )
+    else:
+        await queue(pool, "first")
+        await eventually(lambda: made == ["first"])
+    tried.clear()
+    await queue(pool, "a")
+
+    async def waits() -> bool:
+        return bool(await pool.fetchval("select parked_until > openbell.now() from openbell.job where key = 'a'"))
+
+    await eventually(waits)
+    await queue(pool, "b")
+    await eventually(lambda: "b" in tried)
+    assert tried == ["a", "b"], "each once, and then it waits"
+    await clock.advance(seconds=70)
+    await eventually(lambda: "a" in made or "b" in made)
 
 
 async def test_the_provider_that_failed_is_blamed(pool: asyncpg.Pool, employ: Employ) -> None:

@@ -83,24 +83,33 @@ class GoogleLinks:
         found: dict[str, Resolution] = {}
         signed: dict[str, tuple[int, str]] = {}
         for link in dict.fromkeys(ids):
-            if not _ID.fullmatch(link):
-                found[link] = Resolution(link, None, "malformed")
-                continue
-            try:
-                page = await self._ask("GET", f"rss/articles/{link}", "page", params=_locale())
-            except Transient as error:
-                found[link] = Resolution(link, None, error.code, passing=True)
-                continue
-            signature = read_page(page)
-            if isinstance(signature, str):
-                found[link] = Resolution(link, None, signature, passing=page.status >= 500)
+            answer = await self.sign(link)
+            if isinstance(answer, Resolution):
+                found[link] = answer
             else:
-                signed[link] = signature
+                signed[link] = answer
         if signed:
-            found |= await self._targets(signed)
+            found |= await self.targets(signed)
         return [found[link] for link in ids]
 
-    async def _targets(self, signed: Mapping[str, tuple[int, str]]) -> dict[str, Resolution]:
+    async def sign(self, link: str) -> tuple[int, str] | Resolution:
+        """Timestamp and signature under which Google tells where a link leads: one request. Or why it has none.
+
+        For whoever keeps what each request has brought before the next one, which may have to wait for a minute.
+        """
+        if not _ID.fullmatch(link):
+            return Resolution(link, None, "malformed")
+        try:
+            page = await self._ask("GET", f"rss/articles/{link}", "page", params=_locale())
+        except Transient as error:
+            return Resolution(link, None, error.code, passing=True)
+        signature = read_page(page)
+        if isinstance(signature, str):
+            return Resolution(link, None, signature, passing=page.status >= 500)
+        return signature
+
+    async def targets(self, signed: Mapping[str, tuple[int, str]]) -> dict[str, Resolution]:
+        """Where signed links lead, at most twenty at a time: one request for all of them."""
         try:
             answer = await self._ask(
                 "POST",
