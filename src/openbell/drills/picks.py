@@ -290,7 +290,7 @@ def _fact(ticker: str) -> Fact:
 
 
 @asynccontextmanager
-async def ground() -> AsyncIterator[tuple[str, str]]:
+async def ground(*, migrated: bool = True) -> AsyncIterator[tuple[str, str]]:
     """A database server and a sandbox of their own: the DSN, and where the sandbox answers. Nothing is left behind."""
     folder = Path(tempfile.mkdtemp(prefix="openbell-drill-"))
     await asyncio.to_thread(folder.chmod, 0o711)  # the database may run as another user, who must get through
@@ -311,7 +311,8 @@ async def ground() -> AsyncIterator[tuple[str, str]]:
                 raise RuntimeError("The sandbox ended before it was ready.")
         draining = asyncio.create_task(sandbox.stderr.read())
         dsn = await server.start()
-        await migrate(dsn)
+        if migrated:
+            await migrate(dsn)
         yield dsn, found[1]
     finally:
         if sandbox.returncode is None:
