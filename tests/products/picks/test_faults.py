@@ -19,6 +19,7 @@ from openbell.products.picks.reports import costs
 from openbell.products.picks.store import attest, publish
 from openbell.products.picks.tasks import picks_batch, picks_edition
 from openbell.products.picks.words import Answered, Fallback, Kind, Reason, Status
+from openbell.providers.perplexity.requests import Ask
 from tests.products.picks.desk import FACTS, NEW_YORK, WEEK, Desk
 from tests.support import eventually
 
@@ -82,6 +83,22 @@ async def test_what_was_paid_is_not_paid_again(desk: Desk) -> None:
     assert await desk.charges() == 2 * len(USELESS)
     report = await costs(desk.pool, WEEK)
     assert (report.duplicates, {line.paid for line in report.lines}) == (0, {2})
+
+
+async def test_a_question_that_the_provider_does_not_know(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """B2: a field that the provider refuses, alone or in a batch, is an error that names it at once, at no cost."""
+    real = Ask.body
+    monkeypatch.setattr(Ask, "body", lambda self: real(self) | {"metadata": {"edition": "1"}})
+    alone, together = await desk.person(), await desk.person()
+    await desk.ask(alone)
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    for person in (alone, together):
+        assert await desk.ends(person) is Status.ERROR
+        assert 'unknown field "metadata"' in (await desk.slot(person)).message
+    assert await desk.charges() == 0
+    report = await costs(desk.pool, WEEK)
+    assert (report.unknown, report.open, report.cost_micro, report.adds_up) == (0, 0, 0, True)
 
 
 async def test_three_attempts_from_two_minutes(desk: Desk) -> None:
