@@ -64,3 +64,17 @@ async def test_an_import(dsn: str, pool: asyncpg.Pool, tmp_path: Path) -> None:
     ]
     file.write_text("not json")
     assert (await openbell(dsn, "picks", "import", str(file)))[0] == 2
+
+
+async def test_figures_for_a_fresh_instance(dsn: str, pool: asyncpg.Pool) -> None:
+    """Issue 7, item 4: without --yes only the price is told; with it the work is queued once, and audited."""
+    await registry().seed(pool)
+    code, out, err = await openbell(dsn, "picks", "starter")
+    assert (code, err) == (0, "")
+    assert "16 companies take 48 calls of today's budget. Nothing was asked for" in out
+    assert await pool.fetchval("select count(*) from openbell.job") == 0
+    told = [json.loads((await openbell(dsn, "picks", "starter", "--yes", "--json"))[1]) for _ in range(2)]
+    assert [(one["calls"], one["asked"]) for one in told] == [(48, True)] * 2
+    assert len({one["job_id"] for one in told}) == 1
+    assert await pool.fetchval("select count(*) from openbell.audit where action = 'picks.starter'") == 1
+    assert (await openbell(dsn, "picks", "starter", "--companies", "3"))[0] == 2
