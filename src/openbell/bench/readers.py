@@ -79,6 +79,8 @@ async def readers(_dsn: str, orders: Orders, options: Options) -> dict[str, obje
     """``viewers`` who each look every ``every`` seconds from ``go`` on, at the ``paths`` in turns; all their waits."""
     paths, every, waits = options["paths"], options["every"], list[tuple[float, float]]()
     crowd = [Reader(options["port"], paths[n % len(paths)]) for n in range(options["viewers"])]
+    keeper = socket.socket()  # the kernel stops stamping when nobody is left who wants it, and takes a while to begin
+    keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     tell(ready=True)
     await orders.go.wait()
     begun = time.monotonic()
@@ -91,7 +93,8 @@ async def readers(_dsn: str, orders: Orders, options: Options) -> dict[str, obje
             waits.append((round(at, 3), round(await one.ask(), 3)))
             await _pause(orders.stop, every)
 
-    await asyncio.gather(*(look(n, one) for n, one in enumerate(crowd)))
+    with keeper:
+        await asyncio.gather(*(look(n, one) for n, one in enumerate(crowd)))
     return {"waits": waits}
 
 
