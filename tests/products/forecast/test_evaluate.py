@@ -172,7 +172,10 @@ async def test_an_alert_is_one_mail_to_its_owner(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "day,views\n", "2026-01-01", "2026-01-01,x", "2026-01-01,-5", "2026-01-01,nan", "2026-01-01,1\n2026-01-01,2",
-     "2026-01-01,\n", "2026-01-01,1\nhello,2", "2026-01-01,inf"],
+     "2026-01-01,\n", "2026-01-01,1\nhello,2", "2026-01-01,inf", "9999-12-31,1\n0001-01-01,2", "1899-12-31,1",
+     "2026-01-01,1e308", "2026-01-01,1_000", "2026-01-01,\u0661", "x" * 200_000, '"' + "y" * 200_000 + '",1',
+     '"unclosed,5\n2026-01-01,1', "2026-01-01,=1+1", "\x00"],
+    ids=lambda text: ascii(text)[:24],
 )  # fmt: skip
 def test_what_is_no_series_is_refused(text: str) -> None:
     """Uploads: an empty, doubled, negative or unreadable line is told, with its number; nothing is kept."""
@@ -184,6 +187,8 @@ def test_an_upload_keeps_gaps() -> None:
     """Uploads: a heading and blank lines are allowed, an empty figure is a gap, days come into order."""
     day = date(2026, 1, 1)
     assert parse_csv("Day,Value\n2026-01-02,\n\n2026-01-01,2.5\n") == [(day, 2.5), (day + timedelta(days=1), None)]
+    both = [(day, 5.0), (day + timedelta(days=1), 0.0)]
+    assert parse_csv("\ufeff2026-01-01,5\r2026-01-02,-0.0") == parse_csv("2026-01-01,5\r\n2026-01-02,0\r\n") == both
 
 
 async def test_a_challenger_is_scored_beside_the_champion(desk: Desk) -> None:

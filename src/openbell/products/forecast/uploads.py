@@ -12,6 +12,9 @@ from openbell.engine.database import Db
 from openbell.products.forecast.database import SQL
 
 ROWS_MAX = 4_000
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""A day outside would make a series of thousands of years, a step for each."""
+FIGURE_MAX = 1e15
 NAME = re.compile(r"[a-z0-9][a-z0-9 ]{0,39}")
 
 
@@ -22,9 +25,14 @@ class BadUpload(ValueError):
 def parse_csv(text: str) -> list[tuple[date, float | None]]:
     """Days and figures in order of days. A heading, blank lines and empty figures are allowed.
 
-    Raises :class:`BadUpload` for a day or figure that cannot be read, a day twice, none at all, or above 4,000 lines.
+    Raises :class:`BadUpload` for a day or figure that cannot be read, a day twice, none at all, or above 4,000
+    lines; for years before 1900 or after 2100, and figures above 1e15.
     """
-    rows = [row for row in csv.reader(io.StringIO(text)) if any(cell.strip() for cell in row)]
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None))
+    try:
+        rows = [row for row in lines if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise BadUpload(f"Line {lines.line_num} cannot be read as CSV: {error}.") from None
     if rows and not _is_day(rows[0][0]):
         rows = rows[1:]
     if not 1 <= len(rows) <= ROWS_MAX:
@@ -34,6 +42,8 @@ def parse_csv(text: str) -> list[tuple[date, float | None]]:
         if len(row) < 2 or not _is_day(row[0]):
             raise BadUpload(f"Line {number} of the figures is not a day and a figure, such as 2026-01-31,42.5.")
         day = date.fromisoformat(row[0].strip())
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise BadUpload(f"{day} is outside the years {FIRST_YEAR} to {LAST_YEAR}.")
         if day in points:
             raise BadUpload(f"{day} stands there twice; keep one line a day.")
         points[day] = _figure(row[1], number)
@@ -54,12 +64,14 @@ def _figure(text: str, number: int) -> float | None:
     if not text.strip():
         return None
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise BadUpload(f"Line {number} has {text.strip()[:20]!r}, which is no figure from zero up.")
-    return value
+    if not 0 <= value <= FIGURE_MAX:
+        raise BadUpload(
+            f"Line {number} has {text.strip()[:20]!r}, which is no figure from zero to a thousand trillion."
+        )
+    return value + 0.0
 
 
 async def save_upload(
