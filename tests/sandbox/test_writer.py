@@ -255,7 +255,7 @@ def test_answers_from_the_texts_of_the_question() -> None:
         "properties": {"bullets": {"type": "array", "items": BULLET}, "findings": {"type": "array", "items": BULLET}}
     }
     made = Writer(FENCED, DAY).json(schema)
-    assert made == Writer(FENCED, DAY).json(schema)
+    assert made == Writer(FENCED, DAY).json(schema) == Writer(json.dumps(["Be short.", [FENCED]]), DAY).json(schema)
     one, other = made["bullets"]
     assert (one["sources"], other["sources"], made["findings"]) == ([11], [12], [])
     assert one["content"] == "Acme won an order worth $12 million from a port. Its shares rose 3% on the day."

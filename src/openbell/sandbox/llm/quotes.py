@@ -86,10 +86,23 @@ class Block:
 
 
 def blocks_of(prompt: str) -> list[Block]:
-    """The texts between fence lines, in their order."""
+    """The texts between fence lines, in their order; of a prompt that is JSON, in the strings of it."""
+    if prompt.startswith("["):
+        try:
+            prompt = "\n".join(_strings(json.loads(prompt)))
+        except (ValueError, RecursionError):
+            return []
     found = [Block(one[2], one[3]) for one in _LABELLED.finditer(prompt)]
     found += [Block("", one[2]) for one in _PLAIN.finditer(prompt)]
     return found[:BLOCKS_MAX] or _listed(prompt)
+
+
+def _strings(value: object) -> list[str]:
+    """Every string in a JSON value, in its order."""
+    if isinstance(value, str):
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for one in inner for text in _strings(one)]
 
 
 def _listed(prompt: str) -> list[Block]:
