@@ -38,6 +38,7 @@ from openbell.cli import (
     schedules,
     services,
     spends,
+    staging,
     stats,
     up,
     why,
@@ -67,7 +68,7 @@ for command in (
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
     people.people, purge.purge, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
-    operate.operate,
+    operate.operate, staging.staging,
 ):  # fmt: skip
     openbell.add_command(command)
 for command in (why.why, stats.stats):

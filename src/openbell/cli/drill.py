@@ -214,3 +214,26 @@ def _symbols(most: int) -> list[str]:
     from openbell.sandbox.companies import COMPANIES
 
     return list(COMPANIES)[:most]
+
+
+@drill.command("staging")
+@click.option("--people", type=click.IntRange(5, 2_000), default=50, show_default=True, help="In the production.")
+def staging(people: int) -> int:
+    """A staging made of a production, and everything tried there that could do harm.
+
+    Nothing of a person may be in the copy, mail may reach the admin alone, no schedule may fire, and production must
+    refuse to be wiped. Ends with one line of figures, and with exit code 1 when a promise is broken.
+    """
+    import json
+
+    from openbell.drills.picks import ground
+    from openbell.drills.staging import play
+
+    async def run() -> dict[str, object]:
+        async with ground() as (dsn, sandbox):
+            return (await play(dsn, sandbox, people, say)).as_json()
+
+    with progress("Starting a database and a sandbox") as say:
+        figures = reach.run_async(run())
+    click.echo(json.dumps(figures))
+    return FAILED if figures["faults"] else 0

@@ -1,0 +1,1 @@
+select count(*) from openbell.occurrence where schedule <> 'mail-sweep'

@@ -1,0 +1,1 @@
+select count(*) from openbell.delivery where state = 'ready'

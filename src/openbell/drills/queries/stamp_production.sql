@@ -1,0 +1,1 @@
+insert into openbell.meta (key, value) values ('environment', '"production"'), ('mode', '"sandbox"')

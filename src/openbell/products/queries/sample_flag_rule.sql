@@ -1,0 +1,1 @@
+select * from openbell.flag_rule
