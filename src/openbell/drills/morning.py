@@ -30,9 +30,10 @@ from openbell.people import Person, add_person, consent, follow, move
 from openbell.people.credits import take_credit
 from openbell.postgres.pool import open_pool
 from openbell.postgres.queries import Queries
+from openbell.products.digest.morning import DAYS
 from openbell.products.digest.reference import Reference, import_rows, read_rows, write_rows
 from openbell.products.digest.requests import ask_for, key_for
-from openbell.products.digest.timetable import DAYS, ZONE
+from openbell.products.digest.timetable import ZONE
 from openbell.sandbox.companies import COMPANIES
 
 SQL = Queries("openbell.drills")

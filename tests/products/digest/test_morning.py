@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -10,18 +11,20 @@ import pytest
 
 from openbell.engine.artifacts import read
 from openbell.engine.registry import Registry
-from openbell.engine.schedules import run_now, seed_schedules, set_schedule
+from openbell.engine.schedules import Scheduler, run_now, seed_schedules, set_schedule
 from openbell.people import Person, add_person, consent, follow
 from openbell.products import registry
 from openbell.products.context import contexts
+from openbell.products.digest.database import SQL
 from openbell.products.digest.digest import Digest
 from openbell.products.digest.editions import digest_key, edition_of
-from openbell.products.digest.morning import tell_late
+from openbell.products.digest.morning import send_time, tell_late, tell_unplanned
 from openbell.products.digest.policy import read_policy, set_policy
-from openbell.products.digest.timetable import editions_due, send_time, topups_due
+from openbell.products.digest.timetable import editions_due, topups_due
 from openbell.products.sources import limits_of
 from tests.engine.conftest import Employ
-from tests.products.digest.newsroom import ZONE, Newsroom, roomy
+from tests.products.digest.newsroom import ZONE, Newsroom, roomy, with_models
+from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
 
 MADE = [one for one in registry() if one.name.startswith(("digest", "mail"))]
@@ -151,6 +154,88 @@ async def test_late_digests_are_told_of_before_they_are_due(
     await eventually(watched)
     assert await tell_late(ctx) == [], "each is told of once"
     assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 1
+
+
+async def billed(newsroom: Newsroom) -> tuple[int, int]:
+    """Calls that the sandbox's model has charged, and micro-dollars."""
+    page = (await newsroom.sandbox.client.get("/_control/ledger", params={"provider": "anthropic"})).json()
+    assert not page["more"]
+    paid = [one["billed_usd_micro"] for one in page["entries"] if one["billed"]]
+    return len(paid), sum(paid)
+
+
+async def test_a_missed_morning_is_told_of_runs_late_and_costs_once(
+    seeded: asyncpg.Pool, sandbox: Running, employ: Employ, clock: Clock
+) -> None:
+    """DG-29, DG-39, DC-7: with no worker at two o'clock admins are told before the mails are due, once; then two
+    schedulers begin the morning late, for its own day, and begin it once; and by the provider's ledger two more runs of
+    it, one of them with the digest made again, cost what one did.
+    """
+    pool = seeded
+    newsroom = await Newsroom.open(pool, sandbox, with_models(sandbox), models="anthropic:claude-haiku-5-5")
+    await subscriber(pool, "admin", role="admin")
+    await subscriber(pool, "ann", "IBM")
+    schedulers = [Scheduler(pool), Scheduler(pool)]
+    now = (await clock.now()).astimezone(ZoneInfo(ZONE))
+    day = now.date() + timedelta(days=(1 - now.weekday() - 1) % 7 + 1)
+    assert day.weekday() == 1
+
+    async def come(hour: int, minute: int) -> None:
+        at = datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
+        ahead = (at - await clock.now()).total_seconds()
+        await clock.advance(seconds=ahead)
+        (await sandbox.client.post("/_control/clock", json={"advance_s": ahead})).raise_for_status()
+
+    await come(0, 30)
+    for one in schedulers:
+        while await one.take_due():
+            pass
+    ctx = await newsroom.context()
+    await come(2, 5)
+    assert await tell_unplanned(ctx) == [], "it may begin a little late"
+    await come(6, 40)
+    [line] = await tell_unplanned(ctx)
+    assert line.startswith(f"{day}: digest-process-tue")
+    await tell_unplanned(ctx)
+    assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 1
+
+    await asyncio.gather(*(one.take_due() for one in schedulers))
+    begun = await pool.fetch("select due_at, state from openbell.occurrence where schedule = 'digest-process-tue'")
+    assert [(row["due_at"], row["state"]) for row in begun] == [
+        (datetime.combine(day, time(2), ZoneInfo(ZONE)), "queued")
+    ]
+    await work(employ, newsroom)
+
+    async def mailed(version: int) -> bool:
+        found = await pool.fetchval("select mailed_version from openbell.digest_edition where day = $1", day)
+        return found is not None and found >= version
+
+    async def over() -> bool:
+        left = "select count(*) from openbell.job where product like 'digest%'"
+        return not await pool.fetchval(left)
+
+    await eventually(lambda: mailed(1), 60)
+    await eventually(over, 60)
+    assert await tell_unplanned(ctx) == []
+    once = await billed(newsroom)
+    assert once[0] > 0
+    made = "select count(*) from openbell.job_history where product = 'digest'"
+    tasks = "select count(*) from openbell.job_history where product = 'digest-edition'"
+    assert await pool.fetchval(made) == 1
+    await run(pool, "digest-process-tue")
+
+    async def ran(count: int) -> bool:
+        return bool(await pool.fetchval(tasks) == count)
+
+    await eventually(lambda: ran(2), 30)
+    assert (await pool.fetchval(made), await billed(newsroom)) == (1, once)
+    await pool.fetchval(SQL.get("expire_digest"), digest_key("IBM", "daily", day), 1)
+    await run(pool, "digest-process-tue")
+    await eventually(lambda: mailed(2), 60)
+    await eventually(over, 60)
+    assert (await pool.fetchval(made), await billed(newsroom)) == (2, once)
+    assert await pool.fetchval("select count(*) from openbell.digest_edition") == 1
+    await newsroom.close()
 
 
 async def test_the_day_is_that_of_the_zone(seeded: asyncpg.Pool) -> None:

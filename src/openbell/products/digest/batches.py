@@ -18,8 +18,8 @@ from openbell.engine.errors import EngineError, JobEnded, UnknownJob
 from openbell.products.digest.database import SQL
 from openbell.products.digest.editions import DigestKey, Edition
 from openbell.products.digest.morning import edition as edition_task
+from openbell.products.digest.morning import send_time
 from openbell.products.digest.requests import ask_for, key_for
-from openbell.products.digest.timetable import send_time
 
 Mode = Literal["test", "production"]
 CLASSES: dict[Mode, str] = {"test": "research", "production": "scheduled"}

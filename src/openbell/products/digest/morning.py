@@ -10,9 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from openbell.engine.artifacts import Reading, read, read_many
+from openbell.engine.cron import next_times
 from openbell.engine.keys import Global
 from openbell.engine.registry import Calls, hours, minutes, task
 from openbell.mail import Letter, queue_all, render
@@ -35,9 +38,15 @@ log = logging.getLogger(__name__)
 
 WARNED_BEFORE = timedelta(minutes=60)
 """How long before its send time a digest that is not ready is told of."""
+GRACE = timedelta(minutes=10)
+"""How long after its time processing may begin before it is told of."""
+LOOKED_BACK = timedelta(hours=24)
 FEED_FAILURES = 5
 """A feed that has failed so often in a row is told of, once until it works again."""
 MOST_TOLD = 50
+DAYS = ("mon", "tue", "wed", "thu", "fri")
+USUAL_SEND = timedelta(hours=6, minutes=30)
+"""After processing, where the schedule that sends is switched off or cannot be read."""
 KEPT = timedelta(days=60)
 BATCH = 5_000
 
@@ -157,6 +166,7 @@ async def send(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is one
 )
 async def watch(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is one)
     """Tell admins what will be late, before it is, and which feeds have stopped working (DG-29)."""
+    await tell_unplanned(ctx)
     await tell_late(ctx)
     broken = await ctx.attempt.pool.fetch(SQL.get("list_broken_feeds"), FEED_FAILURES)
     if broken:
@@ -196,6 +206,40 @@ async def tell_late(ctx: Context) -> list[str]:
         [one.edition for one in parts],
         [one.day for one in parts],
     )
+    return lines
+
+
+async def send_time(db: Any, due: datetime) -> datetime:
+    """When what is due now is to be sent: the next time of its weekday's schedule."""
+    row = await db.fetchrow(SQL.get("read_send_schedule"), f"digest-send-{DAYS[due.weekday() % 5]}")
+    if row is None:
+        return due + USUAL_SEND
+    at = next(next_times(row["cron"], row["zone"], due), None)
+    return at if at is not None and at - due <= timedelta(days=1) else due + USUAL_SEND
+
+
+async def tell_unplanned(ctx: Context) -> list[str]:
+    """An alert for a morning whose processing should have been by now and was not, before its send time; told of once.
+
+    There are no digests of such a morning that could be late: nobody has planned any.
+    """
+    pool, now = ctx.attempt.pool, await ctx.attempt.pool.fetchval(SQL.get("read_now"))
+    followed_now = await tickers_due(pool)
+    lines = []
+    for row in await pool.fetch(SQL.get("list_processing")) if followed_now else []:
+        for due in takewhile(lambda at: at <= now - GRACE, next_times(row["cron"], row["zone"], now - LOOKED_BACK)):
+            day = due.astimezone(ZoneInfo(row["zone"])).date()
+            send_at = await send_time(pool, due.astimezone(ZoneInfo(row["zone"])))
+            if send_at <= now or await pool.fetchval(SQL.get("count_editions_of_day"), day):
+                continue
+            name, count = row["name"], len(followed_now)
+            line = (
+                f"{day}: {name} was due at {due:%H:%M} UTC and has planned nothing; {count} digests are to be sent at "
+                f"{send_at:%H:%M} UTC. See that a worker runs, then `openbell schedules run {name}`."
+            )
+            log.warning("digest.unplanned %s", line)
+            await alert(ctx, "A morning of digests has not begun", [line], ref=f"digest unplanned {day}")
+            lines.append(line)
     return lines
 
 

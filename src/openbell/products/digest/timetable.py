@@ -6,21 +6,27 @@ The date of an edition is that of its due time in the schedule's zone, and is ne
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from openbell.engine.cron import next_times
 from openbell.engine.registry import hours, minutes
 from openbell.engine.schedules import Schedule, schedule
 from openbell.products.digest.database import SQL
 from openbell.products.digest.editions import digest_key, edition_of
-from openbell.products.digest.morning import cleanup, edition, filings, send, tickers_due, topup, watch
+from openbell.products.digest.morning import (
+    DAYS,
+    cleanup,
+    edition,
+    filings,
+    send,
+    send_time,
+    tickers_due,
+    topup,
+    watch,
+)  # fmt: skip
 from openbell.products.digest.policy import read_policy
 
 ZONE = "America/New_York"
-DAYS = ("mon", "tue", "wed", "thu", "fri")
-USUAL_SEND = timedelta(hours=6, minutes=30)
-"""After processing, where the schedule that sends is switched off or cannot be read."""
 
 
 async def editions_due(due: datetime, db: Any) -> list[tuple[str, Any]]:
@@ -29,15 +35,6 @@ async def editions_due(due: datetime, db: Any) -> list[tuple[str, Any]]:
     at = await send_time(db, due)
     await db.execute(SQL.get("plan_editions"), tickers, kind, due.date(), due, at)
     return [(digest_key(ticker, kind, due.date()), None) for ticker in tickers]
-
-
-async def send_time(db: Any, due: datetime) -> datetime:
-    """When what is due now is to be sent: the next time of its weekday's schedule."""
-    row = await db.fetchrow(SQL.get("read_send_schedule"), f"digest-send-{DAYS[due.weekday() % 5]}")
-    if row is None:
-        return due + USUAL_SEND
-    at = next(next_times(row["cron"], row["zone"], due), None)
-    return at if at is not None and at - due <= timedelta(days=1) else due + USUAL_SEND
 
 
 async def topups_due(due: datetime, db: Any) -> list[tuple[str, Any]]:
