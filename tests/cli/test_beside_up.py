@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import urllib.request
@@ -51,6 +52,18 @@ def test_get_prints_everything_about_a_value(home: House) -> None:
     assert facts["cost"] == "free"
     assert int(facts["version"]) >= 1
     assert "\x1b[" not in done.stdout
+
+
+def test_the_quick_start_works_as_it_stands(home: House) -> None:
+    """Each command of docs/quick-start.md runs beside `up`."""
+    guide = (Path(__file__).parents[2] / "docs" / "quick-start.md").read_text("utf-8")
+    block = re.search(r"<!-- run -->\n```sh\n(.*?)```", guide, re.DOTALL)
+    assert block is not None
+    commands = [line.split()[1:] for line in block[1].splitlines()]
+    assert len(commands) >= 6
+    for command in commands:
+        done = home.run(*command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
 
 
 def test_get_gives_the_same_to_a_program(home: House) -> None:
