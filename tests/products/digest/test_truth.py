@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from datetime import date
 from decimal import Decimal
@@ -169,6 +170,17 @@ def test_clean_text_holds_nothing_unseen(text: str) -> None:
     assert not [c for c in plain.replace(LINK, "") if not c.isprintable()]
     assert not any(sign in plain for sign in ("{{", "}}", "{%", "%%", "<script"))
     assert line(text) == line(line(text)) or LINK in plain
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<\x1f?", "A<\ud7fcB", "<\u200bscript>alert</script>", "<**img src=x**>", "<<b>img src=x>", "<" * 50 + "b>" * 50],
+)
+def test_no_tag_is_made_by_taking_something_out(text: str) -> None:
+    """DG-37, LOOK: what hides a sign from its tag is taken out before the tags are, or the tag goes with it."""
+    plain = clean(text)
+    assert not re.search(r"<[a-zA-Z/!?]", plain)
+    assert clean(plain) == plain
 
 
 @given(st.lists(st.text(alphabet=string.ascii_letters + "-<>0123456789abcdef \n", max_size=80), max_size=5))

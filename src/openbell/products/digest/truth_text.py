@@ -111,10 +111,20 @@ def clean(text: str, most: int = MOST) -> str:
     kept = _MARKED.sub(r"\1 " + LINK, kept)
     kept = _URL.sub(LINK, kept)
     kept = _LEAD.sub(" ", kept)
-    kept = _EMPHASIS.sub(r"\2", kept)
+    kept = _plain(_EMPHASIS.sub(r"\2", kept))  # what was taken out may have parted a sign from its tag
     kept = _TEMPLATE.sub(" ", kept)
     kept = _AGAIN.sub(r"\1\1\1", _MARKS.sub(r"\1", kept))
     return cut(_SPACE.sub(" ", kept).strip(), most)
+
+
+def _plain(text: str) -> str:
+    """Without the tags that taking out other things has made, or taking out tags; what never ends has no `<`."""
+    for _ in range(ROUNDS):
+        after = _unmarked(text)
+        if after == text:
+            return text
+        text = after
+    return text.replace("<", " ")
 
 
 def _unmarked(text: str) -> str:
