@@ -93,7 +93,7 @@ async def test_the_backlog_is_what_workers_could_run_now(pool: asyncpg.Pool) -> 
     async with pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        await connection.execute("create role scaling_test; grant usage on schema openbell to openbell_scaling_test")
+        await connection.execute("create role scaling_test; grant usage on schema openbell to scaling_test")
         await connection.execute("set local role scaling_test")
         assert await connection.fetchval("select openbell.backlog()") == 5
         await transaction.rollback()

@@ -396,7 +396,6 @@ class Spends:
             effect=effect,
             product=self.product,
         )
-        failure: BaseException | None = None
         try:
             if effect == "repeat":
                 await call.sending()
@@ -405,15 +404,15 @@ class Spends:
                 yield call
             if monotonic() - begun > (timeout / 2 if slow is None else slow).total_seconds():
                 call.trouble("slow")
+            end_span(None)
         except BaseException as error:
-            failure = error
+            end_span(error)
             call.failed(error)
             if isinstance(error, ProducerError):
                 error.provider = error.provider or self.provider
                 error.subject = error.subject or (first.subject if first and first.key_of else None)
             raise
         finally:
-            end_span(failure)
             if self._under_way.pop(call.spend_id, None) is not None:
                 self.ended.append(call.settlement())
             if any(account.limit.closes == "release" for account in accounts):

@@ -203,15 +203,17 @@ async def _read_in(dsn: str, tools: Path, path: Path, head: Head, actor: str) ->
     )  # fmt: skip
     writer = await asyncio.create_subprocess_exec(
         tools / "psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null",
+        f"--set=backup_at={head.at}", f"--set=actor={actor[:100]}",
         f"--dbname={address}", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE, env=_environment(secrets),
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(secrets) | {"PGOPTIONS": f"-c lock_timeout={LOCK_TIMEOUT} -c client_min_messages=warning"},
     )  # fmt: skip
     assert reader.stderr is not None
     assert writer.stderr is not None
     said = [asyncio.create_task(stream.read()) for stream in (reader.stderr, writer.stderr)]
     feeding = asyncio.create_task(_feed(reader, path))
     try:
-        await _pass_on(reader, writer, head, actor)
+        await _pass_on(reader, writer)
         codes = (await reader.wait(), await writer.wait())
         told = [(await one).decode("utf-8", "replace") for one in said]
         if codes != (0, 0):
@@ -233,37 +235,23 @@ async def _feed(reader: asyncio.subprocess.Process, path: Path) -> None:
     reader.stdin.close()
 
 
-async def _pass_on(
-    reader: asyncio.subprocess.Process, writer: asyncio.subprocess.Process, head: Head, actor: str
-) -> None:
+async def _pass_on(reader: asyncio.subprocess.Process, writer: asyncio.subprocess.Process) -> None:
     """Begin, what the archive says, and the fence. Without the fence nothing is committed."""
     assert writer.stdin is not None
     try:
-        writer.stdin.write(_beginning().encode())
+        writer.stdin.write(f"{SQL.get('drop_schemas')};\n".encode())
         async for line in _lines(reader):
             writer.stdin.write(line)
             await writer.stdin.drain()
         if await reader.wait() != 0:
             writer.kill()  # its transaction goes with it
             return
-        writer.stdin.write(_ending(head, actor).encode())
+        fence = (SQL.get("name_restore"), SQL.get("fence_restored"), SQL.get("analyze_all"))
+        writer.stdin.write("".join(f"\n{statement};\n" for statement in fence).encode())
         await writer.stdin.drain()
         writer.stdin.close()
     except (BrokenPipeError, ConnectionResetError):
         return  # psql has ended; what it said tells why
-
-
-def _beginning() -> str:
-    dropped = "\n".join(f"drop schema if exists {name} cascade;" for name in SCHEMAS)
-    return f"set lock_timeout = '{LOCK_TIMEOUT}';\nset client_min_messages = warning;\n{dropped}\n"
-
-
-def _ending(head: Head, actor: str) -> str:
-    who = actor.replace("'", "''").replace("\\", "").replace("\n", " ")[:100]
-    settings = (
-        f"select set_config('openbell.backup_at', '{head.at}', true), set_config('openbell.actor', '{who}', true);"
-    )
-    return f"\n{settings}\n{SQL.get('fence_restored')};\nanalyze;\n"
 
 
 async def _lines(reader: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
