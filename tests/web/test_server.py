@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
 from openbell.web.server import HEAD_BYTES_MAX
 from tests.support import eventually
@@ -66,6 +67,43 @@ async def test_a_stream_keeps_its_connection_and_nothing_comes_behind_it(site: S
         await reader.read()
         await eventually(lambda: not hub.subscribers)
         writer.close()
+
+
+async def test_a_request_that_drips_is_broken_off_and_others_are_served(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 9, bad input: a head or a body that comes a byte at a time holds its connection for so long only; whoever
+    asks meanwhile is answered at once, and a body that did not come whole changes nothing.
+    """
+    monkeypatch.setattr("openbell.web.server.HEAD_S", 0.5)
+    monkeypatch.setattr("openbell.web.guards.BODY_S", 0.5)
+    head = ["POST /api/v1/demand HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 900"]
+    body = "\r\n".join([*head, "", ""]).encode()
+    doors = []
+    for start in (b"", b"GET /liv", body):
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection(*_door(site))
+            writer.write(start)
+            doors.append((start, reader, writer))
+    assert (await site.http.get("/livez")).status_code == 200
+    async with asyncio.timeout(30):
+        for start, reader, writer in doors:
+            said = await reader.readline()
+            assert said.split()[1:2] == {b"": [], body: [b"408"]}.get(start, [b"400"])
+            writer.close()
+    assert await site.count("demand") == 0
+    assert (await site.http.get("/livez")).status_code == 200
+
+
+async def test_every_answer_has_strict_headers(site: Site) -> None:
+    """DESIGN 7: pages, answers of the API and refusals alike carry a policy without inline scripts or styles."""
+    for path in ("/", "/budgets", "/api/v1/products", "/nothing-here", "/static/openbell.css"):
+        headers = (await site.http.get(path)).headers
+        assert "unsafe-inline" not in headers["content-security-policy"]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers
 
 
 def _door(site: Site) -> tuple[str, int]:

@@ -19,6 +19,7 @@ WORDS = {
     401: "nobody has signed in, or the secret is wrong",
     403: "not for whoever asks, not from that page, or not here",
     404: "there is no such thing",
+    408: "the body came too slowly",
     413: "the body is too large",
     429: "asked for too often",
     503: "the database does not answer",
@@ -45,7 +46,7 @@ def _complete(one: dict[str, Any], by: str, *, changes: bool, found: bool) -> No
     answers.pop("422", None)
     taken = bool(one.get("parameters") or one.get("requestBody"))
     codes = {400: taken or changes, 401: by != "everybody", 403: by != "everybody" or changes, 404: found}
-    codes |= {413: changes, 429: changes}
+    codes |= {408: changes, 413: changes, 429: changes}
     for code, may in codes.items():
         if may:
             answers.setdefault(str(code), {"description": WORDS[code], "content": PROBLEM})

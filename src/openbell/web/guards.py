@@ -5,6 +5,7 @@ Plain ASGI, so that a stream passes through without a buffer.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import time
@@ -21,6 +22,8 @@ from openbell.web.errors import OriginRefused, TooLarge, WebError, respond
 log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 64 * 1024
+BODY_S = 20.0
+"""For a body, from when it is first asked for."""
 SENTENCE_TOO_LARGE = f"The body is above {BODY_BYTES_MAX} bytes."
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 DEMANDS = ("GET", "/api/v1/stream")
@@ -121,15 +124,27 @@ class Guard:
 
 
 class Limited:
-    """A `receive` that breaks off a body above the limit, also one that did not tell its length."""
+    """A `receive` that breaks off a body above the limit, also one that did not tell its length, and one that drips."""
 
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
         self.taken = 0
+        self.until: float | None = 0.0
 
     async def __call__(self) -> Message:
         """The next part of the body."""
-        message = await self.receive()
+        if self.until is None:  # the body is there; what comes next is that the client goes, whenever it does
+            return await self.receive()
+        if not self.until:
+            self.until = asyncio.get_running_loop().time() + BODY_S
+        try:
+            async with asyncio.timeout_at(self.until):
+                message = await self.receive()
+        except TimeoutError:
+            self.until = None
+            raise HTTPException(408, f"The body did not come within {BODY_S:g} seconds.") from None
+        if not message.get("more_body"):
+            self.until = None
         if message["type"] == "http.request":
             self.taken += len(message.get("body", b""))
             if self.taken > BODY_BYTES_MAX:

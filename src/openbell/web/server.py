@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 HEAD_BYTES_MAX = 64 * 1024
 """Of the head of a request; 200 watched keys need a tenth of it."""
+HEAD_S = 15.0
+"""For a head from its first byte, and for the first one from the connection on; slower ones are broken off."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -20,19 +23,50 @@ class Protocol(HttpToolsProtocol):
 
     __slots__ = (
         "_head_bytes",
+        "_head_timer",
         "_rests",
+        "_silent",
     )  # not in the dict, which has no room for more without growing
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._head_bytes: int | None = 0  # None behind the head
         self._rests = False
+        self._silent = True
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Somebody has come, and may take so long to say what for."""
+        super().connection_made(transport)
+        self._time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """They have gone."""
+        self._untime()
+        super().connection_lost(exc)
+
+    def _time(self) -> None:
+        self._untime()
+        self._head_timer = self.loop.call_later(HEAD_S, self._too_slow)
+
+    def _untime(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._head_timer = None
+        if self._silent:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.send_400_response(f"The head of the request did not come within {HEAD_S:g} seconds.")
 
     def data_received(self, data: bytes) -> None:
         """Take what came; nothing may come behind the request for a stream, which is not over."""
         if self._rests:
             self.transport.close()
             return
+        self._silent = False
         super().data_received(data)
         if self._head_bytes is not None:
             self._head_bytes += len(data)
@@ -42,11 +76,14 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._head_bytes = 0
+        if self._head_timer is None:
+            self._time()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """A head has ended."""
         self._head_bytes = None
+        self._untime()
         super().on_headers_complete()
 
     def rest(self) -> None:
