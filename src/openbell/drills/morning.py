@@ -256,6 +256,8 @@ class Stage:
             played.faults.append(f"{state['mailed']} of {state['planned']} digests were ready before they were due")
         elif state["mailed_at"] is not None:
             played.built_by = _clock(state["mailed_at"])
+        if played.quiet > self.size.tickers // 10:
+            played.faults.append(f"{played.quiet} digests are quiet on a day that has news")
         played.sent_at = _clock(self.send_at)
         await self._look_at_mails()
         await self._look_at_requests()

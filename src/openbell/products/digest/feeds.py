@@ -105,6 +105,8 @@ async def look(ctx: Context, row: FeedRow) -> dict[str, Any]:
     """
     pool = ctx.attempt.pool
     if await pool.fetchval(SQL.get("take_feed"), row.id, AGAIN_AFTER) is None:
+        if await pool.fetchval(SQL.get("is_feed_paused"), row.id):
+            return {"feed": row.id, "state": "failed", "code": "paused"}
         return {"feed": row.id, "state": "recent"}
     try:
         poll = await ctx.news.poll(feed_of(ctx, row), etag=row.etag, modified=row.modified)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from openbell.products.context import Context
 from openbell.products.digest.database import SQL
 from openbell.products.digest.editions import Parts
-from openbell.products.digest.feeds import FeedRow, look
+from openbell.products.digest.feeds import PAUSE, FeedRow, look
 from openbell.products.digest.inputs import Category, Direction
 from openbell.products.digest.together import together
 
 AT_ONCE = 6
+LATER = PAUSE + timedelta(minutes=1)
+"""When a feed that has failed for the first time may be looked at again, and a little more."""
 MOST_CANDIDATES = 120
 """Of one category and subject; the newest."""
 
@@ -42,10 +44,22 @@ class Standing:
 
 
 async def ingest(ctx: Context, ticker: str) -> tuple[int, int]:
-    """Look at every feed of a ticker, side by side; how many there are, and how many of them failed."""
+    """Look at every feed of a ticker, side by side; how many there are, and how many of them failed.
+
+    Where most of them fail, the news itself is away and not some feed: then they are looked at once more, later, so
+    that an outage of minutes makes no quiet day.
+    """
+    count, failed = await _look_at_all(ctx, ticker, "")
+    if failed * 2 > count:
+        await ctx.attempt.sleep("most feeds are away", LATER)
+        count, failed = await _look_at_all(ctx, ticker, " again")
+    return count, failed
+
+
+async def _look_at_all(ctx: Context, ticker: str, time: str) -> tuple[int, int]:
     rows = [FeedRow(**row) for row in await ctx.attempt.pool.fetch(SQL.get("list_ticker_feeds"), ticker)]
     looks: Sequence[dict[str, Any]] = await together(
-        (ctx.attempt.step(f"feed {row.id}", partial(look, ctx, row)) for row in rows), at_once=AT_ONCE
+        (ctx.attempt.step(f"feed {row.id}{time}", partial(look, ctx, row)) for row in rows), at_once=AT_ONCE
     )
     return len(rows), sum(one["state"] == "failed" for one in looks)
 
