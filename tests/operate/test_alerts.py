@@ -29,6 +29,7 @@ from tests.engine.hand import Hand, Number, declare, per_minute, queue, rescue
 from tests.engine.purse import BUDGET, buy
 from tests.engine.test_schedules import chore, every, set_up
 from tests.support import Clock, eventually
+from tests.web.conftest import Site
 
 SECRET = "a-secret-of-the-test-9f3c"
 QUIET = timedelta(minutes=2)
@@ -283,3 +284,26 @@ async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear
         ("Openbell: over: unknown spends (doubtful calls)", "alert"),
     ]
     assert SECRET not in repr(webhook)
+
+
+async def test_the_page_of_alerts(site: Site, clock: Clock) -> None:
+    """PF-34: admins see what fires with its mend, say that they are at it, and see what is over."""
+    assert "Nothing fires." in (await site.http.get("/console/alerts")).text
+    hand = await Hand.hire(site.pool, declare(timeout=hours(10)), limits=[BUDGET, per_minute(100)])
+    await queue(site.pool, "a")
+    (claim,) = await hand.claim()
+    doubtful = await buy(hand.attempt(claim).spends("shop"), "unknown")
+    await look(site.pool)
+    page = (await site.http.get("/console/alerts")).text
+    assert "1 call whose outcome nobody knows" in page
+    assert "openbell spends resolve ID" in page
+    [alert] = await list_alerts(site.pool)
+    answer = await site.http.post("/console/alerts", data={"id": str(alert.id)})
+    assert answer.status_code == 303
+    assert "is at it" in (await site.http.get("/console/alerts")).text
+    assert (await site.http.post("/console/alerts", data={"id": str(alert.id)})).status_code == 400
+    await resolve(site.pool, doubtful, happened=True, cost_micro=1, reason="seen there", actor="test")
+    await over(site.pool, clock)
+    page = (await site.http.get("/console/alerts")).text
+    assert "Nothing fires." in page
+    assert "1 call whose outcome nobody knows" in page

@@ -25,6 +25,7 @@ from openbell.mail.alerting import Webhook
 from openbell.products.forecast.note_rules import NoteRules
 from openbell.web import (
     account,
+    alerts_console,
     api,
     budgets,
     compare,
@@ -137,7 +138,7 @@ def create_app(config: WebConfig) -> FastAPI:
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
-    people = (sign_in, sign_up, account, console, people_console, mail_console, digests_console)
+    people = (sign_in, sign_up, account, console, people_console, alerts_console, mail_console, digests_console)
     for one in (*shown, *people):
         app.include_router(one.router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))
