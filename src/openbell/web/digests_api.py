@@ -157,7 +157,7 @@ def page_of(key: DigestKey) -> str:
     return f"/digest/{parts.ticker}/{parts.day.isoformat()}?edition={parts.edition}"
 
 
-@router.post("/jobs/submit", status_code=202, dependencies=[safe("admin")])
+@router.post("/jobs/submit", status_code=202, responses={404: {"model": Problem}}, dependencies=[safe("admin")])
 async def submit(request: Request, wish: Submission, person: Admin) -> dict[str, Any]:
     """Queue digests of some tickers for today, all or none. 429 `queue_full` when too many wait already."""
     edition = wish.report_type
