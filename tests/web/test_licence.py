@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from openbell.client import ApiError, Client, ClientError
 from openbell.people import add_person
 from openbell.people.doors import make_token
 from openbell.products.digest.digest import Digest
@@ -89,6 +90,22 @@ async def test_no_stream_shows_it_to_others(site: Site) -> None:
             await eventually(lambda: mine.events)
             if form != "card":
                 assert told(json.dumps(mine.events)), form
+
+
+async def test_the_client_of_the_operator(site: Site) -> None:
+    """DC-10, Build 7: the Python client with a token is whoever made it; in production one without is a stranger."""
+    await fill(site, provider="fmp", operation="quote")
+    site.app.state.config = replace(site.app.state.config, environment="production")
+    boss = await token_of(site, "boss", "operator", role="admin")
+    token = boss["authorization"].removeprefix("Bearer ")
+    async with Client(site.address, token=token) as mine, Client(site.address) as theirs:
+        assert (await mine.read("quote", "AAPL")).value["price"] == QUOTE["price"]
+        with pytest.raises(ApiError) as refused:
+            await theirs.read("quote", "AAPL")
+        assert (refused.value.code, refused.value.status) == ("personal_licence", 403)
+        assert token not in repr(mine) + str(refused.value)
+    with pytest.raises(ClientError):
+        Client(site.address, token="ob_ab\r\nX-Evil: 1")
 
 
 async def test_people_who_left_read_no_digest(site: Site) -> None:

@@ -44,8 +44,15 @@ class BlockingClient:
     Use it in ``with``, or ``close`` it. It works where a loop runs already, as in a notebook.
     """
 
-    def __init__(self, url: str = URL, *, timeout_s: float = TIMEOUT_S, pause_max_s: float = PAUSE_MAX_S) -> None:
-        self._client = Client(url, timeout_s=timeout_s, pause_max_s=pause_max_s)
+    def __init__(
+        self,
+        url: str = URL,
+        *,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        pause_max_s: float = PAUSE_MAX_S,
+    ) -> None:
+        self._client = Client(url, token=token, timeout_s=timeout_s, pause_max_s=pause_max_s)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openbell client", daemon=True)
         self._thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
@@ -28,6 +29,8 @@ PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0
 LEASE_MIN_S = 15.0
 LEASE_MAX_S = 3_600.0
 
+_TOKEN = re.compile(r"[\w.~+/=-]{8,200}", re.ASCII)
+
 Key = tuple[str, str]
 """Product and key, such as ("quote", "AAPL")."""
 
@@ -37,16 +40,29 @@ R = TypeVar("R", bound=BaseModel)
 class Client:
     """A web process of Openbell. Use it in ``async with``, or ``close`` it.
 
-    ``timeout_s`` is for connecting and for an answer, ``pause_max_s`` the longest wait before a watch connects again.
+    ``token`` is one of those that the account page makes; without one the client is whoever sits at that machine, or a
+    stranger. It is sent to ``url`` alone, and stands in no message. ``timeout_s`` is for connecting and for an answer,
+    ``pause_max_s`` the longest wait before a watch connects again.
+
     Every method raises :class:`Unreachable`, :class:`NotOpenbell`, :class:`Unavailable`, and of :class:`ApiError` what
     it names. Raises :class:`ClientError` for a ``url`` that is no address.
     """
 
-    def __init__(self, url: str = URL, *, timeout_s: float = TIMEOUT_S, pause_max_s: float = PAUSE_MAX_S) -> None:
+    def __init__(
+        self,
+        url: str = URL,
+        *,
+        token: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        pause_max_s: float = PAUSE_MAX_S,
+    ) -> None:
         self.url = _address(url)
         self.pause_max_s = pause_max_s
         limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_IDLE)
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s, limits=limits)
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise ClientError("That is no token: one is letters, digits and _ without blanks, and begins with ob_.")
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=timeout_s, limits=limits, headers=headers)
         self._tables: dict[str, Table | None] | None = None
 
     async def __aenter__(self) -> Self:
