@@ -64,6 +64,8 @@ class Size:
     workers: int = 2
     slots: int = 8
     pause_s: float = 4.0
+    patience: float = 1.0
+    """How many times as long things may take: more than 1 only where a machine may stall, as in the suite."""
     seed: int = 1
 
 
@@ -100,18 +102,22 @@ class Played:
         """For programs."""
         return {name: getattr(self, name) for name in self.__slots__}
 
-    def judge(self) -> None:
+    def judge(self, patience: float = 1.0) -> None:
         """Which promises were broken; the promises of the drill, in one place."""
+        exit_s = max(self.exits_s, default=0.0)
         checks = (
             (self.failed == 0, f"{self.failed} of {self.requests:,} requests failed: {'; '.join(self.failures[:3])}"),
             (self.not_moved == 0, f"{self.not_moved} streams found no new place"),
-            (self.lock_wait_s <= LOCK_S + 0.1, f"a lock of {self.lock_on} was waited for {self.lock_wait_s:.2f} s"),
-            (max(self.exits_s, default=0) <= EXIT_S, f"an exit took {max(self.exits_s, default=0):.1f} s"),
             (
-                self.claimed_again_s <= CLAIM_S,
+                self.lock_wait_s <= (LOCK_S + 0.1) * patience,
+                f"a lock of {self.lock_on} was waited for {self.lock_wait_s:.2f} s",
+            ),
+            (exit_s <= EXIT_S * patience, f"an exit took {exit_s:.1f} s"),
+            (
+                self.claimed_again_s <= CLAIM_S * patience,
                 f"interrupted work waited {self.claimed_again_s:.1f} s for another worker",
             ),
-            (self.late_s <= LATE_S, f"a wanted value was {self.late_s:.1f} s late"),
+            (self.late_s <= LATE_S * patience, f"a wanted value was {self.late_s:.1f} s late"),
             (self.lost == 0, f"{self.lost} jobs were lost"),
             (self.twice == 0, f"{self.twice} jobs ended more than once"),
             (self.called_twice == 0, f"{self.called_twice} attempts made their call twice"),
@@ -184,7 +190,7 @@ async def play(dsn: str, sandbox: str, size: Size, say: Say) -> Played:
         await stage.end()
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     played.seconds = round(monotonic() - begun, 1)
-    played.judge()
+    played.judge(size.patience)
     return played
 
 
