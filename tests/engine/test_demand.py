@@ -9,7 +9,7 @@ import sys
 import asyncpg
 import pytest
 
-from openbell.engine.demand import Interest, want
+from openbell.engine.demand import Interest, Wish, want, want_all
 from openbell.engine.keys import Key
 from openbell.engine.registry import Registry, seconds, set_product, task
 from openbell.engine.sweep import sweep
@@ -34,6 +34,29 @@ async def test_many_demands_leave_one_job(pool: asyncpg.Pool, another_pool: asyn
     queued = await asyncio.gather(*wishes)
     assert await jobs(pool) == 1
     assert sum(one.created for answer in queued for one in answer) == 1
+
+
+async def test_wishes_of_many_are_one_statement(pool: asyncpg.Pool, another_pool: asyncpg.Pool) -> None:
+    """PF-2: each source has its lease and is told of its own keys; a job that would not change is not waited for."""
+    await Hand.hire(pool, declare())
+    wishes = [
+        Wish([("number", "a"), ("number", "b")], "one", 30),
+        Wish([("number", "b"), ("number", "b")], "two", 60),
+        Wish([("number", "b")], "two", 10),
+        Wish([], "three", 30),
+    ]
+    found = await want_all(pool, wishes)
+    assert [[job.key for job in one] for one in found] == [["a", "b"], ["b"], ["b"], []]
+    leases = await pool.fetch(
+        "select source, key, extract(epoch from expires_at - openbell.now())::int as s "
+        "from openbell.demand order by 1, 2"
+    )
+    assert [(row["source"], row["key"]) for row in leases] == [("one", "a"), ("one", "b"), ("two", "b")]
+    assert 55 <= leases[-1]["s"] <= 60
+    async with another_pool.acquire() as other, other.transaction():
+        await other.execute("select 1 from openbell.job for update")  # as by who is about to end them
+        async with asyncio.timeout(10):
+            assert await want_all(pool, wishes[:1]) == [[]]
 
 
 PROCESS = """

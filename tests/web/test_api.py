@@ -299,3 +299,18 @@ async def test_a_reader_waits_for_his_own_time_only(site: Site, monkeypatch: pyt
     assert len(database._reads._under_way) == 1
     with pytest.raises(DatabaseUnavailable):
         await before
+
+
+async def test_a_crowd_that_demands_leaves_readers_alone(site: Site) -> None:
+    """FC-27: sixty demands that wait for the database take neither connections nor turns from those who read."""
+    await site.publish("quote", "AAPL", QUOTE)
+    wish = {"items": [{"product": "quote", "key": "IBM"}], "seconds": 60}
+    assert (await site.http.post("/api/v1/demand", json=wish)).status_code == 202
+    async with site.pool.acquire() as other, other.transaction():
+        await other.execute("select 1 from openbell.demand for update")
+        crowd = [asyncio.create_task(site.http.post("/api/v1/demand", json=wish)) for _ in range(60)]
+        await asyncio.wait(crowd, timeout=0.2)
+        read = [site.http.get("/api/v1/artifacts/quote/AAPL") for _ in range(20)]
+        assert {answer.status_code for answer in await asyncio.gather(*read)} == {200}
+        assert not any(one.done() for one in crowd)
+    assert {answer.status_code for answer in await asyncio.gather(*crowd)} == {202}
