@@ -239,7 +239,7 @@ async def _pass_on(reader: asyncio.subprocess.Process, writer: asyncio.subproces
     """Begin, what the archive says, and the fence. Without the fence nothing is committed."""
     assert writer.stdin is not None
     try:
-        writer.stdin.write(f"{SQL.get('drop_schemas')};\n".encode())
+        writer.stdin.write((SQL.get("drop_schemas") + ";\n").encode())
         async for line in _lines(reader):
             writer.stdin.write(line)
             await writer.stdin.drain()
