@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import asyncpg
 
 from openbell.engine.artifacts import Reading, read
+from openbell.engine.seats import seat_limits
 from openbell.products.context import contexts
 from openbell.products.digest.digest import Digest, digest
 from openbell.products.digest.editions import digest_key, local_day
@@ -51,3 +55,50 @@ async def test_a_ticker_that_nobody_has_imported(pool: asyncpg.Pool, employ: Emp
     assert reading.setback is not None
     assert reading.setback.code == "unknown_ticker"
     assert "openbell reference import" in reading.setback.message
+
+
+async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, newsroom: Newsroom) -> None:
+    """DG-25, DG-26: of real digests in two workers at most 4 scheduled, 2 ad-hoc and 5 in all are under way at once;
+    with both waiting 4 and 1 are; and all of them are made.
+    """
+    control, seats = newsroom.sandbox.client, seat_limits(5, 4, 2)
+    slow = {"provider": "news", "kind": "slow", "seconds": 0.5}
+    (await control.post("/_control/faults", json=slow)).raise_for_status()
+    limits = [roomy(one) for one in limits_of(newsroom.connections.sources)]
+    today = local_day(await pool.fetchval("select openbell.now()"), ZONE)
+    keys = [digest_key(t, "daily", today - timedelta(days=n)) for n in range(3) for t in ("AAPL", "MSFT", "IBM")]
+    scheduled, adhoc = keys[:6], keys[6:]
+    for _ in range(2):
+        context = contexts(newsroom.connections)
+        await employ(digest, limits=limits, context=context, seats=seats, slots=5)
+    await asyncio.gather(
+        queue(pool, *adhoc, name="digest", job_class="ad-hoc"),
+        queue(pool, *scheduled, name="digest", job_class="scheduled"),
+    )
+    seen: set[tuple[int, int]] = set()
+
+    async def look() -> tuple[int, int]:
+        row = await pool.fetchrow(
+            "select count(*) filter (where job_class = 10) as scheduled, "
+            "count(*) filter (where job_class = 50) as adhoc from openbell.job where token is not null"
+        )
+        assert row is not None
+        found = (row["scheduled"], row["adhoc"])
+        seen.add(found)
+        return found
+
+    async def is_full() -> bool:
+        return await look() == (4, 1)
+
+    async def is_over() -> bool:
+        await look()
+        return not await pool.fetchval("select count(*) from openbell.job")
+
+    await eventually(is_full, 60)
+    (await control.delete("/_control/faults")).raise_for_status()
+    await eventually(is_over, 120)
+    assert all(a <= 4 and b <= 2 and a + b <= 5 for a, b in seen), seen
+    done = await pool.fetch("select key, outcome::text from openbell.job_history where product = 'digest'")
+    assert {row["key"] for row in done if row["outcome"] in ("value", "empty", "done")} == {str(key) for key in keys}, (
+        done
+    )
