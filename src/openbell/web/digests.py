@@ -77,7 +77,7 @@ def _line(row: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post("/digests", dependencies=[safe("everybody")])
+@router.post("/digests", dependencies=[safe("person")])
 async def order(request: Request) -> Response:
     """Order a digest, with one's credit; who runs this instance needs none. A refusal is told on the page."""
     person = await reader(request)
