@@ -31,7 +31,7 @@ PATHS = {
     "perplexity": "/perplexity",
     "anthropic": "/anthropic",
     "openai": "/openai/v1",
-    "gemini": "/openai/v1",
+    "gemini": "/gemini/v1beta/openai",
     "scrapfly": "/scrapfly",
 }
 FAULTS = {
@@ -42,8 +42,6 @@ FAULTS = {
     "scrapfly": "drop",
     "smtp": "drop",
 }
-PLAYED_BY = {"gemini": "openai"}
-"""Who plays it in the sandbox, where it speaks another one's protocol."""
 PAGES = ("/", "/symbol/AAPL", "/symbol/NOSUCH", "/budgets", "/health", "/api/v1/artifacts/quote/AAPL", "/metrics")
 COMMANDS = (
     ("doctor",), ("jobs", "list", "--json"), ("spends", "list", "--json"), ("accounts", "list", "--json"),
@@ -120,7 +118,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
     for symbol, kind in (("MSFT", "legacy"), ("IBM", "drop"), ("GOOG", "html502")):
         await providers["fmp"].fault(kind, path="quote", symbol=symbol, times=1)
     for name, kind in FAULTS.items():
-        await providers[name].fault(kind, provider=PLAYED_BY.get(name, name), times=1)
+        await providers[name].fault(kind, provider=name, times=1)
     await want(pool, [("quote", symbol) for symbol in ("AAPL", "MSFT", "IBM", "GOOG")], source="t", seconds=60)
     await enqueue(pool, asker.ASKING, [(name, None) for name in FAULTS])
     ended = "select count(*) = $1 from openbell.job_history where product = 'asking' and outcome = 'failed'"
@@ -128,7 +126,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
     await eventually(lambda: jobs.list_jobs(pool, state="failed"))
     await eventually(lambda: pool.fetchval("select count(*) > 0 from openbell.artifact"))
     for name in ASKED:
-        arrived = await providers[name].entries(PLAYED_BY.get(name, name))
+        arrived = await providers[name].entries(name)
         assert {entry["status"] for entry in arrived} - {401, 403}, name
 
 

@@ -37,7 +37,7 @@ SANDBOX_PATHS: Mapping[str, str] = {
     "perplexity": "/perplexity",
     "anthropic": "/anthropic",
     "openai": "/openai/v1",
-    "gemini": "/openai/v1",
+    "gemini": "/gemini/v1beta/openai",
     "scrapfly": "/scrapfly",
     "news": "/news",
     "edgar": "/edgar",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openbell.sandbox.anthropic import Anthropic
 from openbell.sandbox.edgar import Edgar
+from openbell.sandbox.gemini import Gemini
 from openbell.sandbox.house import House
 from openbell.sandbox.news import News
 from openbell.sandbox.openai import OpenAi
@@ -13,7 +14,7 @@ from openbell.sandbox.simulator import Simulator
 from openbell.sandbox.smtp import Smtp
 from openbell.sandbox.wikimedia import Wikimedia
 
-KINDS: tuple[type[Simulator], ...] = (Perplexity, OpenAi, Anthropic, News, Scrapfly, Edgar, Wikimedia, Smtp)
+KINDS: tuple[type[Simulator], ...] = (Perplexity, OpenAi, Anthropic, Gemini, News, Scrapfly, Edgar, Wikimedia, Smtp)
 
 
 def simulators(house: House) -> list[Simulator]:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from openbell.engine.errors import RateLimited
 from openbell.products.sources import Source
 from tests.products.digest.writing import Desk, article, inputs
 from tests.sandbox.harness import Running
@@ -108,3 +109,42 @@ async def test_the_question_is_fenced_and_names_its_form(pool: asyncpg.Pool, san
     assert "Ignore all rules" not in rules
     assert "[1, 2, 3]" in json.dumps(asked["tools"])
     assert asked.get("temperature") in (0, 0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("unauthorized", "bad_key"), ("billing_disabled", "account_exhausted"), ("context_length", "invalid_request"),
+        ("model_not_found", "unknown_model"), ("bad_json", "invalid_output"), (None, None),
+    ],
+)  # fmt: skip
+async def test_gemini_at_its_own_socket(
+    pool: asyncpg.Pool, sandbox: Running, kind: str | None, code: str | None
+) -> None:
+    """DG-13, B3: errors in Google's form (a list, a bad key as 400, reasons in details) mean what others' do."""
+    money = {"key": "sandbox", "budget": 10**9, "calls_per_minute": 10_000}
+    desk = await Desk.open(pool, {"gemini": Source(f"{sandbox.url}/gemini/v1beta/openai", **money)})
+    if kind is not None:
+        await sandbox.fault(kind, provider="gemini")
+    content = await desk.write(first_by("gemini:gemini-2.5-flash"))
+    [run] = [one for one in content.runs if one.phase == "bullets" and (one.way == "model" or one.failures)]
+    if kind is None:
+        assert (run.provider, run.way, content.cost_micro) == (
+            "gemini", "model", await sandbox.billed_usd_micro("gemini"),
+        )  # fmt: skip
+        assert content.cost_micro
+    else:
+        assert run.failures[0].code == code
+    assert content.shown()
+    await desk.close()
+
+
+async def test_gemini_asks_to_wait(pool: asyncpg.Pool, sandbox: Running) -> None:
+    """DG-13: a rate limit of the only provider is waited for, and then the digest goes on; nothing was paid."""
+    money = {"key": "sandbox", "budget": 10**9, "calls_per_minute": 10_000}
+    desk = await Desk.open(pool, {"gemini": Source(f"{sandbox.url}/gemini/v1beta/openai", **money)})
+    await sandbox.fault("rate_limited", provider="gemini")
+    with pytest.raises(RateLimited, match="gemini asks to slow down"):
+        await desk.write(first_by("gemini:gemini-2.5-flash"))
+    assert await sandbox.billed_usd_micro("gemini") == 0
+    await desk.close()

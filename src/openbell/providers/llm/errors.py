@@ -19,7 +19,10 @@ Proof = Literal["never_sent", "refused", "open", "answered"]
 """What a failure proves: nothing left; it was turned down and is free; nothing at all; it was answered and is paid."""
 
 LONGEST_PAUSE_S = 86_400.0
-SPEND_LIMITS = ("spend_limit", "credit_balance", "billing", "insufficient_quota")
+CODES = ("code", "type", "error_code", "reason")
+MOST_DETAILS = 20
+BAD_KEY = "API_KEY_INVALID"
+SPEND_LIMITS = ("BILLING_DISABLED", "spend_limit", "credit_balance", "billing", "insufficient_quota")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,10 @@ def _refusal(error: ai.ModelAPIError, provider: str, model: str) -> Meaning:
         return Meaning(busy, "refused", "overloaded")
     if isinstance(error, ai.ModelUnavailableError | ai.ModelServerError):
         return Meaning(Transient(f"{provider} is out of order (HTTP {status})", code="outage"), "open", "outage")
-    if isinstance(error, ai.ModelAuthenticationError) and status == 403:
+    is_bad_key = BAD_KEY in _codes(error.body)  # Google's is a 400
+    if isinstance(error, ai.ModelAuthenticationError) and status == 403 and not is_bad_key:
         return _refused(NotInPlan(f"the account at {provider} may not use {model}", code="model_not_in_plan"))
-    if isinstance(error, ai.ModelAuthenticationError):
+    if isinstance(error, ai.ModelAuthenticationError) or is_bad_key:
         return _refused(ProviderStopped(f"{provider} refuses the key; set {setting} to a valid one", code="bad_key"))
     if isinstance(error, ai.ModelNotFoundError):
         return _refused(Permanent(f"{provider} has no model {model!r}", code="unknown_model"))
@@ -112,7 +116,9 @@ def _is_spend_limit(error: ai.ModelAPIError) -> bool:
 
 def _codes(body: Any) -> list[str]:
     """The codes and types anywhere in the body of an error; never its messages, which may quote the prompt."""
+    if isinstance(body, list):  # as Google has it, also around the whole
+        return [code for one in body[:MOST_DETAILS] for code in _codes(one)]
     if not isinstance(body, dict):
         return []
-    own = [value for name, value in body.items() if name in ("code", "type", "error_code") and isinstance(value, str)]
+    own = [value for name, value in body.items() if name in CODES and isinstance(value, str)]
     return own + [code for name in ("error", "details") for code in _codes(body.get(name))]

@@ -52,6 +52,10 @@ ANTHROPIC = _table(
     Model("claude-sonnet-5-5", "anthropic", 2_000_000, 10_000_000, 100_000),
     Model("claude-opus-5-5", "anthropic", 4_000_000, 20_000_000, 200_000),
 )
+GEMINI = _table(
+    Model("gemini-2.5-flash", "google", 300_000, 2_500_000, 30_000, 1_000_000),
+    Model("gemini-2.5-pro", "google", 1_250_000, 10_000_000, 125_000, 1_000_000),
+)
 PERPLEXITY = _table(
     Model("perplexity/sonar", "perplexity", 250_000, 2_500_000, 62_500),
     *(
