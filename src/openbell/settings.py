@@ -247,7 +247,7 @@ class Settings(BaseModel):
     )
     metrics: Literal["local", "open", "off"] = Field(
         "local",
-        description="who may read /metrics without METRICS_TOKEN: local (this machine only), open (anybody), off (nobody)",
+        description="who may read /metrics without METRICS_TOKEN: local (this machine), open (anybody), off (nobody)",
     )
     metrics_token: SecretStr | None = Field(
         None, description="at least 16 letters, the bearer token with which /metrics may be read", min_length=16

@@ -267,7 +267,7 @@ class Runner:
         async def write(ended: Rows) -> Any:
             return await self.pool.fetchval(SQL.get("keep_trial"), *_ids(attempt), ended, *made, *times)
 
-        self._note(attempt.claim, "done", await _written(attempt, write))
+        self._note(attempt.claim, "done", "done" if await _written(attempt, write) else None)
 
     async def _complete(self, attempt: Attempt) -> None:
         claim = attempt.claim
@@ -275,7 +275,7 @@ class Runner:
         async def write(ended: Rows) -> Any:
             return await self.pool.fetchval(SQL.get("complete_task"), claim.id, claim.token, ended)
 
-        self._note(claim, "done", await _written(attempt, write))
+        self._note(claim, "done", "done" if await _written(attempt, write) else None)
 
     async def _end(self, attempt: Attempt, ending: Ending) -> None:
         claim = attempt.claim
@@ -304,7 +304,7 @@ class Runner:
     def _note(self, claim: Claim, counter: str, state: str | None, detail: str = "") -> None:
         self.counters["fenced" if state is None else counter] += 1
         if traces.is_on() and state not in UNFINISHED:
-            told = {"product": claim.product, "key": claim.key, "outcome": state if isinstance(state, str) else "done"}
+            told = {"product": claim.product, "key": claim.key, "outcome": state}
             traces.note("job", claim.id, since=claim.queued_at, root=True, job=claim.id, **told)
         log.log(
             logging.WARNING if state in (None, "failed") else logging.INFO,

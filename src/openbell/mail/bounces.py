@@ -48,8 +48,8 @@ def read_report(raw: bytes) -> Report | None:
         parts = _parts(email.message_from_bytes(raw, policy=email.policy.compat32))
     except (ValueError, LookupError, RecursionError):
         return None
-    named = next((found for part in parts if (found := _named(part))), None)
-    verdict = next((found for part in parts if (found := _verdict(part))), None)
+    named = next(filter(None, map(_named, parts)), None)
+    verdict = next(filter(None, map(_verdict, parts)), None)
     return Report(named, *verdict) if named and verdict else None
 
 
@@ -101,7 +101,7 @@ def _field_of_headers(headers: str) -> str:
 def _text_of(part: Message) -> str:
     inner = part.get_payload()
     if isinstance(inner, list):
-        return "\n".join(f"{name}: {value}" for one in inner for name, value in one.items())
+        return "\n".join(f"{name}: {value}" for one in inner if isinstance(one, Message) for name, value in one.items())
     decoded = part.get_payload(decode=True)
     return decoded.decode("utf-8", "replace") if isinstance(decoded, bytes) else str(inner)
 

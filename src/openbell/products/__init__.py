@@ -22,7 +22,7 @@ def registry() -> Registry:
     for info in pkgutil.walk_packages(__path__, f"{__name__}.", onerror=lambda _: None):
         try:
             module = importlib.import_module(info.name)
-        except Exception as error:  # noqa: BLE001 (whatever a module raises, the others are made)
+        except Exception as error:  # whatever a module raises, the others are made
             found.broken[info.name] = type(error).__name__
             swallowed("producers.load", error)
             log.error("producers.broken module=%s", info.name, exc_info=error)
