@@ -80,3 +80,8 @@ PICKS = {
     "read_p99_ms": Target("at most", 50.0, "ms", "GET /api/weekly-picks at 200 a second, 99th percentile"),
     "cold_p99_ms": Target("at most", 50.0, "ms", "the same from a process that has answered nobody yet"),
 }
+
+DIGEST = {
+    "digest_ratio": Target("at most", 1.15, "", "digests of 12 tickers, of the longest chain that the limits allow"),
+    "pages_per_s": Target("at least", 10.0, "/s", "article pages taken apart by one worker's reader"),
+}

@@ -222,6 +222,24 @@ def picks(users: int, per_s: int, seconds: float, as_json: bool) -> int:
     return _report(figures, as_json)
 
 
+@bench.command()
+@click.option("--tickers", type=click.IntRange(1, 60), default=12, show_default=True, help="One digest each.")
+@click.option(
+    "--factor", type=click.FloatRange(1, 60), default=6.0, show_default=True, help="Shortens all providers' delays."
+)
+@json_option
+def digest(tickers: int, factor: float, as_json: bool) -> int:
+    """Measure digests whose providers take as long as real ones, beside the longest chain that the limits allow.
+
+    Takes some minutes. The exit code is 1 when the target is missed.
+    """
+    from openbell.bench import digest as measuring
+
+    with progress("Starting a database and a sandbox") as say:
+        figures = _run(measuring.run(measuring.Size(tickers, factor), say))
+    return _report(figures, as_json)
+
+
 def _run(work: object) -> Figures:
     from openbell.bench.errors import BenchError
 
