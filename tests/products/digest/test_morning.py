@@ -23,6 +23,7 @@ from openbell.products.digest.policy import read_policy, set_policy
 from openbell.products.digest.timetable import editions_due, topups_due
 from openbell.products.sources import limits_of
 from tests.engine.conftest import Employ
+from tests.engine.hand import queue
 from tests.products.digest.newsroom import ZONE, Newsroom, roomy, with_models
 from tests.sandbox.harness import Running
 from tests.support import Clock, eventually
@@ -153,6 +154,33 @@ async def test_late_digests_are_told_of_before_they_are_due(
 
     await eventually(watched)
     assert await tell_late(ctx) == [], "each is told of once"
+    assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 1
+
+
+async def test_failed_digests_are_told_of_before_they_are_due(
+    seeded: asyncpg.Pool, employ: Employ, newsroom: Newsroom
+) -> None:
+    """DG-29: a digest that has failed is in the alert before its send time, with what is wrong with it."""
+    pool = seeded
+    await subscriber(pool, "admin", role="admin")
+    now = await pool.fetchval("select openbell.now()")
+    day = now.date()
+    await pool.execute(
+        "insert into openbell.digest_edition values ('ZZZZ', 'daily', $1, $2, $3)",
+        day,
+        now,
+        now + timedelta(minutes=40),
+    )
+    key = digest_key("ZZZZ", "daily", day)
+    await work(employ, newsroom)
+    await queue(pool, key, name="digest")
+
+    async def failed() -> bool:
+        return (await read(pool, "digest", key)).setback is not None
+
+    await eventually(failed)
+    [line] = await tell_late(await newsroom.context())
+    assert "failed: There is no reference data for ZZZZ" in line
     assert await pool.fetchval("select count(*) from openbell.delivery where kind = 'alert'") == 1
 
 
