@@ -153,14 +153,13 @@ def read_feed(name: str, fetched: Fetched) -> list[Entry]:
         raise Transient(f"The feed {name} answered with nothing.", code="feed_empty")
     if _HTML.match(body[:2_000]):
         raise Transient(f"The feed {name} answered with a web page.", code="feed_is_html")
-    # A stream, never the bytes themselves: what looks like the name of a file would be opened.
-    parsed = feedparser.parse(
-        io.BytesIO(body),
-        response_headers={
-            "content-type": fetched.answer.headers.get("content-type", ""),
-            "content-location": fetched.url,
-        },
-    )
+    headers = {"content-type": fetched.answer.headers.get("content-type", ""), "content-location": fetched.url}
+    try:
+        # A stream, never the bytes themselves: what looks like the name of a file would be opened.
+        parsed = feedparser.parse(io.BytesIO(body), response_headers=headers)
+    except PARSER_FAULTS as error:
+        said = f"The feed {name} holds what no feed may hold ({type(error).__name__})."
+        raise Transient(said, code="feed_broken") from error
     is_cut = isinstance(parsed.get("bozo_exception"), SAXException) and not _WHOLE.search(body[-500:])
     if is_cut or not parsed.get("version"):
         raise Transient(f"The feed {name} is broken or cut short.", code="feed_broken")
@@ -169,6 +168,8 @@ def read_feed(name: str, fetched: Fetched) -> list[Entry]:
     return [_entry(name, fetched.url, item, repeats=guids[item.get("id")] > 1) for item in items]
 
 
+PARSER_FAULTS = (ValueError, LookupError, OverflowError, RecursionError, TypeError, AttributeError, AssertionError)
+"""What the library lets through where a feed means harm, such as a reference to half a letter."""
 _HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.I | re.S
 )
