@@ -37,6 +37,7 @@ from openbell.web import (
     digests_console,
     errors,
     health,
+    jobs_console,
     leaderboard,
     mail_console,
     market_page,
@@ -138,8 +139,9 @@ def create_app(config: WebConfig) -> FastAPI:
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
-    people = (sign_in, sign_up, account, console, people_console, alerts_console, mail_console, digests_console)
-    for one in (*shown, *people):
+    people = (sign_in, sign_up, account, console, people_console)
+    operators = (alerts_console, jobs_console, mail_console, digests_console)
+    for one in (*shown, *people, *operators):
         app.include_router(one.router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)

@@ -37,6 +37,9 @@ async def console(request: Request, _admin: Admin) -> Response:
         request,
         "console.html",
         places=[
+            ("/console/jobs", "Jobs", "What waits, what runs, and what ended how; each from its start to its end."),
+            ("/console/alerts", "Alerts", "What fires now, what to do about it, and what is over."),
+            ("/console/digests", "Digests of the morning", "Editions, their mails, and runs by hand."),
             ("/console/mail", "Mail", " ".join(mail)),
             ("/console/people", "People", " ".join(people)),
             ("/digests", "Digests", "What was made for which ticker, and what is being made."),
