@@ -37,7 +37,9 @@ async def asking(key: Key, ctx: Context) -> None:
         case "openai":
             await ctx.llm("openai").ask("gpt-6-luna", "What is new?", output=Said, max_tokens=400)
         case "gemini":
-            await ctx.llm("gemini").ask("gemini-2.5-flash", "What is new?", output=Said, max_tokens=400, hold_micro=1_000)
+            await ctx.llm("gemini").ask(
+                "gemini-2.5-flash", "What is new?", output=Said, max_tokens=400, hold_micro=1_000
+            )
         case "scrapfly":
             await ctx.scrapfly.scrape("https://example.com/")
         case "smtp":
