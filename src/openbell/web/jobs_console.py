@@ -79,14 +79,12 @@ async def jobs_page(request: Request, _admin: Admin) -> Response:
     async with database(request).use() as db:
         now = await db.fetchval(SQL.get("read_now"))
         if before is None and not asked.code and asked.state not in jobs.ENDED:
-            found = await jobs.list_jobs(
-                db,
-                state=asked.state or None,
-                product=asked.product or None,
-                key=asked.key or None,
-                limit=SHOWN,
-            )
-            live = [one for one in found if one.state in jobs.LIVE and job_class in (None, one.job_class)]
+            for state in (asked.state,) if asked.state else ("running", "waiting", "parked"):
+                # A live state is always named: without one, list_jobs goes on to sort the whole history.
+                live += await jobs.list_jobs(
+                    db, state=state, product=asked.product or None, key=asked.key or None, limit=SHOWN
+                )
+            live = [one for one in live if job_class in (None, one.job_class)]
         if asked.state not in jobs.LIVE:
             ended = await db.fetch(
                 SQL.get("list_console_jobs"),
