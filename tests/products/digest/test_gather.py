@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
+from openbell.engine.errors import Waiting
 from tests.products.digest.newsroom import Newsroom
+from tests.support import Clock
 
 
 async def test_a_ticker_without_any_model_or_key_gets_inputs(newsroom: Newsroom) -> None:
@@ -31,3 +35,17 @@ async def test_inputs_are_pinned(newsroom: Newsroom) -> None:
     again = await newsroom.gather()
     assert again == first
     assert await newsroom.pool.fetchval("select count(*) from openbell.spend") == spends
+
+
+async def test_an_outage_of_the_news_makes_no_quiet_day(newsroom: Newsroom, clock: Clock) -> None:
+    """DG-6, DG-39: where most feeds of a ticker fail, they are looked at once more, a little later; then they count."""
+    control = newsroom.sandbox.client
+    (await control.post("/_control/faults", json={"provider": "news", "kind": "reset"})).raise_for_status()
+    with pytest.raises(Waiting, match="waiting until"):
+        await newsroom.gather("IBM", job="outage")
+    (await control.delete("/_control/faults")).raise_for_status()
+    await newsroom.pool.execute("delete from openbell.breaker")
+    await clock.advance(minutes=17)
+    found = await newsroom.gather("IBM", job="outage")
+    assert found.articles
+    assert found.feeds_failed == 0
