@@ -9,7 +9,10 @@ import asyncpg
 import pytest
 
 from openbell.engine.errors import RateLimited
+from openbell.products.digest.phases import write
 from openbell.products.sources import Source
+from tests.products.digest.conftest import sources_of
+from tests.products.digest.newsroom import Newsroom
 from tests.products.digest.writing import Desk, article, inputs
 from tests.sandbox.harness import Running
 
@@ -148,3 +151,21 @@ async def test_gemini_asks_to_wait(pool: asyncpg.Pool, sandbox: Running) -> None
         await desk.write(first_by("gemini:gemini-2.5-flash"))
     assert await sandbox.billed_usd_micro("gemini") == 0
     await desk.close()
+
+
+async def test_a_digest_worth_looking_at(pool: asyncpg.Pool, sandbox: Running) -> None:
+    """Issue 6, Build 2 and 3: the sandbox's news, chosen, summed up and written by its models, is a report."""
+    money = {"key": "sandbox", "budget": 10**9, "calls_per_minute": 10_000}
+    paid = {"anthropic": Source(f"{sandbox.url}/anthropic", **money)}
+    room = await Newsroom.open(pool, sandbox, sources_of(sandbox) | paid, models=CHOICES["anthropic"])
+    given = await room.gather("AAPL")
+    content = await write(await room.context(), given)
+    shown = [one for _, bullets in content.shown() for one in bullets]
+    assert given.scorers == ["titles", "model"]
+    assert len(shown) > 2
+    assert len({one.content for one in shown}) == len(shown)
+    assert not any("Synthetic" in one.content for one in shown)
+    assert content.summary.bottom_line is not None
+    assert "Apple" in content.summary.bottom_line.text
+    assert content.synthetic
+    await room.close()

@@ -17,6 +17,7 @@ BLOCKS_MAX = 200
 _LABELLED = re.compile(r"^<<<(\S{4,80}) ([^\n]{1,200})\n(.*?)\n\1>>>$", re.MULTILINE | re.DOTALL)
 _PLAIN = re.compile(r"^(<<< \S{4,80} >>>)\n(.*?)\n\1$", re.MULTILINE | re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[a-z0-9%)][.!?])\s+(?=[\"“A-Z0-9$€£])|\n+")
+_SUBJECT = re.compile(r"Company: ([^(\n]{1,100}?) \(([A-Z][A-Z0-9.-]{0,14})\)")
 _UP = re.compile(
     r"\b(rose|rises|raised|beat|wins?|won|grew|record|gains?|higher|upgraded|expands?|strong)\b", re.IGNORECASE
 )
@@ -81,7 +82,7 @@ class Block:
         whole = self.sentences
         if not whole:
             return f"{self.title.rstrip('.')}." if self.title else ""
-        first = 0 if name in ("content", "facts") else self.number(name, len(whole))
+        first = 0 if name in ("content", "facts", "text") else self.number(name, len(whole))
         return " ".join(whole[first : first + most])
 
 
@@ -97,6 +98,12 @@ def blocks_of(prompt: str) -> list[Block]:
     return found[:BLOCKS_MAX] or _listed(prompt)
 
 
+def subject_of(prompt: str) -> tuple[str, ...]:
+    """Name and symbol of the company that a prompt says it is about; nothing where it says none."""
+    found = _SUBJECT.search(prompt)
+    return (found[1], found[2]) if found else ()
+
+
 def _strings(value: object) -> list[str]:
     """Every string in a JSON value, in its order."""
     if isinstance(value, str):
@@ -106,11 +113,11 @@ def _strings(value: object) -> list[str]:
 
 
 def _listed(prompt: str) -> list[Block]:
-    """Things with an id and a title in a JSON object that the prompt ends with."""
-    start = prompt.rfind('\n{"')
+    """Things with an id and a title in the last JSON object that a line of the prompt begins with."""
+    start = f"\n{prompt}".rfind('\n{"')
     try:
-        value = json.loads(prompt[start + 1 :]) if start >= 0 or prompt.startswith("{") else None
-    except ValueError:
+        value = json.JSONDecoder().raw_decode(prompt, start)[0] if start >= 0 else None
+    except (ValueError, RecursionError):
         return []
     lists = [one for one in value.values() if isinstance(one, list)] if isinstance(value, dict) else []
     rows = [row for one in lists for row in one if isinstance(row, dict) and "id" in row and "title" in row]

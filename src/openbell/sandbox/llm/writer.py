@@ -18,7 +18,7 @@ from typing import Any
 
 from openbell.sandbox.companies import COMPANIES
 from openbell.sandbox.llm.patterns import Unsupported, example
-from openbell.sandbox.llm.quotes import Block, blocks_of
+from openbell.sandbox.llm.quotes import Block, blocks_of, subject_of
 
 ITEMS = 3
 QUOTED_MAX = 40
@@ -52,6 +52,8 @@ class Writer:
         self._defs: Schema = {}
         self._blocks = blocks_of(prompt)
         self._at: Block | None = None
+        self._subject = subject_of(prompt)
+        self._blocks.sort(key=lambda block: not self._is_about_it(block))
 
     def text(self) -> str:
         """A few sentences."""
@@ -187,9 +189,16 @@ class Writer:
                 return True
         return False
 
+    def _is_about_it(self, block: Block) -> bool:
+        """Whether a text names the company that the prompt is about."""
+        return any(one in block.body for one in self._subject)
+
     def _fitting(self, values: list[Any], name: str) -> Any:
         """Of a few words that which suits the text at hand."""
         block = self._at or self._blocks[0]
+        if name == "relevance" and "none" in values and self._subject:
+            wanted = "direct" if self._is_about_it(block) else "indirect"
+            return wanted if wanted in values else "none"
         by_text = next(
             (one for one in values if str(one) in block.words or one == block.tone or block.is_about(one)), None
         )
