@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from openbell.drills.morning import day_after
 from openbell.engine.artifacts import read
 from openbell.engine.registry import Registry
 from openbell.engine.schedules import Scheduler, run_now, seed_schedules, set_schedule
@@ -204,9 +205,7 @@ async def test_a_missed_morning_is_told_of_runs_late_and_costs_once(
     await subscriber(pool, "admin", role="admin")
     await subscriber(pool, "ann", "IBM")
     schedulers = [Scheduler(pool), Scheduler(pool)]
-    now = (await clock.now()).astimezone(ZoneInfo(ZONE))
-    day = now.date() + timedelta(days=(1 - now.weekday() - 1) % 7 + 1)
-    assert day.weekday() == 1
+    day = day_after((await clock.now()).astimezone(ZoneInfo(ZONE)).date())
 
     async def come(hour: int, minute: int) -> None:
         at = datetime.combine(day, time(hour, minute), ZoneInfo(ZONE))
@@ -229,9 +228,8 @@ async def test_a_missed_morning_is_told_of_runs_late_and_costs_once(
 
     await asyncio.gather(*(one.take_due() for one in schedulers))
     begun = await pool.fetch("select due_at, state from openbell.occurrence where schedule = 'digest-process-tue'")
-    assert [(row["due_at"], row["state"]) for row in begun] == [
-        (datetime.combine(day, time(2), ZoneInfo(ZONE)), "queued")
-    ]
+    two = datetime.combine(day, time(2), ZoneInfo(ZONE))
+    assert [(row["due_at"], row["state"]) for row in begun] == [(two, "queued")]
     await work(employ, newsroom)
 
     async def mailed(version: int) -> bool:
