@@ -16,7 +16,7 @@ SMALL = ("sql:claim_members", "answer:POST v1/batches", "sql:add_answer", "sql:a
 async def test_one_charge_a_person_whoever_is_killed(dsn: str, pool: asyncpg.Pool, sandbox: Running) -> None:  # noqa: F811
     """PK-1, PK-5, PK-16, PK-21: killed at every kind of step and at random, everybody has an edition, paid for once."""
     said: list[str] = []
-    size = Size(users=12, workers=3, members=6, points=SMALL, random_kills=2, seed=7)
+    size = Size(users=12, workers=3, members=6, points=SMALL, random_kills=2, batch_s=0.1, seed=7)
     played = await play(dsn, sandbox.url, size, said.append)
     assert played.faults == [], (said, played.left)
     assert (played.editions, played.charges, played.charged_twice, played.altered) == (12, 13, 0, 0)

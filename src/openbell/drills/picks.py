@@ -72,6 +72,8 @@ class Size:
     members: int = 25
     points: Sequence[str] = POINTS
     random_kills: int = 20
+    batch_s: float = 30.0
+    """How long the provider works at a batch: so long that workers find it running."""
     seed: int = 1
 
 
@@ -138,7 +140,10 @@ class Stage:
     log: Any = asyncio.subprocess.DEVNULL
 
     async def prepare(self) -> None:
-        """People who want an edition of their own, facts, an operator who attests, and the clock before the hour."""
+        """People who want an edition of their own, facts, an operator who attests, and the clock before the hour.
+
+        The provider's batches take their time, so that attempts end while one runs, and can be killed there.
+        """
         self.points = list(self.size.points)
         await self.pool.execute(SQL.get("set_clock"), DUE - timedelta(minutes=1))
         await Registry(TASKS, SCHEDULES).seed(self.pool)
@@ -148,6 +153,9 @@ class Stage:
         await self.pool.execute(SQL.get("add_readers"), profiles)
         facts = [_fact(ticker) for ticker in islice(COMPANIES, KNOWN)]
         await self.pool.execute(SQL.get("add_facts"), WEEK, [one.model_dump(mode="json") for one in facts])
+        slow = {"kind": "slow_run", "provider": "perplexity", "path": "v1/batches", "seconds": self.size.batch_s}
+        async with httpx.AsyncClient(base_url=self.sandbox, timeout=30) as http:
+            (await http.post("/_control/faults", json=slow)).raise_for_status()
 
     async def run(self) -> None:
         """Let the hour come, and kill until there is nothing left to be killed at; then let them finish."""
