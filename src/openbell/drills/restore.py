@@ -320,9 +320,9 @@ async def _mails(control: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 async def _another(dsn: str) -> str:
     """A second, empty database of the same server."""
-    connection = await asyncpg.connect(dsn)
+    connection, name = await asyncpg.connect(dsn), "openbell_restored"
     try:
-        await connection.execute(SQL.get("create_other"))
+        await connection.execute(SQL.get("create_database").replace("DATABASE_NAME", name))
     finally:
         await connection.close()
-    return urlunsplit(urlsplit(dsn)._replace(path="/openbell_restored"))
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))

@@ -120,7 +120,7 @@ async def _people(pool: asyncpg.Pool, many: int) -> None:
 async def _second(dsn: str) -> str:
     name = "drill_staging"
     connection = await connect(dsn, name="drill")
-    await connection.execute(f"create database {name} template template0 encoding 'UTF8'")
+    await connection.execute(SQL.get("create_database").replace("DATABASE_NAME", name))
     await connection.close()
     return re.sub(r"^(\w+://[^/]*/)[^?]*", rf"\g<1>{name}", dsn)
 

@@ -1,0 +1,1 @@
+create database DATABASE_NAME template template0 encoding 'UTF8'

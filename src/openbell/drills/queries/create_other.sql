@@ -1,1 +1,0 @@
-create database openbell_restored template template0 encoding 'UTF8'
