@@ -7,7 +7,9 @@ import asyncio
 import httpx
 import pytest
 
+from openbell.web.guards import BODY_S
 from openbell.web.server import HEAD_BYTES_MAX
+from openbell.web.turns import AT_ONCE
 from tests.support import eventually
 from tests.web.conftest import QUOTE, Site
 
@@ -93,6 +95,23 @@ async def test_a_request_that_drips_is_broken_off_and_others_are_served(
             writer.close()
     assert await site.count("demand") == 0
     assert (await site.http.get("/livez")).status_code == 200
+
+
+async def test_bodies_that_do_not_come_keep_no_turn(site: Site) -> None:
+    """Issue 9, bad input: as many demands as have a turn at once, without their bodies, do not keep another waiting."""
+    head = b"POST /api/v1/demand HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n"
+    writers = []
+    for _ in range(AT_ONCE):
+        _, writer = await asyncio.open_connection(*_door(site))
+        writer.write(head)
+        writers.append(writer)
+    await eventually(lambda: len(site.server.server_state.tasks) >= AT_ONCE)
+    wish = {"items": [{"product": "quote", "key": "AAPL"}], "seconds": 60}
+    async with asyncio.timeout(0.75 * BODY_S):
+        assert (await site.http.post("/api/v1/demand", json=wish)).status_code == 202
+    for writer in writers:
+        writer.close()
+    await eventually(lambda: not site.server.server_state.tasks)
 
 
 async def test_every_answer_has_strict_headers(site: Site) -> None:

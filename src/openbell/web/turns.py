@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PATH = "/api/v1/demand"
 AT_ONCE = 8
@@ -12,7 +12,7 @@ AT_ONCE = 8
 
 
 class Turns:
-    """Lets so many demands at once into the framework; the others wait in order. Plain ASGI."""
+    """Lets so many demands at once be worked at, each once its body is there; the others wait in order. Plain ASGI."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,5 +23,18 @@ class Turns:
         if scope["type"] != "http" or scope["path"] != PATH:
             await self.app(scope, receive, send)
             return
-        async with self._room:
-            await self.app(scope, receive, send)
+        has_turn = False
+
+        async def heard() -> Message:
+            nonlocal has_turn
+            message = await receive()
+            if not has_turn and message["type"] == "http.request" and not message.get("more_body"):
+                await self._room.acquire()  # not before: a body that drips would keep the turn of another
+                has_turn = True
+            return message
+
+        try:
+            await self.app(scope, heard, send)
+        finally:
+            if has_turn:
+                self._room.release()
