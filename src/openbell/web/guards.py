@@ -95,7 +95,8 @@ class Guard:
         try:
             await self.app(scope, Limited(receive), dress)
         except Exception as error:
-            log.exception("request.failed id=%s path=%s", request_id, scope["path"])
+            route = getattr(scope.get("route"), "path", "?")  # not the path, which may hold the token of a link
+            log.exception("request.failed id=%s route=%s", request_id, route)
             if started:
                 raise
             await respond(Request(scope), error)(scope, receive, dress)
