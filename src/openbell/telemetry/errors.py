@@ -12,7 +12,8 @@ HIDDEN = "[hidden]"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 _LOGIN = re.compile(r"(\w+://)[^/\s:@]+:[^/\s@]+@")
 _PARAMETER = re.compile(
-    r"(?i)\b(api_?key|token|secret|password|authorization|signature|dsn)(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",;]+"
+    r"(?i)(api_?key|token|secret|password|authorization|signature|dsn)"
+    r"(['\"]?\s*[=:]\s*['\"]?(?:(?:bearer|basic) )?)[^\s&'\",;]+"
 )
 SHORTEST = 6
 """A secret that is shorter would hide ordinary words."""
