@@ -24,7 +24,7 @@ async def alerts_page(request: Request, _admin: Admin) -> Response:
 async def alerts_act(request: Request, admin: Admin) -> Response:
     """Somebody is at it."""
     async with request.form() as form:
-        given = typed(form, "id", 19)
+        given = typed(form, "id", 18)
     try:
         async with database(request).use() as db:
             await acknowledge(db, int(given) if given.isdecimal() else 0, actor=actor(admin))
