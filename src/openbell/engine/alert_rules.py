@@ -16,7 +16,7 @@ RATE_SPAN = timedelta(hours=1)
 PACE_SPAN = timedelta(minutes=5)
 STUCK_AFTER = timedelta(minutes=1)
 HOLD_S = 60.0
-"""How long what may pass by itself must hold before anybody is told."""
+"""How long what may pass by itself must hold before anybody is told: a machine that has slept catches up by then."""
 
 Row = Mapping[str, Any]
 
@@ -119,6 +119,7 @@ def _of_queue(facts: Row, limits: AlertLimits) -> Iterator[Finding]:
             f"The oldest waiting job has waited {words(timedelta(seconds=oldest_s))}.",
             "`openbell jobs stats` shows which; `openbell jobs why ID` says what it waits for.",
             round(oldest_s, 1),
+            hold_s=HOLD_S,
         )
     if waiting and oldest_s > limits.no_progress_s and not facts["completed"]:
         yield Finding(
@@ -128,6 +129,7 @@ def _of_queue(facts: Row, limits: AlertLimits) -> Iterator[Finding]:
             "Is a worker running, and what do its lines in the log say? `openbell doctor`.",
             float(waiting),
             level="critical",
+            hold_s=HOLD_S,
         )
 
 
@@ -142,6 +144,7 @@ def _of_stuck(stuck: Sequence[Row]) -> Iterator[Finding]:
             "No worker takes them back: is one alive? `openbell jobs stats` lists them.",
             float(len(stuck)),
             level="critical",
+            hold_s=HOLD_S,
         )
 
 
@@ -183,6 +186,7 @@ def _of_schedule(one: ScheduleView) -> Finding:
         f"`openbell schedules list`; when the cause is gone, `openbell schedules run {one.name}`.",
         0.0 if last is None else (one.now - last).total_seconds(),
         level="critical",
+        hold_s=HOLD_S,
     )
 
 

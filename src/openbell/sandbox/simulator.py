@@ -252,11 +252,11 @@ class Simulator:
         self.house.ledger.close(call.entry, answer.status, answer.length)
 
     async def _arrive(self, scope: Scope, receive: Receive) -> tuple[Call, Operation | None]:
-        body = await _body(receive)
+        headers = Headers(scope=scope)
+        body = await _body(receive, headers)
         path = scope["path"].removeprefix(self.mount).removeprefix("/")
         query = scope["query_string"].decode("latin-1")
         params = dict(parse_qsl(query, keep_blank_values=True))
-        headers = Headers(scope=scope)
         route, arguments = self._find(scope["method"], path)
         entry = self.open_entry(
             scope["path"],
@@ -349,15 +349,18 @@ async def _send_parts(send: Send, parts: list[bytes], *, more: bool = False) -> 
         await send({"type": "http.response.body", "body": part, "more_body": more or number < len(parts)})
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _body(receive: Receive, headers: Headers) -> bytes | None:
     """The request's body, or None when it is too large; what was read of it is thrown away then.
 
     Raises `ConnectionError` when the client goes away in the middle: such a request has never been made.
     """
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
+            if not has_body:
+                return b""
             raise ConnectionError("The client went away before it had sent its whole request.")
         body += message.get("body", b"")
         if len(body) > BODY_BYTES_MAX:

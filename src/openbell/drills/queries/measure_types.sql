@@ -11,7 +11,9 @@ with ended as (
     from ended e group by e.product
 ), spent as (
     select s.product, count(*) as calls, coalesce(sum((s.took ->> 'bytes')::bigint), 0)::bigint as bytes
-    from openbell.spend s where s.state <> 'released' group by s.product
+    from openbell.spend s
+    join openbell.product p on p.name = s.product and p.kind = 'artifact'
+    where s.state <> 'released' group by s.product
 )
 select coalesce(r.product, s.product) as product, coalesce(r.refreshes, 0) as refreshes, coalesce(s.calls, 0) as calls,
     coalesce(s.bytes, 0)::bigint as bytes, coalesce(r.empty, 0) as empty, coalesce(r.failed, 0) as failed, r.median_s, r.p99_s
