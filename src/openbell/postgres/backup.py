@@ -202,7 +202,7 @@ async def _read_in(dsn: str, tools: Path, path: Path, head: Head, actor: str) ->
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=_environment({}),
     )  # fmt: skip
     writer = await asyncio.create_subprocess_exec(
-        tools / "psql", "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null",
+        tools / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null",
         f"--set=backup_at={head.at}", f"--set=actor={actor[:100]}",
         f"--dbname={address}", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -236,17 +236,20 @@ async def _feed(reader: asyncio.subprocess.Process, path: Path) -> None:
 
 
 async def _pass_on(reader: asyncio.subprocess.Process, writer: asyncio.subprocess.Process) -> None:
-    """Begin, what the archive says, and the fence. Without the fence nothing is committed."""
+    """Begin, what the archive says, the fence, and commit; a script that ends before, as when we are killed, is undone.
+
+    That is why it is not psql that begins and commits: its `--single-transaction` takes any end for the whole.
+    """
     assert writer.stdin is not None
     try:
-        writer.stdin.write((SQL.get("drop_schemas") + ";\n").encode())
+        writer.stdin.write(("begin;\n" + SQL.get("drop_schemas") + ";\n").encode())
         async for line in _lines(reader):
             writer.stdin.write(line)
             await writer.stdin.drain()
         if await reader.wait() != 0:
             writer.kill()  # its transaction goes with it
             return
-        fence = (SQL.get("name_restore"), SQL.get("fence_restored"), SQL.get("analyze_all"))
+        fence = (SQL.get("name_restore"), SQL.get("fence_restored"), SQL.get("analyze_all"), "commit")
         writer.stdin.write("".join(f"\n{statement};\n" for statement in fence).encode())
         await writer.stdin.drain()
         writer.stdin.close()
