@@ -7,6 +7,7 @@ under the secret. Anything but a 2xx is tried again, for about a day. It costs n
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -150,11 +151,14 @@ async def _post(client: httpx.AsyncClient, webhook: Webhook, row: Mapping[str, A
         "X-Openbell-Signature": webhook.sign(body, int(now.timestamp())),
     }
     try:
-        answer = await client.post(webhook.address, content=body, headers=headers)
-    except httpx.HTTPError as error:
+        async with (
+            asyncio.timeout(WEBHOOK_S),  # of the whole: an answer that drips would hold up the others
+            client.stream("POST", webhook.address, content=body, headers=headers) as answer,
+        ):
+            return "" if answer.is_success else f"it answered {answer.status_code}"
+    except (httpx.HTTPError, TimeoutError) as error:
         swallowed("alerts.webhook", error)
         return f"no answer ({type(error).__name__})"
-    return "" if answer.is_success else f"it answered {answer.status_code}"
 
 
 def payload(row: Mapping[str, Any]) -> dict[str, Any]:
