@@ -25,8 +25,8 @@ begin
             ('digest_article', '$2 = ''news'''),
             ('digest_sighting', '$2 = ''news'''),
             ('digest_link', '$2 = ''google_links'''),
-            ('digest_filing', '$2 = ''edgar'''),
-            ('digest_text', '$2 = ''news'' or $2 = ''edgar'' and exists (select 1 from openbell.digest_filing f where f.text_ref = t.ref)')
+            ('digest_text', '$2 in (''news'', ''edgar'') and ($2 = ''edgar'') = exists (select 1 from openbell.digest_filing f where f.text_ref = t.ref)'),
+            ('digest_filing', '$2 = ''edgar''')
         ) as part (name, rule)
     loop
         if p_most is null then
@@ -39,6 +39,7 @@ begin
         end if;
         what := v_part.name; n := v_count;
         return next;
+        exit when v_count = p_most;  -- what comes later is found, or spared, by what this part still holds
     end loop;
     for v_table in
         select c.relname from pg_class c join pg_namespace s on s.oid = c.relnamespace
