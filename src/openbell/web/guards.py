@@ -114,7 +114,7 @@ class Guard:
             return None
         site = headers.get("sec-fetch-site")
         foreign = site not in (None, "same-origin", "none")
-        if origin is not None and (origin == "null" or urlsplit(origin).netloc != headers.get("host", "")):
+        if origin is not None and (origin == "null" or _netloc(origin) != headers.get("host", "")):
             foreign = True
         if not foreign:
             return None
@@ -122,6 +122,14 @@ class Guard:
             "A page of another origin may not change anything here, nor ask for anything fresh.",
             todo="Add its origin to ALLOWED_ORIGINS if it is yours.",
         )
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an origin; None where it is none, such as `http://[`."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 class Limited:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -12,9 +13,9 @@ from openbell.engine.metrics import CONTENT_TYPE, exposition, of_process, read_m
 from openbell.telemetry.tally import swallowed
 from openbell.web.errors import AdminNeeded, DatabaseUnavailable, NotHere
 from openbell.web.protection import safe
+from openbell.web.sign_in import LOCAL_NAMES, PROXIED
 
 router = APIRouter(dependencies=[safe("secret")])
-FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses={403: {"description": "not from here"}})
@@ -48,10 +49,11 @@ def _admit(request: Request) -> None:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether somebody on this machine asks, and no proxy in front of us asks for somebody else."""
-    if request.client is None or any(name in request.headers for name in FORWARDED):
+    """Whether somebody on this machine asks, and no proxy in front of us for somebody else, even one that hides it."""
+    if request.client is None or any(name in request.headers for name in PROXIED):
         return False
     try:
-        return ipaddress.ip_address(request.client.host).is_loopback
+        named = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        return named in LOCAL_NAMES and ipaddress.ip_address(request.client.host).is_loopback
     except ValueError:
         return False

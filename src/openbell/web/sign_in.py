@@ -136,9 +136,9 @@ def is_local(request: Request) -> bool:
         return False
     try:
         near = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        near = False
-    return near and (urlsplit(f"//{request.headers.get('host', '')}").hostname or "") in LOCAL_NAMES
+        return near and urlsplit(f"//{request.headers.get('host', '')}").hostname in LOCAL_NAMES
+    except ValueError:  # of a host such as `[`, too
+        return False
 
 
 def actor(person: Person) -> str:
