@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -322,7 +322,7 @@ def _address(dsn: str) -> tuple[str, dict[str, str]]:
     secrets = {"PGPASSWORD": password} if password else {}
     where = parts.netloc.rpartition("@")
     netloc = f"{where[0].partition(':')[0]}@{where[2]}" if where[1] else parts.netloc
-    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query))), secrets
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, quote_via=quote))), secrets
 
 
 def _environment(secrets: Mapping[str, str]) -> dict[str, str]:
