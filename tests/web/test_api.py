@@ -225,6 +225,7 @@ async def test_an_ended_job_can_be_retried(site: Site) -> None:
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 async def test_foreign_pages_change_nothing(site: Site, headers: dict[str, str], status: int) -> None:
