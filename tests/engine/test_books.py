@@ -19,6 +19,7 @@ from openbell.engine.books import (
     grant,
     list_books,
     list_grants,
+    resume,
     size,
     words,
 )
@@ -508,3 +509,18 @@ async def test_breakers_doubts_and_pauses_are_told(pool: asyncpg.Pool, clock: Cl
     assert {one.level for one in alarms.values()} == {"warn"}
     await clock.advance(minutes=59)
     assert {one.level for one in (await look(pool)).alarms if one.code == "paused"} == {"info"}
+
+
+async def test_what_a_restore_has_paused_stays_paused_next_month(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-21: a new period of an account that nobody has compared since a restore begins paused; resuming ends both."""
+    budget = Limit("shop", "usd_micro", "month", 300, closes="charge", calendar="month")
+    before = await ensure_account(pool, budget)
+    await pool.execute("update openbell.account set blocked_until = '9000-01-01', blocked_code = 'restored'")
+    await clock.advance(days=32)
+    after = await ensure_account(pool, budget)
+    assert after.id != before.id
+    paused = "select blocked_until is not null from openbell.account where id = $1"
+    assert await pool.fetchval(paused, after.id)
+    assert await resume(pool, "shop", reason="compared", actor="test")
+    await clock.advance(days=32)
+    assert not await pool.fetchval(paused, (await ensure_account(pool, budget)).id)

@@ -217,6 +217,9 @@ async def test_what_comes_and_goes_is_told_of_once(pool: asyncpg.Pool, clock: Cl
     latest = (await list_alerts(pool))[0]
     assert latest.silenced_until
     assert [one["state"] for one in latest.notices] == ["silenced"]
+    await clock.advance(hours=1, seconds=1)
+    await look(pool)
+    assert [one["state"] for one in (await list_alerts(pool))[0].notices] == ["ready"], "it still fires: told after all"
     written = {row["action"] for row in await pool.fetch("select action from openbell.audit where actor = 'test'")}
     assert {"alert.acknowledge", "alert.silence"} <= written
 

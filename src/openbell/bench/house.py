@@ -60,7 +60,10 @@ class House:
         """The same by part of the house: web, worker, sandbox, database, and up for the rest."""
         used: dict[str, float] = {}
         for one in self.tree():
-            words, times = one.cmdline(), one.cpu_times()
+            try:
+                words, times = one.cmdline(), one.cpu_times()
+            except psutil.NoSuchProcess:  # it has ended since the list was made
+                continue
             part = next((name for name in PARTS if name in words), "up")
             part = "database" if words and "postgres" in words[0] else part
             used[part] = used.get(part, 0.0) + float(times.user + times.system)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ PLANS = ("basic", "starter", "premium", "ultimate")
 POOL_MAX = 10
 FILES_MAX = 65_536
 SLOTS, STAGING_SLOTS = 8, 2
+NICENESS = 5
+"""A worker that shares its cores with the pages gives way to those who read."""
 # Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
 WEB_GRACE_S = 1
 WORKER_GRACE_S = 1.5
@@ -142,6 +145,7 @@ def worker(slots: int | None, classes: str | None, data: Path | None) -> None:
     settings = load()
     _log(settings.log_level, settings.log_format)
     place = reach.find(settings, data)
+    os.nice(NICENESS)
     chosen = _classes(classes)
     usual = STAGING_SLOTS if settings.is_staging else SLOTS
     most = slots or settings.max_concurrent_jobs or usual

@@ -69,9 +69,10 @@ async def prune_people(db: Db) -> int:
 
     Whoever asks again meanwhile gets a new link and begins anew; blocked people stay, for that is what blocks them.
     """
-    rows = await db.fetch(SQL.get("list_unconfirmed"), UNCONFIRMED, MOST_PRUNED)
-    for row in rows:
-        await erase(db, row["id"], actor=PRUNER)
+    async with transaction(db) as conn:
+        rows = await conn.fetch(SQL.get("lock_unconfirmed"), UNCONFIRMED, MOST_PRUNED)
+        for row in rows:
+            await erase(conn, row["id"], actor=PRUNER)
     return len(rows)
 
 

@@ -40,4 +40,10 @@ begin
         on conflict do nothing
     )
     select c.id, c.code, c.about, c.event from changed c;
+
+    -- What still fires when its silence is over is told then.
+    update openbell.alert_notice n set state = 'ready', next_at = t
+    from openbell.alert a
+    where n.alert_id = a.id and n.state = 'silenced' and n.event = 'fired' and a.state = 'firing' and not exists (
+        select 1 from openbell.alert_silence s where s.until > t and s.code in (a.code, '*') and s.about in (a.about, ''));
 end $$;
