@@ -71,7 +71,7 @@ class Note(BaseModel):
     keep=days(7),
     timeout=seconds(120),
     spends={"openbell": Calls(0)},
-    licence="personal",
+    licence="display",
     max_attempts=3,
 )
 async def comparison_note(key: ForecastKey, ctx: Context) -> Note:
