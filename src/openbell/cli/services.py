@@ -32,7 +32,7 @@ PLANS = ("basic", "starter", "premium", "ultimate")
 POOL_MAX = 10
 FILES_MAX = 65_536
 SLOTS, STAGING_SLOTS = 8, 2
-NICENESS = 5
+NICENESS = 10
 """A worker that shares its cores with the pages gives way to those who read."""
 # Together with the rest of the way out these stay below what `openbell up` allows (house.DRAIN_S).
 WEB_GRACE_S = 1
