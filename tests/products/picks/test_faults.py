@@ -71,11 +71,13 @@ async def test_what_was_paid_is_not_paid_again(desk: Desk) -> None:
         assert await desk.ends(people[kind]) is Status.ERROR
         assert (await desk.slot(people[kind])).code == code, kind
     await desk.sandbox.release()
+    await eventually(lambda: desk.pool.fetchval("select not exists (select 1 from openbell.job)"))
     for person in people.values():
         assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
     for person in people.values():
         assert await desk.ends(person) is Status.ERROR
     assert await desk.charges() == len(USELESS)
+    await eventually(lambda: desk.pool.fetchval("select not exists (select 1 from openbell.job)"))
     for person in people.values():
         assert (await again(desk, person, pay_again=True)).answered is Answered.QUEUED
     for person in people.values():
