@@ -54,7 +54,9 @@ MUTANTS: Mapping[str, Mutant] = {
         statements={"beat_worker": [(EXPIRED, "true")]},
     ),
     "nobody is rescued": Mutant(
-        "leases end", statements={"beat_worker": [(EXPIRED, "false")]}, plan={"quiet_s": 8, "weights": {"kill": 1}}
+        "leases end",
+        statements={"rescue_jobs": [("rescue($1)", "rescue($1 * 0)")]},
+        plan={"quiet_s": 8, "weights": {"kill": 1}},
     ),
     "claims do not lock": Mutant(
         "one attempt at a time",

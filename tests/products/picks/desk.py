@@ -135,12 +135,12 @@ class Desk:
         return None if slot is None else slot.status
 
     async def ends(self, person: int | str, week: date = WEEK) -> Status:
-        """How it ends; what waits to be tried again is hurried."""
+        """How it ends, and its job where it failed; what waits to be tried again is hurried."""
 
         async def over() -> Status | None:
-            status = await self.status(person, week)
-            if status is not None and not status.is_live:
-                return status
+            slot = await read_slot(self.pool, EditionKey.of(person, week))
+            if slot is not None and (slot.status is Status.COMPLETE or not (slot.status.is_live or slot.job_id)):
+                return slot.status
             await self.hurry()
             return None
 

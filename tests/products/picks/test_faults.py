@@ -16,7 +16,7 @@ from openbell.products.picks.plain import edition
 from openbell.products.picks.queueing import plan_batches, retry
 from openbell.products.picks.reading import look
 from openbell.products.picks.reports import costs
-from openbell.products.picks.store import attest, publish
+from openbell.products.picks.store import attest, publish, set_status
 from openbell.products.picks.tasks import picks_batch, picks_edition
 from openbell.products.picks.words import Answered, Fallback, Kind, Reason, Status
 from openbell.providers.perplexity.requests import Ask
@@ -71,13 +71,11 @@ async def test_what_was_paid_is_not_paid_again(desk: Desk) -> None:
         assert await desk.ends(people[kind]) is Status.ERROR
         assert (await desk.slot(people[kind])).code == code, kind
     await desk.sandbox.release()
-    await eventually(lambda: desk.pool.fetchval("select not exists (select 1 from openbell.job)"))
     for person in people.values():
         assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
     for person in people.values():
         assert await desk.ends(person) is Status.ERROR
     assert await desk.charges() == len(USELESS)
-    await eventually(lambda: desk.pool.fetchval("select not exists (select 1 from openbell.job)"))
     for person in people.values():
         assert (await again(desk, person, pay_again=True)).answered is Answered.QUEUED
     for person in people.values():
@@ -85,6 +83,20 @@ async def test_what_was_paid_is_not_paid_again(desk: Desk) -> None:
     assert await desk.charges() == 2 * len(USELESS)
     report = await costs(desk.pool, WEEK)
     assert (report.duplicates, {line.paid for line in report.lines}) == (0, {2})
+
+
+async def test_a_job_that_told_its_failure_and_still_lives(desk: Desk) -> None:
+    """PK-15: in the moment between a failure being told and its job ending, another try is no lost wish: it says so."""
+    person = await desk.person()
+    first = await desk.ask(person)
+    await set_status(desk.pool, Status.ERROR, EditionKey.of(person, WEEK), code="rejected", message="of no use")
+    early = await desk.ask(person)
+    assert (early.answered, early.job_id) == (Answered.IN_PROGRESS, first.job_id)
+    assert await desk.status(person) is Status.ERROR
+    await desk.pool.execute("delete from openbell.job where id = $1", first.job_id)
+    late = await desk.ask(person)
+    assert late.answered is Answered.QUEUED
+    assert late.job_id != first.job_id
 
 
 async def test_a_question_that_the_provider_does_not_know(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,8 @@ async def queue_one(
         assert slot is not None
         if slot.status is Status.COMPLETE:
             return Queued(Answered.COMPLETED, None, slot.reason)
-        if slot.status is not Status.ERROR:
+        if slot.status is not Status.ERROR or slot.job_id is not None:
+            # A job that has told its failure and has not ended yet would swallow the new one.
             return Queued(Answered.IN_PROGRESS, slot.job_id, slot.reason)
         again = Reason.ERROR_RECOVERY if reason in (Reason.NEW_USER, Reason.NEW_WEEK) else reason
         batch = await conn.fetchval(SQL.get("reopen_slot"), key, again.value)
