@@ -25,7 +25,6 @@ from openbell.mail.alerting import Webhook
 from openbell.products.forecast.note_rules import NoteRules
 from openbell.web import (
     account,
-    alerts_console,
     api,
     budgets,
     compare,
@@ -34,18 +33,14 @@ from openbell.web import (
     digest_page,
     digests,
     digests_api,
-    digests_console,
     errors,
     health,
-    jobs_console,
     leaderboard,
-    mail_console,
     market_page,
     metrics,
     openbb,
     operations,
     pages,
-    people_console,
     picks,
     picks_api,
     sign_in,
@@ -139,10 +134,10 @@ def create_app(config: WebConfig) -> FastAPI:
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)
     shown = (budgets, pages, symbol_page, market_page, leaderboard, types_page, picks, compare, digest_page, digests)
-    people = (sign_in, sign_up, account, console, people_console)
-    operators = (alerts_console, jobs_console, mail_console, digests_console)
-    for one in (*shown, *people, *operators):
+    for one in (*shown, sign_in, sign_up, account):
         app.include_router(one.router, dependencies=[Depends(know)])
+    for router in console.routers():
+        app.include_router(router, dependencies=[Depends(know)])
     app.mount("/static", Assets(directory=FOLDER))
     errors.install(app)
     enforce(app)

@@ -11,7 +11,7 @@
     const to = base && base + open_parts().flatMap((e) => e.dataset.watch.split(" ")).map((w) => `&watch=${encodeURIComponent(w)}`).join("");
     return to?.includes("watch=") ? to : "";
   };
-  const live = $("[data-live]");
+  const live = $(`[data-live=""]`);
   const HIDDEN_MS = 60_000, SAY_MS = 10_000;
   let source = null, heard = "", paused = false, hidden = 0, retry = 0, failures = 0, said = 0;
   const changed = new Map();
@@ -129,7 +129,7 @@
       if (e.target.matches("input")) e.target.blur();
       return;
     }
-    if (typing(e)) return;
+    if (typing(e) || $("[data-console]")) return;  // the console has keys of its own
     if (e.key === "/") { e.preventDefault(); $("#q").focus(); $("#q").select(); }
     const rows = $$(".watch tbody tr[data-symbol], [data-rows] tr, .section");
     const at = rows.findIndex((r) => r.classList.contains("selected"));

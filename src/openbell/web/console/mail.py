@@ -17,9 +17,9 @@ from openbell.mail import KINDS, Delivery, MailError, control
 from openbell.mail.deliveries import get_delivery, list_deliveries, read_letter
 from openbell.web.api import database
 from openbell.web.backend import SQL
+from openbell.web.console.frame import console_page
 from openbell.web.errors import NotHere
 from openbell.web.guards import POLICY
-from openbell.web.pages import page
 from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import Admin, actor, typed
@@ -81,9 +81,9 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
         switch = await control.read_switch(db)
         now = await db.fetchval(SQL.get("read_now"))
     kept = {name: value for name, value in (("kind", kind), ("state", state)) if value}
-    return page(
+    return await console_page(
         request,
-        "console_mail.html",
+        "console/mail.html",
         status,
         rows=[_row(one, now) for one in found],
         counts=_by_kind(counts),
@@ -149,8 +149,8 @@ async def letter_page(request: Request, number: Number, _admin: Admin) -> Respon
     if one is None:
         raise NotHere("There is no mail of this number.")
     text = found[1].text if found else "The text is gone, as after its recipient was erased."
-    shown = page(
-        request, "console_letter.html", row=_row(one, now), text=text, has_html=found is not None, words=WORDS
+    shown = await console_page(
+        request, "console/letter.html", row=_row(one, now), text=text, has_html=found is not None, words=WORDS
     )  # fmt: skip
     shown.headers["Content-Security-Policy"] = WITH_FRAMES
     return shown

@@ -14,7 +14,7 @@ from openbell.people import PeopleError, Person, change_person, list_people
 from openbell.people.person import MOST_LISTED, SIGN_UPS, move_by_operator, set_sign_up, sign_up_mode
 from openbell.people.records import follows_of
 from openbell.web.api import database
-from openbell.web.pages import page
+from openbell.web.console.frame import console_page
 from openbell.web.protection import safe
 from openbell.web.schemas import Problem
 from openbell.web.sign_in import Admin, actor, typed
@@ -61,9 +61,9 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
         found = await list_people(db, state=state if state in STATES else None, search=search)
         tickers = await follows_of(db, [one.id for one in found])
         mode = await sign_up_mode(db)
-    return page(
+    return await console_page(
         request,
-        "console_people.html",
+        "console/people.html",
         status,
         rows=[(one, ", ".join(tickers.get(one.id, [])), _asked(one)) for one in found],
         events=EVENTS,

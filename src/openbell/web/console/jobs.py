@@ -14,8 +14,8 @@ from openbell.engine import jobs
 from openbell.engine.errors import JobEnded, UnknownJob
 from openbell.engine.registry import CLASSES, class_name
 from openbell.web.api import database, in_range
-from openbell.web.backend import SQL
-from openbell.web.pages import page
+from openbell.web.backend import SQL as WEB
+from openbell.web.console.frame import SQL, console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 from openbell.web.words import clock, duration, moment, money
@@ -77,7 +77,7 @@ async def jobs_page(request: Request, _admin: Admin) -> Response:
     live: list[jobs.JobView] = []
     ended: list[Any] = []
     async with database(request).use() as db:
-        now = await db.fetchval(SQL.get("read_now"))
+        now = await db.fetchval(WEB.get("read_now"))
         if before is None and not asked.code and asked.state not in jobs.ENDED:
             for state in (asked.state,) if asked.state else ("running", "waiting", "parked"):
                 # A live state is always named: without one, list_jobs goes on to sort the whole history.
@@ -99,9 +99,9 @@ async def jobs_page(request: Request, _admin: Admin) -> Response:
     if len(ended) > SHOWN:
         ended = ended[:SHOWN]
         older = asked.address(before=ended[-1]["finished_at"].isoformat(), id=str(ended[-1]["id"]))
-    return page(
+    return await console_page(
         request,
-        "console_jobs.html",
+        "console/jobs.html",
         asked=asked,
         states=jobs.LIVE + jobs.ENDED,
         classes=tuple(CLASSES),
@@ -140,13 +140,13 @@ async def job_act(request: Request, job_id: int, admin: Admin) -> Response:
 async def _show(request: Request, job_id: int, status: int = 200, notice: str = "") -> Response:
     async with database(request).use() as db:
         job = await jobs.get(db, in_range(job_id))
-        now = await db.fetchval(SQL.get("read_now"))
+        now = await db.fetchval(WEB.get("read_now"))
         refused = await jobs.rejected(db, job_id) if job else []
     if job is None:
         raise UnknownJob(job_id)
-    return page(
+    return await console_page(
         request,
-        "console_job.html",
+        "console/job.html",
         status,
         job=job,
         live=job.state in jobs.LIVE,

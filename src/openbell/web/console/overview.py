@@ -8,8 +8,7 @@ from fastapi.responses import Response
 from openbell.engine.books import span_words
 from openbell.mail.control import read_switch
 from openbell.web.api import database
-from openbell.web.backend import SQL
-from openbell.web.pages import page
+from openbell.web.console.frame import SQL, console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin
 
@@ -33,9 +32,9 @@ async def console(request: Request, _admin: Admin) -> Response:
     if row["trouble"]:
         mail.append(f"{row['trouble']:,} failed or are in doubt since the day before yesterday.")
     people = [f"{row['active']:,} active."] + ([f"{row['asking']:,} wait for approval."] if row["asking"] else [])
-    return page(
+    return await console_page(
         request,
-        "console.html",
+        "console/overview.html",
         places=[
             ("/console/jobs", "Jobs", "What waits, what runs, and what ended how; each from its start to its end."),
             ("/console/alerts", "Alerts", "What fires now, what to do about it, and what is over."),

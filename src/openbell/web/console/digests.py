@@ -20,10 +20,10 @@ from openbell.products.digest.editions import EDITIONS, DigestKey
 from openbell.products.digest.policy import read_policy
 from openbell.products.digest.render_costs import costs_of
 from openbell.web.api import database
+from openbell.web.console.frame import console_page
+from openbell.web.console.mail import WORDS
 from openbell.web.digests_api import tell
 from openbell.web.errors import Malformed
-from openbell.web.mail_console import WORDS
-from openbell.web.pages import page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 
@@ -52,8 +52,8 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
         policy, switch = await read_policy(db), await read_switch(db)
         chosen = next((one for one in made if one["key"] == wanted), None)
         costs = await costs_of(db, wanted, chosen["version"]) if chosen else []
-    return page(
-        request, "console_digests.html", status, notice=notice, now=now, switch=switch, policy=policy,
+    return await console_page(
+        request, "console/digests.html", status, notice=notice, now=now, switch=switch, policy=policy,
         editions=[_edition(one, now) for one in editions], runs=runs, makes=MAKES, words=WORDS,
         feeds=[_feed(one) for one in feeds[:SHOWN]], feed_count=len(feeds),
         troubled=sum(one["in_a_row"] > 0 for one in feeds),

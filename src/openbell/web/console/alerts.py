@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from openbell.engine.alerts import AlertError, acknowledge, list_alerts
 from openbell.web.api import database
-from openbell.web.pages import page
+from openbell.web.console.frame import console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 
@@ -37,4 +37,4 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
     async with database(request).use() as db:
         rows = await list_alerts(db)
     firing, over = [one for one in rows if one.state == "firing"], [one for one in rows if one.state == "cleared"]
-    return page(request, "console_alerts.html", status, firing=firing, over=over, notice=notice)
+    return await console_page(request, "console/alerts.html", status, firing=firing, over=over, notice=notice)
