@@ -26,6 +26,7 @@ from openfeature.provider.metadata import Metadata
 
 from openbell.engine.flags import Flag, judge, list_flags
 from openbell.engine.hints import Hint, Hints
+from openbell.engine.persist import DATABASE_ERRORS
 from openbell.postgres.pool import open_pool
 from openbell.telemetry.tally import swallowed
 
@@ -80,7 +81,7 @@ class OpenbellProvider(AbstractProvider):
             self._changed.clear()
             try:
                 await self.refresh()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DATABASE_ERRORS as error:
                 swallowed("openfeature.refresh", error)
 
     def get_metadata(self) -> Metadata:
@@ -102,7 +103,7 @@ class OpenbellProvider(AbstractProvider):
         key = evaluation_context.targeting_key if evaluation_context else None
         found = judge(flag, key or "")
         on = found.on if key else flag.mode == "on"
-        reason = {"off": Reason.DISABLED, "percent": Reason.SPLIT, "on": Reason.STATIC}.get(flag.mode, Reason.DISABLED)
+        reason = {"percent": Reason.SPLIT, "on": Reason.STATIC}.get(flag.mode, Reason.DISABLED)
         if flag.mode in ("percent", "on") and key and (key in flag.deny or key in flag.allow):
             reason = Reason.TARGETING_MATCH
         return FlagResolutionDetails(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.registry import class_name
-from openbell.telemetry.tally import counted_so_far, swallowed_so_far
+from openbell.telemetry.tally import swallowed_so_far
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_SAMPLES = 5_000
@@ -39,7 +39,6 @@ ABOUT: Mapping[str, str] = {
     "openbell_alerts_firing": "Alerts that fire, by code.",
     "openbell_last_backup_timestamp_seconds": "When the last backup was made.",
     "openbell_streams": "Open streams of this process.",
-    "openbell_process_events_total": "What this process has counted.",
     "openbell_swallowed_total": "Errors that ended where they came up in this process, by place and type.",
     "openbell_samples_left_out": "Samples that one scrape had no room for.",
 }
@@ -66,7 +65,6 @@ def of_process(streams: int = 0) -> list[Sample]:
     """What this process has counted itself."""
     return [
         Sample("openbell_streams", {}, streams),
-        *(Sample("openbell_process_events_total", {"event": name}, n) for name, n in counted_so_far().items()),
         *(
             Sample("openbell_swallowed_total", {"where": where, "type": kind}, n)
             for (where, kind), n in swallowed_so_far().items()

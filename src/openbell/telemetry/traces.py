@@ -26,7 +26,6 @@ ALLOWED = frozenset(
     )
 )  # fmt: skip
 LONGEST = 200
-_NAMESPACE = "openbell"
 
 _tracer: Tracer | None = None
 _namespace = ""
@@ -77,7 +76,7 @@ def start(endpoint: str, *, service: str, namespace: str, delay_s: float = 2.0) 
 
 def ids_of(job_id: int) -> tuple[int, int]:
     """Trace and span of a job."""
-    digest = hashlib.sha256(f"{_NAMESPACE}:{_namespace}:{job_id}".encode()).digest()
+    digest = hashlib.sha256(f"openbell:{_namespace}:{job_id}".encode()).digest()
     return int.from_bytes(digest[:16]), int.from_bytes(digest[16:24])
 
 
@@ -100,11 +99,11 @@ def span(name: str, *, job_id: int | None = None, **attributes: Any) -> Iterator
         made.end()
 
 
-def begin(name: str, *, job_id: int | None = None, **attributes: Any) -> Callable[[BaseException | None], None]:
-    """A span that ends when what is answered is called, with the error that ended it, or None."""
+def begin(name: str, **attributes: Any) -> Callable[[BaseException | None], None]:
+    """A span under the one around it; it ends when what is answered is called, with what ended it, or None."""
     if _tracer is None:
         return _nothing
-    made = _begin(name, job_id, attributes)
+    made = _begin(name, None, attributes)
 
     def end(error: BaseException | None) -> None:
         if error is not None:
