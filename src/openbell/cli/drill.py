@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from openbell.cli import reach
 from openbell.cli.exits import FAILED
 from openbell.cli.output import progress
+
+Say = Callable[[str], None]
+report_option = click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file."
+)
 
 
 @click.group()
@@ -24,7 +33,7 @@ def drill() -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Another crowd.")
 @click.option("--prefetch", is_flag=True, help="With what is likely next made before, from spare budget.")
 @click.option("--play-lists", is_flag=True, help="Play the fixed lists too, instead of computing what they take.")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+@report_option
 def week(
     viewers: int,
     symbols: int,
@@ -39,8 +48,6 @@ def week(
 
     Takes about a quarter of an hour. Ends with one line of figures, and with exit code 1 when a promise is broken.
     """
-    import json
-
     from openbell.drills import week_report
     from openbell.drills.week import Size, compute, play
     from openbell.products import registry
@@ -52,13 +59,8 @@ def week(
             lists = reach.run_async(play(size, registry(), names, on_demand=False, say=say))
         else:
             lists = compute(size, registry(), demand)
-    told = week_report.tell(size, demand, lists)
-    if report is not None:
-        report.write_text(told, encoding="utf-8")
-    click.echo(told, err=True)
     figures = week_report.figures(size, demand, lists)
-    click.echo(json.dumps(figures))
-    return FAILED if figures["broken"] else 0
+    return _end(week_report.tell(size, demand, lists), report, figures, broken=bool(figures["broken"]))
 
 
 @drill.command()
@@ -66,32 +68,18 @@ def week(
 @click.option("--workers", type=click.IntRange(1, 16), default=4, show_default=True, help="Each has a scheduler, too.")
 @click.option("--random-kills", type=click.IntRange(0, 200), default=20, show_default=True, help="Besides one a step.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other moments to kill.")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+@report_option
 def picks(users: int, workers: int, random_kills: int, seed: int, report: Path | None) -> int:
     """A weekly run of picks while workers are killed: one charge a person, an edition for everybody.
 
     A worker is killed at each step of the way and at random. Takes some minutes. Ends with one line of figures, and
     with exit code 1 when a promise is broken.
     """
-    import json
-
-    from openbell.drills.picks import Size, ground, play
+    from openbell.drills.picks import Size, play
     from openbell.drills.picks_report import tell
 
     size = Size(users=users, workers=workers, random_kills=random_kills, seed=seed)
-
-    async def run() -> tuple[dict[str, object], str]:
-        async with ground() as (dsn, sandbox):
-            played = await play(dsn, sandbox, size, say)
-            return played.as_json(), tell(size, played)
-
-    with progress("Starting a database and a sandbox") as say:
-        figures, told = reach.run_async(run())
-    if report is not None:
-        report.write_text(told, encoding="utf-8")
-    click.echo(told, err=True)
-    click.echo(json.dumps(figures))
-    return FAILED if figures["faults"] else 0
+    return _play(lambda dsn, sandbox, say: play(dsn, sandbox, size, say), partial(tell, size), report)
 
 
 @drill.command()
@@ -101,38 +89,24 @@ def picks(users: int, workers: int, random_kills: int, seed: int, report: Path |
 @click.option("--send", default="08:30", show_default=True, help="When mails are due in New York; from 02:30 on.")
 @click.option("--outage", type=click.Choice(["model", "news"]), default="model", show_default=True, help="Who is away.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Others follow other tickers.")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+@report_option
 def morning(tickers: int, people: int, workers: int, send: str, outage: str, seed: int, report: Path | None) -> int:
     """A morning of digests: workers are killed and replaced, a provider is away, people ask and one leaves.
 
     Every mail that is due must arrive once, and nothing may be paid for twice. Ends with one line of figures, and with
     exit code 1 when a promise is broken.
     """
-    import json
     import re
 
     from openbell.drills.morning import Size, play
     from openbell.drills.morning_report import tell
-    from openbell.drills.picks import ground
 
     if not re.fullmatch(r"0[2-9]:[0-5]\d|1\d:[0-5]\d", send) or send < "02:30":
         raise click.BadParameter("a time from 02:30 to 19:59, such as 08:30", param_hint="--send")
     size = Size(
         tickers=tickers, people=people, requests=min(5, people), workers=workers, send=send, seed=seed, outage=outage
     )
-
-    async def run() -> tuple[dict[str, object], str]:
-        async with ground() as (dsn, sandbox):
-            played = await play(dsn, sandbox, size, say)
-            return played.as_json(), tell(size, played)
-
-    with progress("Starting a database and a sandbox") as say:
-        figures, told = reach.run_async(run())
-    if report is not None:
-        report.write_text(told, encoding="utf-8")
-    click.echo(told, err=True)
-    click.echo(json.dumps(figures))
-    return FAILED if figures["faults"] else 0
+    return _play(lambda dsn, sandbox, say: play(dsn, sandbox, size, say), partial(tell, size), report)
 
 
 @drill.command("restore")
@@ -148,28 +122,22 @@ def restore_drill(keys: int, mails: int, seconds: float, seed: int) -> int:
     A shop and a mail server keep their own books: nothing may be charged or mailed twice. Says what it proved; ends
     with one line of figures, and with exit code 1 when a promise is broken.
     """
-    import json
     import tempfile
 
-    from openbell.drills.picks import ground
     from openbell.drills.restore import Size, play
     from openbell.drills.till import opened
 
     size = Size(keys=keys, mails=mails, seconds=seconds, seed=seed)
 
-    async def run() -> dict[str, object]:
+    async def work(dsn: str, sandbox: str, say: Say) -> Any:
         with tempfile.TemporaryDirectory(prefix="openbell-drill-") as folder:
-            async with ground() as (dsn, sandbox), opened() as till:
-                return (await play(dsn, sandbox, till, Path(folder), size, say)).as_json()
+            async with opened() as till:
+                return await play(dsn, sandbox, till, Path(folder), size, say)
 
-    with progress("Starting a database and a sandbox") as say:
-        figures = reach.run_async(run())
-    for promise in figures["proved"]:  # type: ignore[attr-defined]
-        click.echo(f"proved   {promise}", err=True)
-    for promise in figures["faults"]:  # type: ignore[attr-defined]
-        click.echo(f"BROKEN   {promise}", err=True)
-    click.echo(json.dumps(figures))
-    return FAILED if figures["faults"] else 0
+    def tell(played: Any) -> str:
+        return "\n".join([f"proved   {one}" for one in played.proved] + [f"BROKEN   {one}" for one in played.faults])
+
+    return _play(work, tell)
 
 
 @drill.command()
@@ -178,42 +146,20 @@ def restore_drill(keys: int, mails: int, seconds: float, seed: int) -> int:
 @click.option("--webs", type=click.IntRange(1, 4), default=2, show_default=True, help="Web processes.")
 @click.option("--workers", type=click.IntRange(2, 8), default=2, show_default=True, help="Workers of eight slots.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other readers.")
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the report to this file.")
+@report_option
 def deploy(streams: int, keys: int, webs: int, workers: int, seed: int, report: Path | None) -> int:
     """A rolling deploy under load: the version before is migrated under and replaced, process by process.
 
     No request may fail, no job be lost or done twice, no value be late. Takes two minutes. Ends with one line of
     figures, and with exit code 1 when a promise is broken.
     """
-    import json
-
     from openbell.bench.webs import allow_files
     from openbell.drills.deploy import Size, play
     from openbell.drills.deploy_report import tell
-    from openbell.drills.picks import ground
 
     size = Size(streams=streams, keys=keys, webs=webs, workers=workers, seed=seed)
     allow_files(2 * streams)
-
-    async def run() -> tuple[dict[str, object], str]:
-        async with ground(migrated=False) as (dsn, sandbox):
-            played = await play(dsn, sandbox, size, say)
-            return played.as_json(), tell(size, played)
-
-    with progress("Starting a database and a sandbox") as say:
-        figures, told = reach.run_async(run())
-    if report is not None:
-        report.write_text(told, encoding="utf-8")
-    click.echo(told, err=True)
-    click.echo(json.dumps(figures))
-    return FAILED if figures["faults"] else 0
-
-
-def _symbols(most: int) -> list[str]:
-    """The symbols of the sandbox, real ones first."""
-    from openbell.sandbox.companies import COMPANIES
-
-    return list(COMPANIES)[:most]
+    return _play(lambda dsn, sandbox, say: play(dsn, sandbox, size, say), partial(tell, size), report, migrated=False)
 
 
 @drill.command("staging")
@@ -224,16 +170,43 @@ def staging(people: int) -> int:
     Nothing of a person may be in the copy, mail may reach the admin alone, no schedule may fire, and production must
     refuse to be wiped. Ends with one line of figures, and with exit code 1 when a promise is broken.
     """
-    import json
-
-    from openbell.drills.picks import ground
     from openbell.drills.staging import play
 
-    async def run() -> dict[str, object]:
-        async with ground() as (dsn, sandbox):
-            return (await play(dsn, sandbox, people, say)).as_json()
+    return _play(lambda dsn, sandbox, say: play(dsn, sandbox, people, say))
+
+
+def _play(
+    work: Callable[[str, str, Say], Awaitable[Any]],
+    tell: Callable[[Any], str] | None = None,
+    report: Path | None = None,
+    *,
+    migrated: bool = True,
+) -> int:
+    """Play on a database and a sandbox of its own, and tell what came of it; the exit code."""
+    from openbell.drills.picks import ground
+
+    async def run() -> Any:
+        async with ground(migrated=migrated) as (dsn, sandbox):
+            return await work(dsn, sandbox, say)
 
     with progress("Starting a database and a sandbox") as say:
-        figures = reach.run_async(run())
+        played = reach.run_async(run())
+    figures = played.as_json()
+    return _end(tell(played) if tell else "", report, figures, broken=bool(figures["faults"]))
+
+
+def _end(told: str, report: Path | None, figures: object, *, broken: bool) -> int:
+    """The words for the report and for people, one line of figures for programs; the exit code."""
+    if report is not None:
+        report.write_text(told, encoding="utf-8")
+    if told:
+        click.echo(told, err=True)
     click.echo(json.dumps(figures))
-    return FAILED if figures["faults"] else 0
+    return FAILED if broken else 0
+
+
+def _symbols(most: int) -> list[str]:
+    """The symbols of the sandbox, real ones first."""
+    from openbell.sandbox.companies import COMPANIES
+
+    return list(COMPANIES)[:most]
