@@ -120,6 +120,39 @@ async def test_a_second_demand_lifts_and_never_lowers(pool: asyncpg.Pool) -> Non
     assert (after["job_class"], after["number"]) == (0, 7)
 
 
+async def test_routine_stops_at_a_full_queue(pool: asyncpg.Pool) -> None:
+    """PF-18: lists, schedules and prefetching add no job to a full queue, the longest due comes first when there is
+    room again, and what a viewer waits for is queued all the same.
+    """
+    await Hand.hire(pool, declare(ttl=seconds(60)))
+    await pool.execute(
+        """insert into openbell.artifact (product, key, state, version, checked_at, fresh_until, stale_until)
+           select 'number', 'k' || n, 'empty', 0, t - interval '1 hour', t - n * interval '1 minute', t
+           from openbell.now() t, generate_series(1, 4) n"""
+    )
+    await pool.execute(
+        """insert into openbell.demand (source, product, key, weight, job_class, expires_at)
+           select source, 'number', 'k' || n, 1, 10, openbell.now() + interval '1 hour'
+           from (values (1, 'poll'), (2, 'schedule:nightly'), (3, 'prefetch'), (4, 'poll')) d (n, source)"""
+    )
+    assert sorted(one.key for one in await sweep(pool, deepest=2)) == ["k3", "k4"]
+    assert await sweep(pool, deepest=2) == []
+    (seen,) = await want(pool, [("number", "k1")], source="viewer", seconds=30)
+    assert seen.created
+    assert [one.key for one in await sweep(pool, deepest=4)] == ["k2"]
+
+
+async def test_background_gets_fewer_attempts(pool: asyncpg.Pool) -> None:
+    """MD-23: a job that somebody waits for has five attempts, one in the background three, until somebody waits."""
+    await Hand.hire(pool, declare())
+    await queue(pool, "a", source="later", job_class="background")
+    await queue(pool, "b", source="viewer")
+    of = "select max_attempts from openbell.job where key = $1"
+    assert (await pool.fetchval(of, "a"), await pool.fetchval(of, "b")) == (3, 5)
+    await queue(pool, "a", source="viewer")
+    assert await pool.fetchval(of, "a") == 5
+
+
 async def test_the_number_has_a_cap(pool: asyncpg.Pool) -> None:
     """DC-5: viewers raise the number inside the class up to 100."""
     await Hand.hire(pool, declare())

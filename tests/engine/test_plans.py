@@ -31,7 +31,11 @@ HOT: dict[str, tuple[str, tuple[Any, ...], dict[str, str]]] = {
     "wake parked": ("wake_parked", (100,), {"job": "job_parked"}),
     "begin a sweep": ("begin_sweep", (timedelta(seconds=1),), {"job": "job_parked"}),
     "heartbeat": ("beat_worker", (1, timedelta(seconds=10), False, {}, [1, 2, 3], True), {"job": "job_claim"}),
-    "sweep one key": ("sweep_demand", (["number"], ["k7"]), {"demand": "demand_pkey", "artifact": "artifact_pkey"}),
+    "sweep one key": (
+        "sweep_demand",
+        (["number"], ["k7"], 10_000, 3),
+        {"demand": "demand_pkey", "artifact": "artifact_pkey"},
+    ),
     "read": (
         "read_artifacts",
         (["number"], ["k7"]),

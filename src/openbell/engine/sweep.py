@@ -18,6 +18,12 @@ from openbell.telemetry import traces
 BEAT_S = 1.0
 IDLE_BEAT_S = 5.0
 
+DEEPEST = 10_000
+"""Live jobs from which on lists, schedules and prefetching add none; what somebody waits for is queued all the same."""
+
+UNSEEN_ATTEMPTS = 3
+"""What a job of the class ``background`` may use at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueuedJob:
@@ -29,10 +35,10 @@ class QueuedJob:
     created: bool
 
 
-async def sweep(db: Db, keys: Sequence[tuple[str, str]] | None = None) -> list[QueuedJob]:
+async def sweep(db: Db, keys: Sequence[tuple[str, str]] | None = None, *, deepest: int = DEEPEST) -> list[QueuedJob]:
     """Queue a job for each demanded key that is not fresh; with ``keys``, look at these only."""
     columns = (None, None) if keys is None else ([product for product, _ in keys], [key for _, key in keys])
-    queued = [QueuedJob(**row) for row in await db.fetch(SQL.get("sweep_demand"), *columns)]
+    queued = [QueuedJob(**row) for row in await db.fetch(SQL.get("sweep_demand"), *columns, deepest, UNSEEN_ATTEMPTS)]
     if traces.is_on():
         for job in queued:
             traces.note("demand", job.id, product=job.product, key=job.key)
