@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
 from pydantic import BaseModel
 
+from openbell.drills.databases import another
 from openbell.drills.till import Till
 from openbell.engine.books import resume
 from openbell.engine.costs import resolve
@@ -49,7 +49,6 @@ LIMITS = (
     Limit("till", "usd_micro", "year", 1_000_000_000, closes="charge"),
     Limit("till", "calls", "minute", 100_000, span=timedelta(minutes=1)),
 )
-BOUGHT = ("drill-keyed", "drill-once")
 OPERATOR = "drill"
 WATCH_S = 3.0
 PATIENCE_S = 90.0
@@ -71,6 +70,12 @@ class Size:
     mails: int = 40
     seconds: float = 4.0
     seed: int = 1
+
+    @property
+    def wishes(self) -> list[tuple[str, str]]:
+        """What is bought: under keys that the shop knows, and what is never to be bought again."""
+        keys = range(self.keys)
+        return [("drill-keyed", f"k{n}") for n in keys] + [("drill-once", f"o{n}") for n in keys]
 
 
 @dataclass(slots=True)
@@ -166,7 +171,7 @@ async def play(dsn: str, sandbox: str, till: Till, folder: Path, size: Size, say
         smtp = (await control.get("/_control/ports")).json()["smtp"]
         head, file = await _under_load(dsn, till, smtp, folder, size, rng, played, say)
         say("Restoring into another database")
-        other = await _another(dsn)
+        other = await another(dsn, "openbell_restored")
         begun = monotonic()
         await restore(other, file, actor=OPERATOR)
         played.restore_s = round(monotonic() - begun, 2)
@@ -214,7 +219,7 @@ async def _under_load(
 
 async def _load(pool: asyncpg.Pool, person: Person, size: Size, rng: random.Random) -> None:
     """Wishes and mails, evenly over the time."""
-    wishes = [("drill-keyed", f"k{n}") for n in range(size.keys)] + [("drill-once", f"o{n}") for n in range(size.keys)]
+    wishes = size.wishes
     rng.shuffle(wishes)
     early = [one for one in wishes if one[0] == "drill-once"]
     steps = max(size.mails, 1)
@@ -256,8 +261,7 @@ async def _watch(
     """Workers run and everybody asks again: before an operator has looked, nothing may be charged or mailed."""
     say("Watching what a worker does before the operator")
     charges, mails = till.charges.total(), len(await _mails(control))
-    wishes = [("drill-keyed", f"k{n}") for n in range(size.keys)] + [("drill-once", f"o{n}") for n in range(size.keys)]
-    await want(pool, wishes, source="drill", seconds=3600)
+    await want(pool, size.wishes, source="drill", seconds=3600)
     await asyncio.sleep(WATCH_S)
     played.check(till.charges.total() == charges, "nothing is charged before an operator has resumed the budgets")
     played.check(len(await _mails(control)) == mails, "no mail leaves before an operator has resumed mail")
@@ -282,12 +286,12 @@ async def _operate(
     await act(pool, "release", [row["id"] for row in held if row["id"] not in sent], actor=OPERATOR)
     await resume(pool, "till", reason="compared with the shop's books", actor=OPERATOR)
     await resume_all(pool, actor=OPERATOR)
-    wishes = [("drill-keyed", f"k{n}") for n in range(size.keys)]
+    wishes = [one for one in size.wishes if one[0] == "drill-keyed"]
     end = monotonic() + PATIENCE_S
     while monotonic() < end:
         await want(pool, wishes, source="drill", seconds=3600)
         if await pool.fetchval(SQL.get("count_made"), ["drill-keyed"]) >= size.keys and not await pool.fetchval(
-            SQL.get("count_live_mails")
+            SQL.get("count_ready")
         ):
             break
         await asyncio.sleep(0.5)
@@ -316,13 +320,3 @@ async def _mails(control: httpx.AsyncClient) -> list[dict[str, Any]]:
         found += page["mails"]
         more = page["more"]
     return found
-
-
-async def _another(dsn: str) -> str:
-    """A second, empty database of the same server."""
-    connection, name = await asyncpg.connect(dsn), "openbell_restored"
-    try:
-        await connection.execute(SQL.get("create_database").replace("DATABASE_NAME", name))
-    finally:
-        await connection.close()
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ import asyncpg
 import httpx
 
 from openbell.bench.house import SETTINGS
+from openbell.drills.databases import another
 from openbell.mail.deliveries import queue_all
 from openbell.mail.kinds import KINDS
 from openbell.mail.letters import Letter
@@ -81,7 +81,7 @@ async def play(dsn: str, sandbox: str, people: int, say: Callable[[str], None]) 
     say("Peopling a production")
     production = await open_pool(dsn, name="drill", max_size=2)
     await _people(production, people)
-    target = await _second(dsn)
+    target = await another(dsn, "drill_staging")
     say("Making a staging of it")
     copied = await create(dsn, target, registry())
     tables, personal = await _search(target)
@@ -115,14 +115,6 @@ async def _people(pool: asyncpg.Pool, many: int) -> None:
         await pool.execute(SQL.get("follow_some"), person.id)
         await queue_all(pool, kind="notice", recipients=[person], letter=Letter(MARK, f"<p>{MARK}</p>", MARK, {}))
     await pool.execute(SQL.get("publish_sample"), MARK)
-
-
-async def _second(dsn: str) -> str:
-    name = "drill_staging"
-    connection = await connect(dsn, name="drill")
-    await connection.execute(SQL.get("create_database").replace("DATABASE_NAME", name))
-    await connection.close()
-    return re.sub(r"^(\w+://[^/]*/)[^?]*", rf"\g<1>{name}", dsn)
 
 
 async def _search(dsn: str) -> tuple[int, int]:

@@ -1,1 +1,0 @@
-select count(*) from openbell.delivery d where d.state = 'ready'
