@@ -12,6 +12,7 @@ import email.policy
 import re
 from dataclasses import dataclass
 from email.message import Message
+from email.parser import HeaderParser
 from typing import Literal
 
 from openbell.engine.database import Db
@@ -86,16 +87,11 @@ def _named(part: Message) -> str | None:
         return None
     inner = part.get_payload()
     if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-        text = f"{inner[0].get('message-id', '')}"
+        quoted = inner[0]
     else:
-        text = _field_of_headers(_text_of(part))
-    found = _MESSAGE_ID.search(text)
+        quoted = HeaderParser(policy=email.policy.compat32).parsestr(_text_of(part).lstrip())
+    found = _MESSAGE_ID.search(str(quoted.get("message-id", "")))
     return found[0] if found else None
-
-
-def _field_of_headers(headers: str) -> str:
-    found = re.search(r"^message-id:[ \t]*([^\r\n]{0,500})", headers, re.MULTILINE | re.IGNORECASE)
-    return found[1] if found else ""
 
 
 def _text_of(part: Message) -> str:
