@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from openbell.products.licences import reserves
 from openbell.products.market.pillars import PILLARS, PRESETS, Score, board, measures
 from openbell.web import licence, words
 from openbell.web.api import database
@@ -99,7 +100,7 @@ async def read_universe(request: Request) -> Universe:
         companies={row["symbol"]: measures(row["ratios"], row["periods"]) for row in rows},
         names={row["symbol"]: row["name"] for row in rows},
         synthetic=next((row["synthetic"] for row in rows if row["synthetic"]), None),
-        reserved=any(licence.reserves(row["licence"], row["provenance"] or {}, held) for row in rows),
+        reserved=any(reserves(row["licence"], row["provenance"] or {}, held) for row in rows),
         stale=sum(row["fresh_until"] <= row["now"] for row in rows),
         oldest=min((row["checked_at"] for row in rows), default=None),
         now=rows[0]["now"] if rows else None,

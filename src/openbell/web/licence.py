@@ -1,23 +1,20 @@
 """Who may see a value: what a provider licenses for one's own use is for the operator alone (DC-10).
 
-A value is reserved when its product has the licence `personal`, its source is real (what the sandbox invents belongs to
-nobody), and the operator has not said in DISPLAY_LICENCES that a licence to show that provider's data is held. To
-everybody but the operator a reserved value is as if it were not there, with the reason; what is not known to be allowed
-is not.
+To everybody but the operator a reserved value (:mod:`openbell.products.licences`) is as if it were not there, with the
+reason; what is not known to be allowed is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import Any
 
 from fastapi import Request
 
 from openbell.engine.artifacts import Reading, Setback
+from openbell.products.licences import is_reserved
 from openbell.web.errors import WebError
 
-PERSONAL = "personal"
 WORDS = "Its provider licenses it for the operator's own use, so it is shown to nobody else here."
 
 
@@ -30,16 +27,6 @@ class PersonalLicence(WebError):
         super().__init__(
             WORDS, todo="An operator signs in; one who holds a licence to display it sets DISPLAY_LICENCES."
         )
-
-
-def reserves(licence: str | None, provenance: Mapping[str, Any], held: Collection[str]) -> bool:
-    """Whether a value of this licence and source is for the operator alone."""
-    return licence == PERSONAL and not provenance.get("synthetic") and provenance.get("provider") not in held
-
-
-def is_reserved(reading: Reading, held: Collection[str]) -> bool:
-    """Whether there is a value, and it is for the operator alone."""
-    return reading.version > 0 and reserves(reading.licence, reading.provenance, held)
 
 
 def withheld(reading: Reading) -> Reading:

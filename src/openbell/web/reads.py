@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openbell.engine.artifacts import Reading
 from openbell.engine.errors import EngineError
+from openbell.products.licences import is_reserved
 from openbell.web.errors import WebError, respond
-from openbell.web.licence import is_reserved
 
 if TYPE_CHECKING:
     from openbell.engine.registry import Registry

@@ -25,10 +25,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
 from openbell.postgres.queries import Queries
+from openbell.products.licences import is_reserved
 from openbell.telemetry import traces
 from openbell.web import fragments, views
 from openbell.web.errors import DatabaseUnavailable
-from openbell.web.licence import is_reserved, withheld
+from openbell.web.licence import withheld
 from openbell.web.marks import GRACE_S, shown_state
 from openbell.web.server import rest
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from openbell.engine.artifacts import Reading, read_many
+from openbell.engine.artifacts import read_many
 from openbell.products.context import Context
 from openbell.products.digest.inputs import PriceFacts
+from openbell.products.licences import is_reserved
 
 CLOSES = 90
 """Days of closes on the price card."""
@@ -20,7 +21,7 @@ async def price_facts(ctx: Context, ticker: str) -> PriceFacts | None:
     quote, bars, profile = await read_many(
         ctx.attempt.pool, [("quote", ticker), ("eod-prices", ticker), ("profile", ticker)]
     )
-    if not all(may_be_shown(one, ctx.connections.displays) for one in (quote, bars)):
+    if any(is_reserved(one, ctx.connections.displays) for one in (quote, bars)):  # a digest goes to subscribers
         return None
     closes = _closes(bars.value)
     currency = profile.value.get("currency") if isinstance(profile.value, dict) else None
@@ -39,15 +40,6 @@ async def price_facts(ctx: Context, ticker: str) -> PriceFacts | None:
         currency=currency, price=closes[-1][1], change=change, change_percent=percent, as_of=bars.checked_at,
         closes=closes, synthetic=bars.synthetic,
     )  # fmt: skip
-
-
-def may_be_shown(reading: Reading, displays: frozenset[str]) -> bool:
-    """Whether a digest, which goes to subscribers, may hold it (DC-10): what is licensed to the operator alone stays
-    out, unless they hold a licence to display it, or it is not real.
-    """
-    if not reading.version or reading.licence != "personal" or reading.synthetic:
-        return True
-    return reading.provenance.get("provider") in displays
 
 
 def _closes(value: Any) -> list[tuple[date, float]]:
