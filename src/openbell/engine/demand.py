@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import asyncpg
 
+from openbell.engine.artifacts import NEVER
 from openbell.engine.combiner import Combiner
 from openbell.engine.database import SQL, Db
 from openbell.engine.duty import Duty
@@ -19,6 +20,9 @@ from openbell.engine.sweep import QueuedJob, sweep
 
 LEASE_S = 30.0
 BEAT_S = 10.0
+WISH_S = 600.0
+"""How long an operator's wish stands."""
+
 CROWD_MAX = 20_000
 """Viewers who are counted by one statement."""
 
@@ -41,6 +45,17 @@ async def want(
     unique = sorted(set(keys))
     await _lease(db, source, dict.fromkeys(unique, weight), seconds, job_class)
     return await sweep(db, unique)
+
+
+async def refresh(db: Db, product: str, key: str, *, actor: str, seconds: float = WISH_S) -> list[QueuedJob] | None:
+    """Make ``key``, which must be canonical, again now, though it may be fresh or left alone after a failure. Audited.
+
+    None where an operator has to look at the failure first, because something may have been paid for: nothing is
+    queued then.
+    """
+    if not await db.fetchval(SQL.get("refresh_key"), product, key, actor, NEVER):
+        return None
+    return await want(db, [(product, key)], source="operator", seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.explain import plain
 from openbell.engine.jobs import Stats, stats
 from openbell.engine.registry import CLASSES, class_name
+from openbell.engine.trends import EDGES_S
 from openbell.engine.upkeep import Depth, depth
-
-EDGES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400)
-"""The edges of the histograms' buckets, in seconds."""
 
 POINTS = 48
 """How many steps the depth over time has."""

@@ -21,6 +21,7 @@ from openbell.engine.estimates import Estimator
 from openbell.engine.hints import Hints
 from openbell.engine.persist import DATABASE_ERRORS
 from openbell.engine.registry import CLASSES
+from openbell.engine.trends import Folder
 from openbell.telemetry.tally import swallowed
 
 log = logging.getLogger(__name__)
@@ -168,7 +169,7 @@ class Upkeep(Duty):
         self._pool = pool
         self._sampler = Sampler(pool)
         self._for_waiting = (Ager(pool, after=ageing), Expirer(pool, hints))
-        self._always = (Watch(pool), Historian(pool, keep=keep), Estimator(pool))
+        self._always = (Watch(pool), Historian(pool, keep=keep), Estimator(pool), Folder(pool))
         self._due = dict.fromkeys((duty.name for duty in (*self._for_waiting, *self._always)), 0.0)
 
     async def beat(self) -> float:

@@ -1,0 +1,1 @@
+select openbell.fold_trends($1::float8[])
