@@ -27,9 +27,9 @@ class LineFormatter(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: D102, N802 (the name is the standard library's)
-        message = record.message.replace("\n", "\\n").replace("\r", "\\r")
+        message = record.message
         ids = "".join(f" {name}={value}" for name, value in known().items() if f" {name}=" not in f" {message}")
-        return f"{record.asctime} {record.levelname} {record.name} {message}{_one_line(ids)}"
+        return f"{record.asctime} {record.levelname} {record.name} {_one_line(message + ids)}"
 
     def usesTime(self) -> bool:  # noqa: D102, N802
         return True

@@ -46,8 +46,6 @@ WORKER_GRACE_S = 1.5
 @data_option
 def web(port: int | None, host: str | None, listen_fd: int | None, data: Path | None) -> None:
     """Run the pages and the API alone. Holds no provider key."""
-    import os
-
     from openbell.cli.telemetry import observed
     from openbell.cli.up import open_door
     from openbell.settings import load, without_paid_keys
@@ -292,7 +290,6 @@ def _log(level: str, form: str = "plain") -> None:
 def _until_asked(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run a service on uvloop. SIGTERM, SIGINT and SIGHUP set its stop event; a second one ends it at once."""
     import asyncio
-    import os
     import signal
 
     async def body() -> None:

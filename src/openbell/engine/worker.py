@@ -149,8 +149,8 @@ class Worker:
         prefetcher = Prefetcher(pool, registry, self.hints)
         self._on_flags: Sequence[Duty] = (poller, Rehearsal(pool, is_listening=listens), prefetcher)
         pruner, scheduler = Pruner(pool, self.hints), Scheduler(pool, self.hints)
-        self._duties: Sequence[Duty] = (Heart(self), self._sweeper, pruner, *self._on_flags, scheduler, Upkeep(pool))
-        self._duties = (*self._duties, *duties)
+        own = (Heart(self), self._sweeper, pruner, *self._on_flags, scheduler, Upkeep(pool))
+        self._duties: Sequence[Duty] = (*own, *duties)
         self.runner = Runner(pool, registry, self.hints, context, wake=self.wake, wake_parked=self._sweeper.wake)
         bundled = [one for one in registry if one.bundle > 1]
         self.bundles = Bundles(self.runner, bundled, self._classes, lambda: self._stopping.is_set() or self.limited)
