@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.errors import InvalidKey
+from openbell.people import Person
 from openbell.products.digest.content import SECTIONS, DigestContent, PhaseRun, Price
 from openbell.products.digest.digest import Digest
 from openbell.products.digest.editions import EDITIONS, DigestKey, Edition, digest_key
@@ -26,7 +27,7 @@ from openbell.web.errors import Malformed, NotHere
 from openbell.web.marks import mark
 from openbell.web.pages import page
 from openbell.web.protection import safe
-from openbell.web.sign_in import is_local, person_of, signed_in
+from openbell.web.sign_in import reader
 
 router = APIRouter(dependencies=[safe("person")], include_in_schema=False)
 
@@ -140,13 +141,10 @@ def address(ticker: str, day: date, edition: str | None) -> str:
     return f"/digest/{ticker}/{day.isoformat()}" + (f"?edition={edition}" if edition else "")
 
 
-async def _reader(request: Request) -> Any:
-    """Who reads: somebody who has signed in, or whoever sits at this machine in development."""
-    person = await person_of(request)
-    if person is None and is_local(request):
-        return None
-    person = person or await signed_in(request)
-    if not person.is_admin and person.state != "active":
+async def _reader(request: Request) -> Person | None:
+    """Who reads; somebody who has signed in must be active. Raises :class:`NotActive`."""
+    person = await reader(request)
+    if person is not None and not person.is_admin and person.state != "active":
         raise NotActive(f"Your account is {person.state}: digests are for those who are active.", todo="See /account.")
     return person
 

@@ -8,30 +8,22 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from openbell.people import LOCAL_OPERATOR, Person
+from openbell.people import LOCAL_OPERATOR
 from openbell.people.credits import Credits, read_credits
 from openbell.products.digest.editions import EDITIONS, Edition
 from openbell.products.digest.requests import Quoted, list_digests, quote_price, starters
 from openbell.web.api import database
 from openbell.web.digests_api import ask_as, ask_free, page_of, wanted_key
-from openbell.web.errors import SignInNeeded, WebError
+from openbell.web.errors import WebError
 from openbell.web.licence import is_operator
 from openbell.web.pages import page
 from openbell.web.protection import safe
-from openbell.web.sign_in import is_local, person_of
+from openbell.web.sign_in import reader
 
 router = APIRouter(include_in_schema=False)
 
 LATEST = 30
 STARTERS = 3
-
-
-async def reader(request: Request) -> Person | None:
-    """Whoever may read digests: who has signed in, or the operator at this machine, who is None here."""
-    person = await person_of(request)
-    if person is None and not is_local(request):
-        raise SignInNeeded(f"/sign-in?next={request.url.path}")
-    return person
 
 
 @router.get("/digests", dependencies=[safe("person")])
@@ -85,10 +77,10 @@ async def order(request: Request) -> Response:
     form = await request.form()
     ticker, edition = str(form.get("ticker", ""))[:40], str(form.get("edition", ""))
     try:
-        if await is_operator(request):  # not an admin by a token for themselves
+        if person is None or await is_operator(request):  # not an admin by a token for themselves
             asked = await ask_free(request, person or LOCAL_OPERATOR, ticker, _edition(edition))
         else:
-            asked, _ = await ask_as(request, person or LOCAL_OPERATOR, ticker, _edition(edition))
+            asked, _ = await ask_as(request, person, ticker, _edition(edition))
     except WebError as error:
         notice = f"{error.message} {error.next or ''}".strip()
         return await _orders(request, ticker, edition, notice, error.status)

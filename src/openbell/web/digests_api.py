@@ -110,7 +110,7 @@ async def ask_as(request: Request, person: Person, ticker: str, edition: Edition
         try:
             async with conn.transaction():
                 asked = await ask_for(conn, key, source=f"user:{person.id}", job_class="ad-hoc")
-                if asked.created and asked.job_id is not None and person.id:
+                if asked.created and asked.job_id is not None:
                     await take_credit(conn, person, product="digest", key=key, job_id=asked.job_id)
         except NoCredit as error:
             raise NoCredits(error, await now(conn)) from None

@@ -87,6 +87,11 @@ async def signed_in(request: Request) -> Person:
     return person
 
 
+async def reader(request: Request) -> Person | None:
+    """Whoever has signed in; None for the operator at this machine. Raises :class:`SignInNeeded`."""
+    return None if await person_of(request) is None and is_local(request) else await signed_in(request)
+
+
 async def admin(request: Request) -> Person:
     """Whoever runs this instance. Raises :class:`SignInNeeded`, or :class:`AdminNeeded` (403) for everybody else."""
     person = await person_of(request)
