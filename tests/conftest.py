@@ -1,14 +1,17 @@
 """Every test that needs a database gets a real PostgreSQL and a fresh, migrated database of its own.
 
 By default the embedded server is started once per session. `TEST_DATABASE_URL` runs the suite against another server
-instead (its user must be allowed to create databases); tests of the embedded server itself use their own either way.
+instead (its user must be allowed to create databases and roles); tests of the embedded server itself use their own
+either way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -27,6 +30,8 @@ from tests.support import Clock, TestServer
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "autovacuum": "off"}
 
 ROOM = 4 * 2**30
+
+WEB_ROLE = "openbell_web_of_tests"
 
 _numbers = itertools.count(1)
 
@@ -75,9 +80,27 @@ def template(server: TestServer) -> Iterator[str]:
     """The name of a database with all migrations, which is copied for each test."""
     name = f"openbell_template_{os.getpid()}"
     asyncio.run(server.execute(f"create database {name} template template0 encoding 'UTF8'"))
-    asyncio.run(migrate(server.dsn_of(name)))
+    asyncio.run(_prepare(server.dsn_of(name)))
     yield name
     asyncio.run(server.execute(f"drop database {name} with (force)"))
+
+
+async def _prepare(dsn: str) -> None:
+    """All migrations, and what a web process may do under a role of its own."""
+    await migrate(dsn)
+    connection = await asyncpg.connect(dsn)
+    try:
+        with contextlib.suppress(asyncpg.DuplicateObjectError):  # roles are shared by all databases of a server
+            await connection.execute(f"create role {WEB_ROLE} login")
+        await connection.execute("select openbell.grant_web($1)", WEB_ROLE)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def web_dsn(dsn: str) -> str:
+    """The fresh database under the role of a web process: what pages and API do shows that it is enough."""
+    return re.sub("//[^@/]*@?", f"//{WEB_ROLE}@", dsn, count=1)
 
 
 @pytest.fixture(scope="session")

@@ -175,10 +175,10 @@ async def serve(dsn: str, pool: asyncpg.Pool, **config: Any) -> AsyncIterator[Si
 
 
 @pytest.fixture
-async def site(dsn: str, pool: asyncpg.Pool) -> AsyncIterator[Site]:
-    """A web process whose database is there."""
+async def site(web_dsn: str, pool: asyncpg.Pool) -> AsyncIterator[Site]:
+    """A web process whose database is there, and in which it may do no more than it must (PF-45)."""
     await registry().seed(pool)
-    async with serve(dsn, pool) as running:
+    async with serve(web_dsn, pool) as running:
         await running.ready()
         yield running
 

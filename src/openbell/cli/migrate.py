@@ -18,14 +18,17 @@ from openbell.cli.output import print_json, progress
 @click.option(
     "--contract", is_flag=True, help="Also remove what no code of this version uses: when nothing older runs any more."
 )
+@click.option(
+    "--web-role", metavar="ROLE", help="Let this role of the database do what web processes must, and no more."
+)
 @data_option
 @json_option
-def migrate(check: bool, contract: bool, data: Path | None, as_json: bool) -> int:
+def migrate(check: bool, contract: bool, web_role: str | None, data: Path | None, as_json: bool) -> int:
     """Apply the migrations that are waiting, and make the views of the data types. `openbell up` does it by itself."""
-    return reach.run_async(_migrate(check, contract, data, as_json))
+    return reach.run_async(_migrate(check, contract, web_role, data, as_json))
 
 
-async def _migrate(check: bool, contract: bool, data: Path | None, as_json: bool) -> int:
+async def _migrate(check: bool, contract: bool, web_role: str | None, data: Path | None, as_json: bool) -> int:
     from openbell.postgres.migrate import migrate as apply
     from openbell.postgres.migrate import pending
     from openbell.settings import load
@@ -39,6 +42,8 @@ async def _migrate(check: bool, contract: bool, data: Path | None, as_json: bool
         waiting = [name for name in waiting if name not in applied]
     if not check:
         await _seed(dsn)
+        if web_role:
+            await _grant_web(dsn, web_role)
     if as_json:
         print_json({"applied": applied, "waiting": waiting})
     else:
@@ -68,5 +73,21 @@ async def _seed(dsn: str) -> None:
     connection = await connect(dsn, name="migrate")
     try:
         await registry().seed(connection)
+    finally:
+        await connection.close(timeout=5)
+
+
+async def _grant_web(dsn: str, role: str) -> None:
+    """Products, results and the audit log are then out of reach of whoever gets hold of a web process (PF-45)."""
+    import asyncpg
+
+    from openbell.engine.database import SQL
+    from openbell.postgres.pool import connect
+
+    connection = await connect(dsn, name="migrate")
+    try:
+        await connection.execute(SQL.get("grant_web"), role)
+    except asyncpg.UndefinedObjectError:
+        raise click.UsageError(f"There is no role {role!r}: make it first, with `create role … login`.") from None
     finally:
         await connection.close(timeout=5)

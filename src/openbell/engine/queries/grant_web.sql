@@ -1,0 +1,1 @@
+select openbell.grant_web($1)
