@@ -23,6 +23,13 @@ from tests.engine.conftest import Employ
 from tests.engine.hand import Number, account, declare, ended, per_minute, queue
 from tests.support import Clock, eventually
 
+OPEN_BEFORE = """
+select not exists (
+    select 1 from pg_stat_activity a
+    where a.datname = current_database() and a.xact_start <= $1 and a.pid <> pg_backend_pid()
+)
+"""
+
 
 class Other(BaseModel):
     n: float
@@ -153,6 +160,26 @@ async def test_a_producer_that_takes_too_long_is_stopped(pool: asyncpg.Pool, emp
     assert reading.setback is not None
     assert reading.setback.code == "deadline"
     assert await pool.fetchval("select state::text from openbell.spend") == "settled"
+
+
+async def test_no_transaction_stays_open_during_a_call(pool: asyncpg.Pool, employ: Employ) -> None:
+    """PF-25: while a producer waits for a provider, its worker holds no transaction, no snapshot and no lock."""
+    called, answered = asyncio.Event(), asyncio.Event()
+
+    async def make(key: Key, ctx: Any) -> Number:
+        async with ctx.spends("shop").call("buy"):
+            called.set()
+            await answered.wait()
+        return Number(n=1)
+
+    await employ(declare(make=make))
+    await queue(pool, "a")
+    await asyncio.wait_for(called.wait(), 30)
+    since = await pool.fetchval("select clock_timestamp()")
+    # What began before is over at some time, however busy the machine is; what stays open would never be.
+    await eventually(lambda: pool.fetchval(OPEN_BEFORE, since))
+    answered.set()
+    await until(pool, lambda r: r.version == 1)
 
 
 async def test_a_producer_that_blocks_the_process_harms_itself_only(pool: asyncpg.Pool, employ: Employ) -> None:
