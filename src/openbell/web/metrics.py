@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -13,7 +11,7 @@ from openbell.engine.metrics import CONTENT_TYPE, exposition, of_process, read_m
 from openbell.telemetry.tally import swallowed
 from openbell.web.errors import AdminNeeded, DatabaseUnavailable, NotHere
 from openbell.web.protection import safe
-from openbell.web.sign_in import LOCAL_NAMES, PROXIED
+from openbell.web.sign_in import is_near
 
 router = APIRouter(dependencies=[safe("secret")])
 
@@ -43,17 +41,6 @@ def _admit(request: Request) -> None:
     shown = scheme.lower() == "bearer" and config.metrics_token
     if shown and hmac.compare_digest(token.strip().encode(), config.metrics_token.encode()):
         return
-    if config.metrics == "open" or (config.metrics == "local" and _is_local(request)):
+    if config.metrics == "open" or (config.metrics == "local" and is_near(request)):
         return
     raise AdminNeeded
-
-
-def _is_local(request: Request) -> bool:
-    """Whether somebody on this machine asks, and no proxy in front of us for somebody else, even one that hides it."""
-    if request.client is None or any(name in request.headers for name in PROXIED):
-        return False
-    try:
-        named = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        return named in LOCAL_NAMES and ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False

@@ -136,8 +136,15 @@ Admin = Annotated[Person, Depends(admin)]
 
 
 def is_local(request: Request) -> bool:
-    """Whether this is development and the request comes straight from this machine, under one of its own names."""
-    if request.app.state.config.environment != "development" or any(name in request.headers for name in PROXIED):
+    """Whether this is development and somebody on this machine asks."""
+    return request.app.state.config.environment == "development" and is_near(request)
+
+
+def is_near(request: Request) -> bool:
+    """Whether the request comes straight from this machine, under one of its names: through no proxy for somebody else,
+    even one that hides itself.
+    """
+    if any(name in request.headers for name in PROXIED):
         return False
     try:
         near = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
