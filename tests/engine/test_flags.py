@@ -20,9 +20,9 @@ from openbell.engine.flags import (
     get_flag,
     judge,
     list_changes,
-    set_flag,
 )
 from openbell.engine.hints import Hint, Hints
+from openbell.engine.rollout import set_flag
 from tests.support import eventually
 
 END = date(2027, 6, 30)

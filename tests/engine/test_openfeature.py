@@ -12,7 +12,8 @@ from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import Reason
 
-from openbell.engine.flags import Verdict, add_flag, get_flag, judge, list_changes, set_flag
+from openbell.engine.flags import Verdict, add_flag, get_flag, judge, list_changes
+from openbell.engine.rollout import set_flag
 from openbell.openfeature import OpenbellProvider
 from tests.support import eventually
 

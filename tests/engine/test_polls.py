@@ -9,10 +9,11 @@ import asyncpg
 from openbell.engine.artifacts import history, read
 from openbell.engine.database import SQL
 from openbell.engine.demand import BEAT_S, LEASE_S, want
-from openbell.engine.flags import bucket, set_flag
+from openbell.engine.flags import bucket
 from openbell.engine.keys import Key
 from openbell.engine.polls import CLASS, Poller, Side, add_polls, compare_polls, drop_polls, fewer, flag_of, list_polls
 from openbell.engine.registry import Calls, minutes
+from openbell.engine.rollout import set_flag
 from openbell.engine.sweep import sweep
 from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, Number, declare

@@ -11,13 +11,14 @@ import pytest
 
 from openbell.engine.artifacts import read
 from openbell.engine.demand import Interest
-from openbell.engine.flags import add_flag, set_flag
+from openbell.engine.flags import add_flag
 from openbell.engine.hints import Hints
 from openbell.engine.inquiry import inquire
 from openbell.engine.keys import Key
 from openbell.engine.ledger import Limit
 from openbell.engine.prefetch import FLAG, IDLE_BEAT_S, LEAST_TTL, Prefetcher, count_prefetched, likely
 from openbell.engine.registry import Calls, Product, Registry, hours, minutes
+from openbell.engine.rollout import set_flag
 from openbell.engine.sweep import sweep
 from openbell.products import registry
 from tests.engine.conftest import Employ

@@ -18,7 +18,7 @@ from openbell.engine.demand import Interest, want
 from openbell.engine.flags import ALL, Flag, InvalidFlag, add_flag, get_flag, judge, list_changes
 from openbell.engine.polls import DEAF_S, Poller, Rehearsal, add_polls, flag_of
 from openbell.engine.registry import Registry, minutes
-from openbell.engine.rollout import NotReady, Seen, is_wider, move, report, set_budget, set_rule, shortfalls
+from openbell.engine.rollout import NotReady, Seen, is_wider, report, set_budget, set_flag, set_rule, shortfalls
 from openbell.engine.sweep import sweep
 from openbell.engine.worker import Worker
 from tests.engine.conftest import Employ
@@ -89,14 +89,14 @@ async def test_a_challenger_goes_further_only_when_enough_has_been_seen(pool: as
     number = declare(make=bought(1))
     await employ(number, rival(number, mostly, rule=STRICT))
     with pytest.raises(NotReady, match="0 of 3 comparisons"):
-        await move(pool, NEXT, mode="percent", share=1_000, actor="ann")
+        await set_flag(pool, NEXT, mode="percent", share=1_000, actor="ann")
     assert (await get_flag(pool, NEXT)).mode == "off"
-    await move(pool, NEXT, mode="shadow", actor="ann")
+    await set_flag(pool, NEXT, mode="shadow", actor="ann")
     await queue(pool, "a", "b", "c")
     await trials(pool, 3)
     assert (await report(pool, NEXT)).shortfalls == []
-    assert (await move(pool, NEXT, mode="percent", share=1_000, actor="ann")).words == "10 %"
-    await move(pool, NEXT, mode="shadow", actor="ann")
+    assert (await set_flag(pool, NEXT, mode="percent", share=1_000, actor="ann")).words == "10 %"
+    await set_flag(pool, NEXT, mode="shadow", actor="ann")
     wrong.add("d")
     await queue(pool, "d")
     await trials(pool, 4)
@@ -105,13 +105,13 @@ async def test_a_challenger_goes_further_only_when_enough_has_been_seen(pool: as
     assert (found.trials.equal, found.trials.different, found.trials.calls, found.trials.live_calls) == (3, 1, 4, 4)
     assert [(one.path, one.trials, one.example["key"]) for one in found.fields] == [("n", 1, "d")]
     with pytest.raises(NotReady, match=r"25.00% differ"):
-        await move(pool, NEXT, mode="on", actor="ann")
-    forced = await move(pool, NEXT, mode="on", actor="ann", force=True)
+        await set_flag(pool, NEXT, mode="on", actor="ann")
+    forced = await set_flag(pool, NEXT, mode="on", actor="ann", force=True, reason="try it")
     assert forced.mode == "on"
     (last, *_) = await list_changes(pool, NEXT)
     assert last.after is not None
     assert last.after["forced"] == ["25.00% differ, 0.00% may"]
-    assert (await move(pool, NEXT, mode="off", actor="ann")).mode == "off"
+    assert (await set_flag(pool, NEXT, mode="off", actor="ann")).mode == "off"
 
 
 async def test_a_rule_and_a_budget_are_data(pool: asyncpg.Pool) -> None:
@@ -119,7 +119,7 @@ async def test_a_rule_and_a_budget_are_data(pool: asyncpg.Pool) -> None:
     number = declare()
     await Hand.hire(pool, number, rival(number))
     await set_rule(pool, NEXT, Rule(at_least=0, most_different=1, most_failed=1), actor="ann")
-    assert (await move(pool, NEXT, mode="on", actor="ann")).mode == "on"
+    assert (await set_flag(pool, NEXT, mode="on", actor="ann")).mode == "on"
     await set_budget(pool, NEXT, "calls", 5, actor="ann")
     assert await pool.fetchval("select budget from openbell.challenge") == {"calls": 5}
     rows = await pool.fetch("select action from openbell.audit where actor = 'ann' order by id")
@@ -137,7 +137,7 @@ async def test_demand_is_rehearsed_beside_the_list(pool: asyncpg.Pool, clock: Cl
     """
     hand = await Hand.hire(pool, declare())
     await listed(pool, "seen", "unseen")
-    await move(pool, FLAG, mode="shadow", actor="test")
+    await set_flag(pool, FLAG, mode="shadow", actor="test")
     rehearsal, poller = Rehearsal(pool), Poller(pool)
 
     async def pass_by(seconds: float) -> None:
@@ -183,19 +183,19 @@ async def test_the_baseline_is_kept_when_a_list_is_first_moved(pool: asyncpg.Poo
 
     await eventually(fetched)
     await at_rest(pool)
-    await move(pool, FLAG, mode="shadow", actor="test")
+    await set_flag(pool, FLAG, mode="shadow", actor="test")
     found = await report(pool, FLAG)
     assert found.baseline is not None
     (before,) = found.baseline.figures
     assert (before["keys"], before["calls"], before["refreshes"]) == (2, 2, 2)
-    await move(pool, FLAG, mode="percent", share=5_000, actor="test")
+    await set_flag(pool, FLAG, mode="percent", share=5_000, actor="test")
     assert (await report(pool, FLAG)).baseline == found.baseline
 
 
 async def _switched(pool: asyncpg.Pool, mode: Any, keys: int) -> float:
     """How long after the flag is set the list is so long, in seconds."""
     begun = asyncio.get_running_loop().time()
-    await move(pool, FLAG, mode=mode, actor="test")
+    await set_flag(pool, FLAG, mode=mode, actor="test")
     await eventually(lambda: _is(pool, keys))
     return asyncio.get_running_loop().time() - begun
 
@@ -238,11 +238,11 @@ async def test_rollback_refreshes_what_nobody_watched_within_seconds(pool: async
     await listed(pool, "a", "b")
     await eventually(lambda: _is(pool, 2))
     await made(pool, "b")
-    await move(pool, FLAG, mode="on", actor="test")
+    await set_flag(pool, FLAG, mode="on", actor="test")
     await eventually(lambda: _is(pool, 0))
     await pool.execute("update openbell.artifact set fresh_until = openbell.now() - interval '1 minute'")
     begun = asyncio.get_running_loop().time()
-    await move(pool, FLAG, mode="off", actor="test")
+    await set_flag(pool, FLAG, mode="off", actor="test")
 
     async def fresh() -> bool:
         return {(await read(pool, "number", key)).state for key in "ab"} == {"fresh"}
@@ -255,7 +255,7 @@ async def test_interest_and_list_share_one_job(pool: asyncpg.Pool) -> None:
     """PF-5: a viewer of a listed key in shadow causes no second job: what is rehearsed is not queued."""
     await Hand.hire(pool, declare())
     await listed(pool, "a")
-    await move(pool, FLAG, mode="shadow", actor="test")
+    await set_flag(pool, FLAG, mode="shadow", actor="test")
     await Poller(pool).beat()
     await Interest(pool, "web").add([("number", "a")])
     await Rehearsal(pool).beat()

@@ -15,10 +15,10 @@ from openbell.engine.artifacts import history, read
 from openbell.engine.challenger import Rule, challenger
 from openbell.engine.compare import Compare
 from openbell.engine.errors import InvalidDeclaration, NothingKnown, Permanent, RateLimited
-from openbell.engine.flags import Mode, get_flag, set_flag
+from openbell.engine.flags import Mode, get_flag
 from openbell.engine.keys import Key
 from openbell.engine.registry import Calls, Product, Registry, minutes, seconds
-from openbell.engine.rollout import set_budget
+from openbell.engine.rollout import set_budget, set_flag
 from tests.engine.conftest import Employ
 from tests.engine.hand import Make, Number, account, declare, ended, one, per_minute, queue
 from tests.engine.purse import BUDGET
@@ -147,7 +147,7 @@ async def test_a_trial_that_has_waited_is_not_made_after_shadow(pool: asyncpg.Po
     """PF-27, PF-28: what was queued in shadow and comes to its turn when the flag is elsewhere pays for nothing."""
     number = declare(make=bought(1))
     await employ(number, rival(number, bought(1)))
-    await set_flag(pool, NEXT, mode=mode, actor="test")
+    await set_flag(pool, NEXT, mode=mode, actor="test", force=True, reason="a test")
     await pool.execute(
         """insert into openbell.job (product, key, args, job_class, max_attempts, queued_at)
            select p.name, 'a', '{"job": 1, "took_s": 1}', 90, p.max_attempts, openbell.now()
@@ -297,7 +297,9 @@ async def test_a_challenger_takes_the_place_and_gives_it_back(pool: asyncpg.Pool
     keys = [f"K{n}" for n in range(12)]
     versions = 0
     for mode, share in (("off", 0), ("percent", 4_000), ("on", 0), ("off", 0)):
-        flag = await set_flag(pool, NEXT, mode=mode, share=share, actor="test")  # type: ignore[arg-type]
+        flag = await set_flag(  # type: ignore[arg-type]
+            pool, NEXT, mode=mode, share=share, actor="test", force=True, reason="a test"
+        )
         await pool.execute("update openbell.artifact set fresh_until = openbell.now()")
         await queue(pool, *keys)
         await at_rest(pool)
@@ -329,7 +331,7 @@ async def test_a_wrong_source_time_does_not_outlive_its_challenger(pool: asyncpg
     await employ(number, rival(number, bought(2, at=now + timedelta(hours=5))))
     seen = []
     for mode in ("on", "off", "off"):
-        await set_flag(pool, NEXT, mode=mode, actor="test")  # type: ignore[arg-type]
+        await set_flag(pool, NEXT, mode=mode, actor="test", force=True, reason="a test")  # type: ignore[arg-type]
         await pool.execute("update openbell.artifact set fresh_until = openbell.now()")
         await queue(pool, "a")
         await at_rest(pool)

@@ -20,8 +20,10 @@ from openbell.engine.books import grant
 from openbell.engine.costs import resolve
 from openbell.engine.database import SQL
 from openbell.engine.errors import AccountBlocked, Permanent
+from openbell.engine.flags import add_flag, drop_flag
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import hours
+from openbell.engine.rollout import FlagSetting, set_flag
 from openbell.engine.sweep import sweep
 from openbell.mail.alerting import Alerter, Webhook, tell_by_mail, tell_by_webhook
 from openbell.people import add_person
@@ -112,6 +114,26 @@ async def test_stuck_jobs(pool: asyncpg.Pool, clock: Clock) -> None:
     assert await held(pool, clock) == {("stuck", "")}
     await rescue(pool)
     assert ("stuck", "") not in await over(pool, clock)
+
+
+async def test_a_flag_that_has_outlived_its_end(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-27, PF-34: the day after its last one a flag fires, on whichever side it is; a new end clears it, and so does
+    dropping it.
+    """
+    today = (await pool.fetchval("select openbell.now()")).date()
+    for name in ("old-one", "other-one", "young-one"):
+        end = today + timedelta(days=30 if name == "young-one" else 0)
+        await add_flag(pool, name, about="a test", owner="ann", remove_by=end, actor="test")
+    assert await look(pool) == set(), "its last day is not over"
+    await clock.advance(days=1)
+    assert await look(pool) == {("flag_expired", "old-one"), ("flag_expired", "other-one")}
+    (first, *_) = await list_alerts(pool, state="firing")
+    assert "ann" in first.message
+    assert "openbell flags drop" in first.mend
+    later = today + timedelta(days=60)
+    assert not (await set_flag(pool, "old-one", FlagSetting(remove_by=later), actor="ann")).expired
+    await drop_flag(pool, "other-one", actor="ann")
+    assert await over(pool, clock) == set()
 
 
 async def test_budgets_breakers_and_unknown_spends(pool: asyncpg.Pool, clock: Clock) -> None:

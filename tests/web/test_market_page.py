@@ -10,8 +10,8 @@ import pytest
 
 from openbell.engine.challenger import challenger
 from openbell.engine.errors import NothingKnown
-from openbell.engine.flags import set_flag
 from openbell.engine.registry import Registry, seconds
+from openbell.engine.rollout import set_flag
 from openbell.engine.sessions import Session, write_sessions
 from openbell.products import registry
 from openbell.products.context import Context
@@ -167,7 +167,15 @@ async def test_a_type_tells_who_challenges_it(site: Site) -> None:
         ("percent", 1_000, "demand; 10 % made by quote-next"),
         ("on", 0, "demand; made by quote-next"),
     ):
-        await set_flag(site.pool, "quote-next", mode=mode, share=share, actor="test")  # type: ignore[arg-type]
+        await set_flag(
+            site.pool,
+            "quote-next",
+            mode=mode,
+            share=share,
+            actor="test",
+            force=True,
+            reason="a test",  # type: ignore[arg-type]
+        )
         page = (await site.http.get("/types")).text
         line = page.split('<th scope="row">quote<', maxsplit=1)[1].split("</tr>", maxsplit=1)[0]
         assert words in line

@@ -12,7 +12,7 @@ import click
 from openbell.cli import rollout
 from openbell.cli.amounts import actor_option
 from openbell.cli.exits import CliError
-from openbell.cli.options import data_option, json_option
+from openbell.cli.options import data_option, json_option, seen_option
 from openbell.cli.output import print_json, print_pairs, print_table, when
 from openbell.cli.rollout import ask
 
@@ -43,7 +43,6 @@ def flags_list(data: Path | None, as_json: bool) -> None:
     if as_json:
         print_json([flag.as_json() for flag in found])
         return
-    today = datetime.now(UTC).date()
     print_table(
         ("flag", "on for", "about", "owner", "remove by"),
         [
@@ -52,7 +51,7 @@ def flags_list(data: Path | None, as_json: bool) -> None:
                 one.words,
                 one.about,
                 one.owner,
-                f"{one.remove_by}{', overdue' if one.remove_by < today else ''}",
+                f"{one.remove_by}{', overdue' if one.expired else ''}",
             )
             for one in found
         ],
@@ -80,7 +79,7 @@ def flags_show(name: str, key: str | None, data: Path | None, as_json: bool) -> 
         print_json(flag.as_json() | {"changes": history} | ({"verdict": said} if said else {}))
         return
     pairs = [("flag", flag.name), ("on for", flag.words), ("about", flag.about), ("owner", flag.owner)]
-    pairs += [("remove by", str(flag.remove_by))]
+    pairs += [("remove by", f"{flag.remove_by}{', overdue' if flag.expired else ''}"), ("revision", str(flag.revision))]
     pairs += [(word, ", ".join(names)) for word, names in (("taken in", flag.allow), ("left out", flag.deny)) if names]
     if verdict is not None:
         pairs.append((str(key), f"{'on' if verdict.on else 'off'}: {verdict.why}"))
@@ -114,7 +113,11 @@ def flags_add(name: str, about: str, owner: str, remove_by: datetime | None, act
 @click.option("--allow", multiple=True, metavar="KEY", help="Take this key in whatever the share; may be repeated.")
 @click.option("--deny", multiple=True, metavar="KEY", help="Leave this key out whatever the rest; may be repeated.")
 @click.option("--clear", is_flag=True, help="Forget the keys that are taken in or left out by name first.")
-@click.option("--force", is_flag=True, help="Go further although the flag's rule asks for more; the audit log tells.")
+@click.option("--owner", help="Who decides about it from now on.")
+@click.option("--remove-by", type=click.DateTime(["%Y-%m-%d"]), help="When it should be gone.")
+@click.option("--force", is_flag=True, help="Go further although the flag's rule asks for more; needs a --reason.")
+@click.option("--reason", default="", help="Why; it is kept in the audit log.")
+@seen_option
 @actor_option
 @data_option
 def flags_set(
@@ -123,7 +126,11 @@ def flags_set(
     allow: tuple[str, ...],
     deny: tuple[str, ...],
     clear: bool,
+    owner: str | None,
+    remove_by: datetime | None,
     force: bool,
+    reason: str,
+    seen: int | None,
     actor: str,
     data: Path | None,
 ) -> None:
@@ -131,9 +138,10 @@ def flags_set(
 
     In shadow it is on for nobody: what it would switch is tried beside what there is, for all keys or a share of them,
     and compared (openbell flags report NAME). A flag with a rule goes further only when enough has been seen.
+    What somebody else has changed meanwhile is told, and nothing is set on top of it.
     """
     from openbell.engine.flags import Flag, get_flag
-    from openbell.engine.rollout import move
+    from openbell.engine.rollout import FlagSetting, set_flag
 
     mode, share = (None, None) if extent is None else _parse_extent(extent)
 
@@ -141,9 +149,9 @@ def flags_set(
         now = await get_flag(connection, name)
         kept = ((), ()) if clear else (now.allow, now.deny)
         allowed, denied = ([*sorted({*old, *new})] for old, new in zip(kept, (allow, deny), strict=True))
-        return await move(
-            connection, name, mode=mode, share=share, allow=allowed, deny=denied, actor=actor, force=force
-        )
+        setting = FlagSetting(mode, share, allowed, denied, owner=owner, remove_by=remove_by and remove_by.date())
+        given = now.revision if seen is None else seen
+        return await set_flag(connection, name, setting, actor=actor, force=force, reason=reason, seen=given)
 
     flag = ask(data, change)
     click.echo(f"{flag.name} is {flag.words}.")
@@ -151,13 +159,14 @@ def flags_set(
 
 @flags.command("drop")
 @click.argument("name")
+@seen_option
 @actor_option
 @data_option
-def flags_drop(name: str, actor: str, data: Path | None) -> None:
+def flags_drop(name: str, seen: int | None, actor: str, data: Path | None) -> None:
     """Remove a flag; what is missing is off."""
     from openbell.engine.flags import drop_flag
 
-    ask(data, lambda db: drop_flag(db, name, actor=actor))
+    ask(data, lambda db: drop_flag(db, name, actor=actor, seen=seen))
     click.echo(f"{name} is gone, and so off.")
 
 

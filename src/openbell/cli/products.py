@@ -13,7 +13,7 @@ from openbell.cli import reach
 from openbell.cli.amounts import actor_option
 from openbell.cli.exits import BAD_INPUT, CliError
 from openbell.cli.listings import products
-from openbell.cli.options import data_option, json_option
+from openbell.cli.options import data_option, json_option, seen_option
 from openbell.cli.output import age, print_json, print_pairs
 
 if TYPE_CHECKING:
@@ -63,10 +63,14 @@ def products_show(name: str, data: Path | None, as_json: bool) -> None:
 @click.option("--calls", type=click.IntRange(0, 1_000), help="Calls of one refresh.")
 @click.option("--bytes", type=click.IntRange(0, 10**12), help="Bytes of one refresh.")
 @click.option("--on/--off", "enabled", default=None, help="Whether it is made at all.")
+@click.option("--reason", default="", help="Why; it is kept in the audit log.")
+@seen_option
 @actor_option
 @data_option
 @json_option
-def products_set(name: str, actor: str, data: Path | None, as_json: bool, **given: Any) -> None:
+def products_set(
+    name: str, reason: str, seen: int | None, actor: str, data: Path | None, as_json: bool, **given: Any
+) -> None:
     """Change the policy of a product. It holds at once, in every process, and is written into the audit log.
 
     \b
@@ -76,7 +80,7 @@ def products_set(name: str, actor: str, data: Path | None, as_json: bool, **give
     changes = {column: value for column, value in given.items() if value is not None}
     if not changes:
         raise click.UsageError("Say what to change: --ttl, --stale, …, --on or --off.")
-    _tell(reach.run_async(_set(name, changes, actor, data)), as_json)
+    _tell(reach.run_async(_set(name, changes, data, actor=actor, reason=reason, seen=seen)), as_json)
 
 
 async def _find(name: str, data: Path | None) -> ProductRow:
@@ -91,7 +95,7 @@ async def _find(name: str, data: Path | None) -> ProductRow:
     return found
 
 
-async def _set(name: str, changes: dict[str, Any], actor: str, data: Path | None) -> ProductRow:
+async def _set(name: str, changes: dict[str, Any], data: Path | None, *, seen: int | None, **said: str) -> ProductRow:
     from openbell.engine.registry import set_product
 
     row = await _find(name, data)
@@ -103,7 +107,7 @@ async def _set(name: str, changes: dict[str, Any], actor: str, data: Path | None
             f"{name} is a task, which keeps no result: it has no --ttl, --stale, --empty or --keep.", BAD_INPUT
         )
     async with reach.connected(data) as connection:
-        return await set_product(connection, name, changes, actor=actor)
+        return await set_product(connection, name, changes, **said, seen=row.revision if seen is None else seen)
 
 
 def _tell(row: ProductRow, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import click
 from openbell.cli import reach
 from openbell.cli.amounts import actor_option, micro_dollars
 from openbell.cli.exits import BAD_INPUT, NOTHING_KNOWN, CliError
-from openbell.cli.options import data_option, json_option
+from openbell.cli.options import data_option, json_option, seen_option
 from openbell.cli.output import age, dollars, print_json, print_table, when
 
 if TYPE_CHECKING:
@@ -56,17 +56,25 @@ def report(name: str, hours: float | None, data: Path | None, as_json: bool) -> 
 @click.option("--different", type=click.FloatRange(0, 100), required=True, help="At most so many percent differ.")
 @click.option("--failed", type=click.FloatRange(0, 100), required=True, help="At most so many percent fail.")
 @click.option("--hours", type=click.FloatRange(0.1, 24 * 30), default=168.0, show_default=True, help="Over how long.")
+@seen_option
 @actor_option
 @data_option
 def rule(
-    name: str, at_least: int, different: float, failed: float, hours: float, actor: str, data: Path | None
+    name: str,
+    at_least: int,
+    different: float,
+    failed: float,
+    hours: float,
+    seen: int | None,
+    actor: str,
+    data: Path | None,
 ) -> None:
     """Say what must have been seen before a flag may go further: from shadow to a share, or to a larger one."""
     from openbell.engine.challenger import Rule
     from openbell.engine.rollout import set_rule
 
     asked = Rule(at_least, _share(different), _share(failed), timedelta(hours=hours))
-    ask(data, lambda db: set_rule(db, name, asked, actor=actor))
+    ask(data, lambda db: set_rule(db, name, asked, actor=actor, seen=seen))
     click.echo(f"{name} goes further after {at_least:,} comparisons: {different:g} % may differ, {failed:g} % fail.")
 
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openbell.cli import reach
+from openbell.cli.amounts import actor_option
 from openbell.cli.exits import NOTHING_KNOWN, CliError
-from openbell.cli.options import data_option, json_option
+from openbell.cli.options import data_option, json_option, seen_option
 from openbell.cli.output import print_json, print_table, when
 
 if TYPE_CHECKING:
     from openbell.engine.schedules import ScheduleView
-
-ACTOR = "cli"
 
 
 @click.group()
@@ -54,11 +53,13 @@ def schedules_list(data: Path | None, as_json: bool) -> None:
 
 @schedules.command("run")
 @click.argument("name")
+@click.option("--reason", default="", help="Why; it is kept in the audit log.")
+@actor_option
 @data_option
 @json_option
-def schedules_run(name: str, data: Path | None, as_json: bool) -> None:
+def schedules_run(name: str, reason: str, actor: str, data: Path | None, as_json: bool) -> None:
     """Let a schedule happen now, besides its times. What is fresh already is not made again."""
-    job_id = reach.run_async(_run(data, name))
+    job_id = reach.run_async(_run(data, name, actor=actor, reason=reason))
     if as_json:
         print_json({"name": name, "job": job_id})
     elif job_id is None:
@@ -74,10 +75,20 @@ def schedules_run(name: str, data: Path | None, as_json: bool) -> None:
 @click.option("--missed", type=click.Choice(["late", "skip"]), help="What becomes of a time that nobody could take.")
 @click.option("--max-late", type=click.FloatRange(0, 168, min_open=True), help="How many hours late it may begin.")
 @click.option("--on/--off", "enabled", default=None, help="Whether it happens at all.")
+@click.option("--reason", default="", help="Why; it is kept in the audit log.")
+@seen_option
+@actor_option
 @data_option
 @json_option
 def schedules_set(
-    name: str, max_late: float | None, data: Path | None, as_json: bool, **given: str | bool | None
+    name: str,
+    max_late: float | None,
+    reason: str,
+    seen: int | None,
+    actor: str,
+    data: Path | None,
+    as_json: bool,
+    **given: str | bool | None,
 ) -> None:
     """Change when a schedule happens, while everything runs; the change is audited and outlasts updates."""
     from datetime import timedelta
@@ -86,7 +97,7 @@ def schedules_set(
     changes = {field: value for field, value in (given | {"max_late": late}).items() if value is not None}
     if not changes:
         raise click.UsageError("Say what to change: --cron, --zone, --missed, --max-late, --on or --off.")
-    row = reach.run_async(_set(data, name, changes)).as_json()
+    row = reach.run_async(_set(data, name, changes, actor=actor, reason=reason, seen=seen)).as_json()
     if as_json:
         print_json(row)
         return
@@ -101,23 +112,23 @@ async def _list(data: Path | None) -> list[ScheduleView]:
         return await list_schedules(connection)
 
 
-async def _run(data: Path | None, name: str) -> int | None:
+async def _run(data: Path | None, name: str, **said: str) -> int | None:
     from openbell.engine.schedules import UnknownSchedule, run_now
 
     async with reach.connected(data) as connection:
         try:
-            return await run_now(connection, name, actor=ACTOR)
+            return await run_now(connection, name, **said)
         except UnknownSchedule as error:
             raise CliError(str(error), NOTHING_KNOWN) from None
 
 
-async def _set(data: Path | None, name: str, changes: dict[str, Any]) -> ScheduleView:
+async def _set(data: Path | None, name: str, changes: dict[str, Any], *, seen: int | None, **said: str) -> ScheduleView:
     from openbell.engine.cron import InvalidCron
     from openbell.engine.schedules import UnknownSchedule, set_schedule
 
     async with reach.connected(data) as connection:
         try:
-            return await set_schedule(connection, name, changes, actor=ACTOR)
+            return await set_schedule(connection, name, changes, **said, seen=seen)
         except UnknownSchedule as error:
             raise CliError(str(error), NOTHING_KNOWN) from None
         except InvalidCron as error:

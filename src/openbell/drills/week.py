@@ -27,12 +27,13 @@ from openbell.drills.crowd import Stock, Visit, Watch
 from openbell.drills.fixed import Listed, all_refreshes
 from openbell.engine.artifacts import Reading, read_many
 from openbell.engine.demand import BEAT_S, Interest
-from openbell.engine.flags import add_flag, set_flag
+from openbell.engine.flags import add_flag
 from openbell.engine.hints import Hints
 from openbell.engine.polls import Poller, add_polls, flag_of
 from openbell.engine.prefetch import FLAG as PREFETCH
 from openbell.engine.prefetch import Prefetcher, count_prefetched
 from openbell.engine.registry import Product, Registry, set_product
+from openbell.engine.rollout import set_flag
 from openbell.engine.sessions import Session, write_sessions
 from openbell.engine.sweep import sweep
 from openbell.postgres.embedded import running_dsn

@@ -84,6 +84,7 @@ def judge(facts: Row, alarms: Sequence[Alarm], schedules: Sequence[ScheduleView]
         *_of_jobless(facts["jobless"]),
         *(one for alarm in alarms for one in _of_alarm(alarm)),
         *(_of_schedule(one) for one in schedules if one.overdue),
+        *_of_flags(facts["expired"]),
         *_of_backup(facts, limits),
     ]
     return list({(one.code, one.about): one for one in found}.values())
@@ -188,6 +189,19 @@ def _of_schedule(one: ScheduleView) -> Finding:
         level="critical",
         hold_s=HOLD_S,
     )
+
+
+def _of_flags(expired: Sequence[Row]) -> Iterator[Finding]:
+    for row in expired:
+        yield Finding(
+            "flag_expired",
+            row["name"],
+            f"The flag {row['name']} ({row['mode']}, decided about by {row['owner']}) should have been gone by "
+            f"{row['remove_by']}.",
+            "Move what is on into the code and remove the flag, or give it a new end: "
+            f"`openbell flags drop {row['name']}`, `openbell flags set {row['name']} --remove-by DATE`.",
+            float(row["days"]),
+        )
 
 
 def _of_backup(facts: Row, limits: AlertLimits) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ A flag that is missing is off. Whatever asks for one asks the table, in the stat
 is no copy that could be old; :func:`judge` is the same rule in Python, for those who explain it.
 
 In ``shadow`` a flag is on for nobody: what it would switch is tried beside what there is, for a stable share of the
-keys, and compared. A flag with a rule (:mod:`openbell.engine.rollout`) is widened only when enough has been seen.
+keys, and compared. A flag is set by one function, :func:`openbell.engine.rollout.set_flag`, which asks its rule first.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-import asyncpg
-
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
+from openbell.engine.revisions import overtaken
 
 Mode = Literal["off", "shadow", "percent", "on"]
 ALL = 10_000
@@ -56,6 +55,10 @@ class Flag:
     owner: str
     remove_by: date
     changed_at: datetime
+    revision: int = 1
+    """Counts its changes, so that nobody changes what they have not seen."""
+    expired: bool = False
+    """Whether the day by which it should be gone is over, by the database's clock."""
 
     @property
     def words(self) -> str:
@@ -81,7 +84,9 @@ class Flag:
             "about": self.about,
             "owner": self.owner,
             "remove_by": self.remove_by.isoformat(),
+            "expired": self.expired,
             "changed_at": self.changed_at.isoformat(),
+            "revision": self.revision,
         }
 
 
@@ -156,36 +161,14 @@ async def add_flag(db: Db, name: str, *, about: str, owner: str, remove_by: date
     return await db.fetchval(SQL.get("add_flag"), name, about, owner, remove_by, actor) is True
 
 
-async def set_flag(
-    db: Db,
-    name: str,
-    *,
-    mode: Mode | None = None,
-    share: int | None = None,
-    allow: Sequence[str] | None = None,
-    deny: Sequence[str] | None = None,
-    actor: str,
-    forced: Sequence[str] = (),
-) -> Flag:
-    """Change what is given; audited, with what its rule asks for and was ``forced``.
+async def drop_flag(db: Db, name: str, *, actor: str, seen: int | None = None) -> None:
+    """Remove a flag, which is then off; audited.
 
-    It does what it is told: :func:`openbell.engine.rollout.move` asks the rule first. Without a share, ``shadow``
-    begins with all keys, and ``percent`` after another mode with none. Raises :class:`UnknownFlag` and
-    :class:`InvalidFlag`.
+    ``seen`` is the revision that somebody has looked at. Raises :class:`UnknownFlag` and :class:`Overtaken`.
     """
-    try:
-        found = await db.fetchval(SQL.get("set_flag"), name, mode, share, allow, deny, actor, list(forced) or None)
-    except asyncpg.CheckViolationError as error:
-        raise InvalidFlag(f"{name} cannot be set so: 0 to 100 percent, and at most 1,000 names a list.") from error
-    if found is None:
-        raise UnknownFlag(name, [flag.name for flag in await list_flags(db)])
-    return await get_flag(db, name)
-
-
-async def drop_flag(db: Db, name: str, *, actor: str) -> None:
-    """Remove a flag, which is then off; audited. Raises :class:`UnknownFlag`."""
-    if await db.fetchval(SQL.get("drop_flag"), name, actor) is None:
-        raise UnknownFlag(name, [flag.name for flag in await list_flags(db)])
+    if await db.fetchval(SQL.get("drop_flag"), name, actor, seen) is None:
+        now = await get_flag(db, name)
+        raise await overtaken(db, "flag", name, seen or now.revision, now.revision)
 
 
 async def list_changes(db: Db, name: str, limit: int = 20) -> list[FlagChange]:

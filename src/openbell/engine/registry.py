@@ -20,6 +20,7 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.errors import InvalidDeclaration, InvalidKey, KeepsNoResult, UnknownProduct
 from openbell.engine.freshness import Policy
 from openbell.engine.keys import Key
+from openbell.engine.revisions import checked_reason, overtaken
 from openbell.engine.shapes import shape
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class ProductRow:
     licence: str
     enabled: bool
     changed_at: datetime
+    revision: int
     changed: Sequence[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -195,6 +197,7 @@ class ProductRow:
             "calls": self.calls,
             "bytes": self.bytes,
             "licence": self.licence,
+            "revision": self.revision,
             "enabled": self.enabled,
             "changed_at": self.changed_at.isoformat(),
             "changed": list(self.changed),
@@ -464,10 +467,13 @@ def task(
     return declare
 
 
-async def set_product(db: Db, name: str, changes: Mapping[str, Any], *, actor: str) -> ProductRow:
+async def set_product(
+    db: Db, name: str, changes: Mapping[str, Any], *, actor: str, reason: str = "", seen: int | None = None
+) -> ProductRow:
     """Change policy columns of a product while the system runs; the change is audited.
 
-    Raises :class:`UnknownProduct` for a name without a row, and ``ValueError`` for a column that is not policy.
+    ``seen`` is the revision on which it was decided. Raises :class:`UnknownProduct` for a name without a row,
+    :class:`Overtaken`, and ``ValueError`` for a column that is not policy.
     """
     allowed = {
         "ttl",
@@ -484,6 +490,11 @@ async def set_product(db: Db, name: str, changes: Mapping[str, Any], *, actor: s
     }
     if wrong := sorted(set(changes) - allowed):
         raise ValueError(f"{', '.join(wrong)} cannot be set; what can be set is {', '.join(sorted(allowed))}")
-    if await db.fetchval(SQL.get("set_product"), name, _plain(changes), actor) is None:
-        raise UnknownProduct(name, [one.name for one in await list_products(db)])
-    return next(one for one in await list_products(db) if one.name == name)
+    said = checked_reason(reason) or None
+    done = await db.fetchval(SQL.get("set_product"), name, _plain(changes), actor, said, seen)
+    rows = {one.name: one for one in await list_products(db)}
+    if name not in rows:
+        raise UnknownProduct(name, list(rows))
+    if done is None:
+        raise await overtaken(db, "product", name, seen or 1, rows[name].revision)
+    return rows[name]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +18,15 @@ import asyncpg
 from openbell.engine.challenger import Rule
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
-from openbell.engine.flags import ALL, Flag, InvalidFlag, Mode, get_flag, set_flag
+from openbell.engine.flags import ALL, Flag, InvalidFlag, Mode, get_flag
 from openbell.engine.polls import Side, compare_polls
+from openbell.engine.revisions import LONGEST_REASON, checked_reason, overtaken
 
 DEMAND = "demand-"
 BASELINE = timedelta(hours=24)
 LOOK_BACK = timedelta(days=7)
+TURNS = 10
+"""So often a change that was made without looking is tried again on top of the changes of others."""
 
 
 class NotReady(EngineError):
@@ -34,7 +37,7 @@ class NotReady(EngineError):
     def __init__(self, name: str, shortfalls: Sequence[str]) -> None:
         super().__init__(
             f"{name} is not ready to go further: {'; '.join(shortfalls)}. `openbell flags report {name}` shows what "
-            "was seen; --force goes further all the same."
+            "was seen; --force with a --reason goes further all the same."
         )
         self.shortfalls = list(shortfalls)
 
@@ -203,35 +206,97 @@ async def report(db: Db, name: str, over: timedelta = LOOK_BACK) -> Report:
     return Report(flag, now, over, rule, trials=Trials(**found), fields=fields)
 
 
-async def move(
+@dataclass(frozen=True, slots=True)
+class FlagSetting:
+    """What is to be set of a flag; None leaves a part as it is. ``share`` is in hundredths of a percent."""
+
+    mode: Mode | None = None
+    share: int | None = None
+    allow: Sequence[str] | None = None
+    deny: Sequence[str] | None = None
+    about: str | None = None
+    owner: str | None = None
+    remove_by: date | None = None
+
+    def check(self, name: str) -> None:
+        """Raises :class:`InvalidFlag` for texts that cannot stand in a row."""
+        for text in (self.about, self.owner, *(self.allow or ()), *(self.deny or ())):
+            if text is not None and (not text.strip() or len(text) > LONGEST_REASON or "\x00" in text):
+                raise InvalidFlag(f"{name} cannot be set so: texts are 1 to {LONGEST_REASON} characters.")
+
+
+async def set_flag(
     db: Db,
     name: str,
+    setting: FlagSetting | None = None,
     *,
     mode: Mode | None = None,
     share: int | None = None,
-    allow: Sequence[str] | None = None,
-    deny: Sequence[str] | None = None,
     actor: str,
     force: bool = False,
+    reason: str = "",
+    seen: int | None = None,
+    **parts: Any,
 ) -> Flag:
-    """Set a flag as its rule allows: what reaches more keys needs what the rule asks for, or ``force``.
+    """The one way to set a flag, for commands, pages and programs alike; audited (PF-28).
 
-    Going back needs nothing. A list's baseline is kept when its flag leaves ``off``. Raises :class:`NotReady`,
-    :class:`UnknownFlag` and :class:`InvalidFlag`.
+    What reaches more keys needs what the flag's rule asks for, or ``force`` with a ``reason``, which the audit log
+    keeps with what was missing. Going back needs nothing. ``seen`` is the revision on which the change was decided;
+    without it, it is made on top of whatever others have done. Without a share, ``shadow`` begins with all keys, and
+    ``percent`` after another mode with none. A list's baseline is kept when its flag leaves ``off``.
+
+    Raises :class:`NotReady`, :class:`Overtaken`, :class:`UnknownFlag` and :class:`InvalidFlag`.
     """
-    now = await get_flag(db, name)
-    missing: list[str] = []
-    named = (now.allow if allow is None else allow, now.deny if deny is None else deny)
-    if is_wider(now, mode or now.mode, now.share if share is None else share, *named):
-        row = await db.fetchrow(SQL.get("read_rule"), name)
-        missing = [] if row is None else (await report(db, name, row["over"])).shortfalls
+    asked = setting or FlagSetting(mode, share, **parts)
+    asked.check(name)
+    said = checked_reason(reason)
+    for turn in range(TURNS):
+        now = await get_flag(db, name)
+        if seen is not None and seen != now.revision:
+            raise await overtaken(db, "flag", name, seen, now.revision)
+        missing = await _missing(db, now, asked)
         if missing and not force:
             raise NotReady(name, missing)
-    if name.startswith(DEMAND) and now.mode == "off" and mode not in (None, "off"):
-        await _keep_baseline(db, name)
-    return await set_flag(
-        db, name, mode=mode, share=share, allow=allow, deny=deny, actor=actor, forced=missing if force else ()
+        if missing and not said:
+            raise InvalidFlag(f"{name} goes further than its rule allows only for a reason, which the audit log keeps.")
+        if name.startswith(DEMAND) and now.mode == "off" and asked.mode not in (None, "off"):
+            await _keep_baseline(db, name)
+        if await _write(db, now, asked, actor, missing, said):
+            return await get_flag(db, name)
+        if seen is not None or turn == TURNS - 1:
+            raise await overtaken(db, "flag", name, now.revision, (await get_flag(db, name)).revision)
+    raise AssertionError("the last turn returns or raises")
+
+
+async def _missing(db: Db, now: Flag, asked: FlagSetting) -> list[str]:
+    """What the rule asks for and has not been seen, if the change reaches more keys."""
+    after = (
+        asked.mode or now.mode,
+        now.share if asked.share is None else asked.share,
+        now.allow if asked.allow is None else asked.allow,
+        now.deny if asked.deny is None else asked.deny,
     )
+    if not is_wider(now, *after):
+        return []
+    row = await db.fetchrow(SQL.get("read_rule"), now.name)
+    return [] if row is None else (await report(db, now.name, row["over"])).shortfalls
+
+
+async def _write(
+    db: Db, now: Flag, asked: FlagSetting, actor: str, missing: Sequence[str], reason: str
+) -> bool:  # fmt: skip
+    """Whether the flag was still as ``now`` says, and is set. Raises :class:`InvalidFlag`."""
+    columns = (
+        now.name, asked.mode, asked.share, asked.allow, asked.deny, actor, list(missing) or None, now.revision,
+        reason or None, asked.about, asked.owner, asked.remove_by,
+    )  # fmt: skip
+    try:
+        return await db.fetchval(SQL.get("set_flag"), *columns) is not None
+    except asyncpg.CheckViolationError as error:
+        said = f"{now.name} cannot be set so: 0 to 100 percent, and at most 1,000 names a list."
+        raise InvalidFlag(said) from error
+    except asyncpg.DataError as error:
+        raise InvalidFlag(f"{now.name} cannot be set so: {error}") from error
 
 
 def is_wider(now: Flag, mode: Mode, share: int, allow: Sequence[str], deny: Sequence[str]) -> bool:
@@ -242,14 +307,20 @@ def is_wider(now: Flag, mode: Mode, share: int, allow: Sequence[str], deny: Sequ
     return reach > before or named or (reach > 0 and not set(now.deny) <= set(deny))
 
 
-async def set_rule(db: Db, name: str, rule: Rule, *, actor: str) -> None:
-    """Ask for this before the flag is widened; audited. Raises :class:`UnknownFlag` and :class:`InvalidFlag`."""
-    await get_flag(db, name)
+async def set_rule(db: Db, name: str, rule: Rule, *, actor: str, seen: int | None = None) -> None:
+    """Ask for this before the flag is widened; audited.
+
+    ``seen`` is the revision of the flag on which it was decided. Raises :class:`UnknownFlag`, :class:`Overtaken` and
+    :class:`InvalidFlag`.
+    """
+    now = await get_flag(db, name)
     shares = [Decimal(str(share)) for share in (rule.most_different, rule.most_failed)]
     try:
-        await db.execute(SQL.get("set_rule"), name, rule.at_least, *shares, rule.over, actor)
+        done = await db.fetchval(SQL.get("set_rule"), name, rule.at_least, *shares, rule.over, actor, seen)
     except (asyncpg.CheckViolationError, asyncpg.DataError) as error:
         raise InvalidFlag(f"The rule of {name} cannot be so: shares are 0 to 100 %, numbers not negative.") from error
+    if done is None:
+        raise await overtaken(db, "flag", name, seen or now.revision, (await get_flag(db, name)).revision)
 
 
 async def set_budget(db: Db, name: str, resource: str, amount: int, *, actor: str) -> None:

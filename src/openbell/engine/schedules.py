@@ -31,6 +31,7 @@ from openbell.engine.duty import Duty
 from openbell.engine.errors import EngineError, InvalidDeclaration
 from openbell.engine.hints import Hints
 from openbell.engine.registry import CLASSES, Product
+from openbell.engine.revisions import checked_reason, overtaken
 from openbell.engine.spread import DUE, Keys, spreader
 from openbell.engine.sweep import sweep
 from openbell.telemetry.tally import swallowed
@@ -143,8 +144,20 @@ class ScheduleView:
     last_state: str | None
     last_job: int | None
     last_note: str | None
+    revision: int
+    last_queued_at: datetime | None
+    last_ended_at: datetime | None
+    missed_week: int
+    failed_week: int
     now: datetime
     changed: Sequence[str]
+
+    @property
+    def last_took_s(self) -> float | None:
+        """How long the last occurrence took, in seconds from being queued; None while under way, or skipped."""
+        if self.last_queued_at is None or self.last_ended_at is None or self.last_state == "skipped":
+            return None
+        return (self.last_ended_at - self.last_queued_at).total_seconds()
 
     @property
     def overdue(self) -> bool:
@@ -165,7 +178,7 @@ class ScheduleView:
             if name not in ("max_late", "now", "changed")
             for value in [getattr(self, name)]
         }
-        late = {"max_late_s": self.max_late.total_seconds(), "overdue": self.overdue}
+        late = {"max_late_s": self.max_late.total_seconds(), "overdue": self.overdue, "last_took_s": self.last_took_s}
         return plain | late | {"changed": list(self.changed)}
 
 
@@ -174,10 +187,13 @@ async def list_schedules(db: Db) -> list[ScheduleView]:
     return [ScheduleView(**row) for row in await db.fetch(SQL.get("list_schedules"))]
 
 
-async def set_schedule(db: Db, name: str, changes: Mapping[str, Any], *, actor: str) -> ScheduleView:
+async def set_schedule(
+    db: Db, name: str, changes: Mapping[str, Any], *, actor: str, reason: str = "", seen: int | None = None
+) -> ScheduleView:
     """Change ``cron``, ``zone``, ``missed``, ``max_late`` or ``enabled`` while the system runs; the change is audited.
 
-    Raises :class:`UnknownSchedule`, :class:`InvalidCron`, and ``ValueError`` for what cannot be set.
+    ``seen`` is the revision on which it was decided. Raises :class:`UnknownSchedule`, :class:`InvalidCron`,
+    :class:`Overtaken`, and ``ValueError`` for what cannot be set.
     """
     allowed = {"cron", "zone", "missed", "max_late", "enabled"}
     if wrong := sorted(set(changes) - allowed):
@@ -185,27 +201,54 @@ async def set_schedule(db: Db, name: str, changes: Mapping[str, Any], *, actor: 
     late = changes.get("max_late")
     if changes.get("missed", "late") not in ("late", "skip") or not timedelta(0) < (late or MOST_LATE) <= MOST_LATE:
         raise ValueError(f"missed is 'late' or 'skip', and max_late above 0 and up to {MOST_LATE.days} days")
-    found = {one.name: one for one in await list_schedules(db)}
-    if name not in found:
-        raise UnknownSchedule(name)
-    check(changes.get("cron", found[name].cron), changes.get("zone", found[name].zone))
+    found = await get_schedule(db, name)
+    check(changes.get("cron", found.cron), changes.get("zone", found.zone))
     plain = dict(changes) | ({"max_late": f"{late.total_seconds()} seconds"} if late else {})
-    await db.execute(SQL.get("set_schedule"), name, plain, actor)
-    return next(one for one in await list_schedules(db) if one.name == name)
+    if await db.fetchval(SQL.get("set_schedule"), name, plain, actor, checked_reason(reason) or None, seen) is None:
+        now = await get_schedule(db, name)
+        raise await overtaken(db, "schedule", name, seen or found.revision, now.revision)
+    return await get_schedule(db, name)
 
 
-async def run_now(conn: asyncpg.Connection, name: str, *, actor: str) -> int | None:
+async def get_schedule(db: Db, name: str) -> ScheduleView:
+    """One schedule. Raises :class:`UnknownSchedule`."""
+    found = next((one for one in await list_schedules(db) if one.name == name), None)
+    if found is None:
+        raise UnknownSchedule(name)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One time of a schedule, and what became of it."""
+
+    due_at: datetime
+    state: str
+    job_id: int | None
+    actor: str
+    queued_at: datetime
+    ended_at: datetime | None
+    note: str | None
+
+
+async def list_occurrences(db: Db, name: str, limit: int = 50) -> list[Occurrence]:
+    """The latest occurrences of a schedule, newest first."""
+    return [Occurrence(**row) for row in await db.fetch(SQL.get("list_occurrences"), name, limit)]
+
+
+async def run_now(conn: asyncpg.Connection, name: str, *, actor: str, reason: str = "") -> int | None:
     """Let a schedule happen now, besides its times; audited. Returns the id of its job.
 
     None when no job is needed or possible at the moment: the artifact is fresh, or has failed a moment ago.
     Raises :class:`UnknownSchedule`.
     """
+    why = {"reason": said} if (said := checked_reason(reason)) else {}
     async with conn.transaction():
         row = await conn.fetchrow(SQL.get("lock_schedule"), name)
         if row is None:
             raise UnknownSchedule(name)
         job_id = await _fire(conn, row, row["now"], actor)
-        await conn.execute(SQL.get("add_audit"), actor, "schedule.run", name, {"job": job_id})
+        await conn.execute(SQL.get("add_audit"), actor, "schedule.run", name, {"job": job_id} | why)
         await conn.fetch(SQL.get("settle_occurrences"))
     return job_id
 

@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from openbell.engine.flags import add_flag, set_flag
+from openbell.engine.flags import add_flag
+from openbell.engine.rollout import set_flag
 from openbell.mail.deliveries import list_deliveries, queue_all
 from openbell.mail.kinds import KINDS
 from openbell.people import add_person, consent, follow

@@ -1,5 +1,5 @@
 -- What the alert rules look at besides the books and the schedules: the queue, its pace, what came of jobs, what is wanted
--- and not worked at, backups.
+-- and not worked at, flags that have outlived their end, backups.
 with clock as materialized (select openbell.now() as t), queue as (
     select count(*) filter (where j.state = 'waiting') as waiting,
         coalesce(extract(epoch from max(clock.t - j.queued_at) filter (where j.state = 'waiting')), 0)::float8 as oldest_s
@@ -32,6 +32,11 @@ select queue.waiting, queue.oldest_s,
                 and not exists (select 1 from openbell.job j where j.product = d.product and j.key = d.key)
             group by d.product) m
     ), '[]') as jobless,
+    coalesce((
+        select jsonb_agg(jsonb_build_object('name', f.name, 'owner', f.owner, 'mode', f.mode, 'remove_by', f.remove_by,
+            'days', (clock.t at time zone 'UTC')::date - f.remove_by) order by f.name)
+        from openbell.flag f where f.remove_by < (clock.t at time zone 'UTC')::date
+    ), '[]') as expired,
     (select max(b.at) from openbell.backup b where b.act = 'backup') as backed_up_at,
     (select min(a.applied_at) from openbell.migration a) as made_at,
     (select m.value #>> '{}' from openbell.meta m where m.key = 'environment') as environment,

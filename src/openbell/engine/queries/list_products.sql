@@ -1,5 +1,5 @@
 select name, kind, version, provider, job_class, ttl, stale_ttl, empty_ttl, retry_ttl, keep_for, timeout, patience, max_attempts, max_bytes,
-    bundle, calls, bytes, licence, enabled, changed_at,
+    bundle, calls, bytes, licence, enabled, changed_at, revision,
     array_remove(array[
         case when ttl is distinct from (seeded ->> 'ttl')::interval then 'ttl' end,
         case when stale_ttl is distinct from (seeded ->> 'stale_ttl')::interval then 'stale_ttl' end,

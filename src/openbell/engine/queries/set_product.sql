@@ -1,5 +1,6 @@
+-- Sets what $2 holds, for the reason $4, if the product is still as at revision $5; null stands for any.
 with old as (
-    select to_jsonb(p) - 'seeded' as was from openbell.product p where p.name = $1 for update
+    select to_jsonb(p) - 'seeded' as was from openbell.product p where p.name = $1 and p.revision = coalesce($5, p.revision) for update
 ), set_to as (
     update openbell.product p set
         ttl = coalesce(($2::jsonb ->> 'ttl')::interval, p.ttl),
@@ -15,9 +16,9 @@ with old as (
         bytes = coalesce(($2::jsonb ->> 'bytes')::bigint, p.bytes),
         enabled = coalesce(($2::jsonb ->> 'enabled')::boolean, p.enabled),
         changed_at = openbell.now()
-    from old where p.name = $1
+    from old where p.name = $1 and p.revision = coalesce($5, p.revision)
     returning p.*
 )
 insert into openbell.audit (actor, action, target, before, after)
-select $3, 'product.set', $1, old.was, $2::jsonb from old, set_to
+select $3, 'product.set', $1, old.was, $2::jsonb || jsonb_strip_nulls(jsonb_build_object('reason', $4::text)) from old, set_to
 returning target
