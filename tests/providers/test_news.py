@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -383,6 +383,15 @@ class Resolver:
     http: httpx.AsyncClient
 
 
+async def resolve(links: GoogleLinks, ids: Sequence[str]) -> list[Resolution]:
+    """What became of some links, in their order, as a digest asks for them."""
+    answers = {link: await links.sign(link) for link in dict.fromkeys(ids)}
+    signed = {link: one for link, one in answers.items() if not isinstance(one, Resolution)}
+    found = await links.targets(signed) if signed else {}
+    found |= {link: one for link, one in answers.items() if isinstance(one, Resolution)}
+    return [found[link] for link in ids]
+
+
 @pytest.fixture
 async def resolver(sandbox: Running, attempt: Attempt) -> AsyncIterator[Resolver]:
     async with google_links.open_http(f"{sandbox.url}/news") as pool:
@@ -399,9 +408,8 @@ async def test_links_are_resolved_in_one_question(sandbox: Running, resolver: Re
     """B5: a page for each link and one question for all; each target is on the site that the feed names."""
     found = await some_links(sandbox, resolver.attempt)
     ids = [entry.google_id or "" for entry in found]
-    resolved = await resolver.links.resolve(ids)
+    resolved = await resolve(resolver.links, ids)
     assert [one.id for one in resolved] == ids
-    assert {one.state for one in resolved} == {"resolved"}
     assert len({one.url for one in resolved}) == 3
     for one, entry in zip(resolved, found, strict=True):
         assert entry.source_domain
@@ -414,17 +422,17 @@ async def test_links_are_resolved_in_one_question(sandbox: Running, resolver: Re
 async def test_answers_in_another_order_find_their_links(sandbox: Running, resolver: Resolver) -> None:
     """B5, A3: an answer belongs to the link whose tag it carries, wherever it stands."""
     ids = [entry.google_id or "" for entry in await some_links(sandbox, resolver.attempt, 5)]
-    plainly = await resolver.links.resolve(ids)
+    plainly = await resolve(resolver.links, ids)
     number = await sandbox.fault("shuffled", provider="news")
-    assert await resolver.links.resolve(ids) == plainly
+    assert await resolve(resolver.links, ids) == plainly
     await sandbox.client.delete("/_control/faults", params={"id": number})
-    assert await resolver.links.resolve([ids[2], ids[0], ids[2]]) == [plainly[2], plainly[0], plainly[2]]
+    assert await resolve(resolver.links, [ids[2], ids[0], ids[2]]) == [plainly[2], plainly[0], plainly[2]]
 
 
 async def test_an_article_is_fetched_through_the_guarded_door(sandbox: Running, resolver: Resolver) -> None:
     """DG-9: from feed to link to page; a publisher that leads inwards or sends without end gets nowhere."""
     (entry,) = await some_links(sandbox, resolver.attempt, 1)
-    (found,) = await resolver.links.resolve([entry.google_id or ""])
+    (found,) = await resolve(resolver.links, [entry.google_id or ""])
     fetcher, types = Fetcher(allowed={("127.0.0.1", sandbox.port)}), {"text/html"}
     outcomes: list[int | str] = []
     for fault in (None, "forbidden", "private_redirect", "oversized"):
@@ -454,7 +462,7 @@ async def test_a_link_that_cannot_be_resolved_is_an_answer(sandbox: Running, res
     assert entry.google_id
     for fault, path, reason, passing in LINK_FAULTS:
         await sandbox.fault(fault, provider="news", path=path, times=1)
-        found = await resolver.links.resolve([entry.google_id])
+        found = await resolve(resolver.links, [entry.google_id])
         assert found == [Resolution(entry.google_id, None, reason, passing)], fault
 
 
@@ -463,8 +471,8 @@ async def test_one_bad_link_does_not_spoil_the_others(sandbox: Running, resolver
     good, bad = [entry.google_id or "" for entry in await some_links(sandbox, resolver.attempt, 2)]
     await sandbox.fault("unsigned", provider="news", path=f"rss/articles/{bad}")
     strange = "../../etc/passwd"
-    found = await resolver.links.resolve([bad, good, strange])
-    assert [one.state for one in found] == ["unresolved", "resolved", "unresolved"]
+    found = await resolve(resolver.links, [bad, good, strange])
+    assert [one.url is not None for one in found] == [False, True, False]
     assert [one.reason for one in found] == ["unsigned", None, "malformed"]
 
 
@@ -474,7 +482,7 @@ async def test_who_is_taken_for_a_robot_is_told_to_pause(sandbox: Running, resol
     for fault, path in (("sorry", "*"), ("rate_limited", "*"), ("sorry", "*batchexecute")):
         await sandbox.fault(fault, provider="news", path=path, times=1)
         with pytest.raises(RateLimited) as caught:
-            await resolver.links.resolve([entry.google_id or ""])
+            await resolve(resolver.links, [entry.google_id or ""])
         assert (caught.value.code, caught.value.retry_after) == ("bot_check", timedelta(hours=1)), path
         assert caught.value.provider == "google_links"
 
@@ -484,7 +492,7 @@ async def test_the_pause_is_shared_and_costs_nothing(pool: asyncpg.Pool, employ:
     sorry = http(302, location="https://www.google.com/sorry/index?continue=x")
     async with serving({"*": sorry}) as server, google_links.open_http(server.url) as links:
         limits = [*google_links.limits(), *news.limits()]
-        seen = await became(pool, employ, limits, lambda attempt: GoogleLinks(links, attempt).resolve(["CBMi_x"]))
+        seen = await became(pool, employ, limits, lambda attempt: GoogleLinks(links, attempt).sign("CBMi_x"))
     assert (seen.state, seen.attempts) == ("waiting", 0)
     assert set(seen.paused) == {"google_links"}
     assert timedelta(minutes=59) < seen.paused["google_links"] <= timedelta(hours=1)
@@ -550,7 +558,7 @@ async def test_the_form_arrives_as_google_expects_it(attempt: Attempt) -> None:
         "/_/DotsSplashUi/data/batchexecute": http(200, batch(frame("https://a.example/1", "1")).body),
     }
     async with serving(answers) as server, google_links.open_http(server.url, contact="ops@example.org") as pool:
-        found = await GoogleLinks(pool, attempt).resolve(["CBMiA", "CBMiB"])
+        found = await resolve(GoogleLinks(pool, attempt), ["CBMiA", "CBMiB"])
     assert [(one.url, one.reason) for one in found] == [("https://a.example/1", None), (None, "http_302")]
     assert server.targets[0] == "/rss/articles/CBMiA?hl=en-US&gl=US&ceid=US%3Aen"
     assert server.targets[2] == "/_/DotsSplashUi/data/batchexecute?rpcids=Fbv4je"
@@ -564,4 +572,4 @@ async def test_too_many_links_at_once_is_a_mistake(attempt: Attempt) -> None:
     """B5: a bounded number of requests for each call; the caller divides."""
     async with google_links.open_http("http://127.0.0.1:1") as pool:
         with pytest.raises(ValueError, match="at most 20"):
-            await GoogleLinks(pool, attempt).resolve([f"CBMi{n}" for n in range(21)])
+            await GoogleLinks(pool, attempt).targets({f"CBMi{n}": (1, "sig") for n in range(21)})

@@ -60,42 +60,20 @@ class Resolution:
     reason: str | None = None
     passing: bool = False
 
-    @property
-    def state(self) -> str:
-        """`resolved` or `unresolved`."""
-        return "unresolved" if self.url is None else "resolved"
-
 
 class GoogleLinks:
-    """The resolver as one attempt may use it."""
+    """The resolver as one attempt may use it: sign each link, then ask for the targets of all.
+
+    Nothing is raised for a link. :class:`RateLimited` `bot_check` when Google wants to see a person: nobody resolves
+    for a while, and the caller goes on without the targets.
+    """
 
     def __init__(self, http: httpx.AsyncClient, attempt: Attempt) -> None:
         self._http, self._attempt = http, attempt
 
-    async def resolve(self, ids: Sequence[str]) -> list[Resolution]:
-        """One resolution for each id (the last part of a link), in their order; at most twenty at a time.
-
-        Raises nothing for a link. :class:`RateLimited` `bot_check` when Google wants to see a person: nobody resolves
-        for a while, and the caller goes on without the targets.
-        """
-        if len(ids) > MOST_LINKS:
-            raise ValueError(f"at most {MOST_LINKS} links at a time, not {len(ids)}")
-        found: dict[str, Resolution] = {}
-        signed: dict[str, tuple[int, str]] = {}
-        for link in dict.fromkeys(ids):
-            answer = await self.sign(link)
-            if isinstance(answer, Resolution):
-                found[link] = answer
-            else:
-                signed[link] = answer
-        if signed:
-            found |= await self.targets(signed)
-        return [found[link] for link in ids]
-
     async def sign(self, link: str) -> tuple[int, str] | Resolution:
-        """Timestamp and signature under which Google tells where a link leads: one request. Or why it has none.
-
-        For whoever keeps what each request has brought before the next one, which may have to wait for a minute.
+        """Timestamp and signature under which Google tells where a link leads (its id: the last part of it), in one
+        request; or why it has none.
         """
         if not _ID.fullmatch(link):
             return Resolution(link, None, "malformed")
@@ -110,6 +88,8 @@ class GoogleLinks:
 
     async def targets(self, signed: Mapping[str, tuple[int, str]]) -> dict[str, Resolution]:
         """Where signed links lead, at most twenty at a time: one request for all of them."""
+        if len(signed) > MOST_LINKS:
+            raise ValueError(f"at most {MOST_LINKS} links at a time, not {len(signed)}")
         try:
             answer = await self._ask(
                 "POST",

@@ -13,12 +13,8 @@ from openbell.products.context import Context
 from openbell.products.digest.addresses import canonical, domain_of
 from openbell.products.digest.database import SQL
 from openbell.products.digest.scoring import Scored
-from openbell.providers.google_links import Resolution
+from openbell.providers.google_links import MOST_LINKS, Resolution
 
-TOGETHER = 20
-"""Links that one request tells the targets of. Each needs a request of its own before, which is a step: a full minute
-of the resolver must not lose what was asked in it, or digests that share it would starve each other.
-"""
 KEEP, KEEP_FAILED, KEEP_PASSING = timedelta(days=30), timedelta(hours=12), timedelta(hours=1)
 LONGEST_WAIT = timedelta(minutes=5)
 """When nobody may ask for longer, the digest goes on with what the feeds say."""
@@ -34,7 +30,7 @@ async def resolve(ctx: Context, chosen: Sequence[Scored]) -> None:
     wanted = sorted({s.article.google_id for s in chosen if s.article.google_id})
     known = await _known(ctx, wanted)
     asked = [one for one in wanted if one not in known]
-    groups = [asked[at : at + TOGETHER] for at in range(0, len(asked), TOGETHER)]
+    groups = [asked[at : at + MOST_LINKS] for at in range(0, len(asked), MOST_LINKS)]
     for group in groups:
         if not await _ask(ctx, group):
             break
@@ -52,7 +48,11 @@ async def _known(ctx: Context, ids: Sequence[str]) -> dict[str, str | None]:
 
 
 async def _ask(ctx: Context, ids: Sequence[str]) -> bool:
-    """Ask for some links and keep the answers; False when nobody may ask for more now."""
+    """Ask for some links and keep the answers; False when nobody may ask for more now.
+
+    Each is signed in a step of its own: a full minute of the resolver must not lose what was asked in it, or digests
+    that share it would starve each other.
+    """
     signed: dict[str, tuple[int, str]] = {}
     results: list[dict[str, Any]] = []
     stopped = False
