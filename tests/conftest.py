@@ -23,15 +23,13 @@ import pytest
 from openbell.postgres.embedded import EmbeddedServer
 from openbell.postgres.migrate import migrate
 from openbell.postgres.pool import open_pool
-from tests.databases import Databases
+from tests.databases import WEB_ROLE, Databases
 from tests.support import Clock, TestServer
 
 # A test database need not survive a power cut.
 QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "autovacuum": "off"}
 
 ROOM = 4 * 2**30
-
-WEB_ROLE = "openbell_web_of_tests"
 
 _numbers = itertools.count(1)
 

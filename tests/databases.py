@@ -20,6 +20,8 @@ from tests.support import TestServer
 
 AHEAD = 3
 PATIENCE_S = 120.0
+WEB_ROLE = "openbell_web_of_tests"
+"""What web processes of tests come as; the template has granted it what they need."""
 
 
 class Databases:

@@ -9,7 +9,7 @@ import pytest
 
 from openbell.cli.app import run
 from openbell.engine.registry import set_product
-from tests.conftest import WEB_ROLE
+from tests.databases import WEB_ROLE
 from tests.engine.hand import Hand, declare
 
 FORBIDDEN = (
