@@ -61,12 +61,12 @@ class Alert:
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in plain.items()}
 
 
-async def evaluate(db: Db, channels: Sequence[Channel], *, quiet: timedelta = QUIET) -> list[Changed]:
+async def evaluate(db: Db, channels: Sequence[Channel]) -> list[Changed]:
     """Look at everything once, and write down what fires and what is over, with the notices for these channels."""
     facts = await db.fetchrow(SQL.get("inspect_alerts"), RATE_SPAN, PACE_SPAN, STUCK_AFTER)
     assert facts is not None
     found = judge(dict(facts), (await look(db)).alarms, await list_schedules(db), AlertLimits.read(facts["limits"]))
-    rows = await db.fetch(SQL.get("note_alerts"), [one.as_json() for one in found], quiet, list(channels))
+    rows = await db.fetch(SQL.get("note_alerts"), [one.as_json() for one in found], QUIET, list(channels))
     changed = [Changed(**row) for row in rows]
     for one in changed:
         log.warning("alert.%s id=%d code=%s about=%s", one.event, one.id, one.code, one.about)
@@ -106,9 +106,9 @@ async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str) -> Aler
     return made
 
 
-async def prune(db: Db, *, keep: timedelta = KEEP) -> None:
+async def prune(db: Db) -> None:
     """Forget what was cleared long ago, some of it at a time."""
-    await db.execute(SQL.get("prune_alerts"), keep, MOST)
+    await db.execute(SQL.get("prune_alerts"), KEEP, MOST)
 
 
 __all__ = [

@@ -20,16 +20,17 @@ from openbell.products.digest.requests import ask_for, make_again
 How = Literal["again", "topup", "renew"]
 WAYS: dict[How, Reason | None] = {"again": None, "topup": "topup", "renew": "renew"}
 """Of the same inputs, with what came since, or of new ones."""
+EDITIONS_SHOWN, BATCHES_SHOWN = 60, 10
 
 
-async def list_desk(db: Db, limit: int = 60) -> Sequence[dict[str, Any]]:
+async def list_desk(db: Db) -> Sequence[dict[str, Any]]:
     """The latest editions with how far each is and how many of its mails wait, are held, and were sent."""
-    return [dict(row) for row in await db.fetch(SQL.get("list_desk"), limit)]
+    return [dict(row) for row in await db.fetch(SQL.get("list_desk"), EDITIONS_SHOWN)]
 
 
-async def list_batches(db: Db, limit: int = 10) -> Sequence[Batch]:
+async def list_batches(db: Db) -> Sequence[Batch]:
     """The latest batches."""
-    return [await read_batch(db, row["id"]) for row in await db.fetch(SQL.get("list_batches"), limit)]
+    return [await read_batch(db, row["id"]) for row in await db.fetch(SQL.get("list_batches"), BATCHES_SHOWN)]
 
 
 async def remake(conn: asyncpg.Connection, key: DigestKey, how: How, *, actor: str) -> int | None:
