@@ -40,6 +40,7 @@ PLACES = (
     Place(
         "/console", "Overview", "Now", "Is everything fresh, what is late and why, what does today cost, what is stuck?"
     ),
+    Place("/console/freshness", "Freshness", "Now", "What is wanted by whom, how fresh is it, and why not?"),
     Place("/console/alerts", "Alerts", "Now", "What fires, what to do about it, and what is over?"),
     Place("/console/jobs", "Jobs", "Work", "What waits, what runs, and what ended how?"),
     Place("/console/digests", "Digests", "Work", "How far are the editions of the morning, and what do they cost?"),
