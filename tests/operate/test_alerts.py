@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -31,6 +30,7 @@ from tests.engine.conftest import Employ
 from tests.engine.hand import Hand, Number, declare, per_minute, queue, rescue
 from tests.engine.purse import BUDGET, buy
 from tests.engine.test_schedules import chore, every, set_up
+from tests.providers.scripted import Scripted, http, serving
 from tests.support import Clock, eventually
 from tests.web.conftest import Site
 
@@ -246,69 +246,51 @@ async def test_what_comes_and_goes_is_told_of_once(pool: asyncpg.Pool, clock: Cl
     assert {"alert.acknowledge", "alert.silence"} <= written
 
 
-@dataclass
-class Ear:
-    """Listens for webhooks on a real socket; answers what it is told to, in turn, then 204."""
-
-    port: int = 0
-    answers: list[int] = field(default_factory=list)
-    heard: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        self.heard.append((headers, await reader.readexactly(int(headers["content-length"]))))
-        status = self.answers.pop(0) if self.answers else 204
-        writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-
-
 @pytest.fixture
-async def ear() -> AsyncIterator[Ear]:
-    """Somebody who takes webhooks."""
-    made = Ear()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    yield made
-    server.close()
-    await server.wait_closed()
+async def ear() -> AsyncIterator[Scripted]:
+    """Somebody who takes webhooks, but not the first one."""
+    answers = [http(503)]
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(answers.pop() if answers else http(204))
+        await writer.drain()
+
+    async with serving({"*": answer}) as made:
+        yield made
 
 
-async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear: Ear) -> None:
+async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear: Scripted) -> None:
     """PF-34: admins get one letter through the gate and one when it is over; the webhook is signed, and retried."""
     await add_person(pool, "admin@openbell.example", role="admin", state="active", actor="test")
     hand = await Hand.hire(pool, declare(timeout=hours(10)), limits=[BUDGET, per_minute(100)])
     await queue(pool, "a")
     (claim,) = await hand.claim()
     doubtful = await buy(hand.attempt(claim).spends("shop"), "unknown")
-    ear.answers = [503]
-    webhook = Webhook(f"http://127.0.0.1:{ear.port}/alerts", SECRET)
+    webhook = Webhook(f"{ear.url}/alerts", SECRET)
     alerter = Alerter(pool, webhook=webhook)
     await asyncio.gather(alerter.beat(), Alerter(pool, webhook=webhook).beat())  # two processes at once
     await alerter.beat()
-    assert len(ear.heard) == 1, "what failed is tried again later, not at once"
+    assert len(ear.asked) == 1, "what failed is tried again later, not at once"
     assert await pool.fetchval("select count(*) from openbell.delivery") == 1
     await clock.advance(seconds=11)
     await resolve(pool, doubtful, happened=True, cost_micro=1, reason="seen there", actor="test")
     await evaluate(pool, alerter.channels)
     await alerter.beat()
-    assert len(ear.heard) == 2
+    assert len(ear.asked) == 2
     await clock.advance(QUIET)
     await evaluate(pool, alerter.channels)
     assert await tell_by_mail(pool) == 1
     assert await tell_by_webhook(pool, webhook) == 1
     assert (await tell_by_mail(pool), await tell_by_webhook(pool, webhook)) == (0, 0), "once each"
 
-    told = [json.loads(body) for _, body in ear.heard]
+    told = [json.loads(one.body) for one in ear.asked]
     assert [(one["event"], one["code"]) for one in told] == [
         ("fired", "unknown_spends"), ("fired", "unknown_spends"), ("cleared", "unknown_spends"),
     ]  # fmt: skip
     assert told[0]["delivery"] == told[1]["delivery"] != told[2]["delivery"]
-    for headers, body in ear.heard:
-        at, _, mark = headers["x-openbell-signature"].partition(",v1=")
-        expected = hmac.new(SECRET.encode(), at.removeprefix("t=").encode() + b"." + body, hashlib.sha256)
+    for one in ear.asked:
+        at, _, mark = one.headers["x-openbell-signature"].partition(",v1=")
+        expected = hmac.new(SECRET.encode(), at.removeprefix("t=").encode() + b"." + one.body, hashlib.sha256)
         assert hmac.compare_digest(mark, expected.hexdigest())
     letters = await pool.fetch(
         "select l.subject, d.kind from openbell.delivery d join openbell.letter l on l.hash = d.letter order by d.id"
