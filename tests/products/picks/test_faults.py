@@ -33,6 +33,17 @@ async def again(desk: Desk, person: int, *, pay_again: bool = False) -> Any:
     return await retry(desk.pool, picks_edition, picks_batch, key, pay_again=pay_again, actor="ann")
 
 
+async def two_ways(desk: Desk) -> tuple[int, int]:
+    """Two whose editions fail: one asked for alone, and one in a batch."""
+    alone, together = await desk.person(), await desk.person()
+    await desk.ask(alone)
+    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
+    await desk.work()
+    for person in (alone, together):
+        assert await desk.ends(person) is Status.ERROR
+    return alone, together
+
+
 READABLE = ("fenced", "no_results", "unknown_item")
 
 
@@ -103,12 +114,7 @@ async def test_a_question_that_the_provider_does_not_know(desk: Desk, monkeypatc
     """B2: a field that the provider refuses, alone or in a batch, is an error that names it at once, at no cost."""
     real = Ask.body
     monkeypatch.setattr(Ask, "body", lambda self: real(self) | {"metadata": {"edition": "1"}})
-    alone, together = await desk.person(), await desk.person()
-    await desk.ask(alone)
-    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
-    await desk.work()
-    for person in (alone, together):
-        assert await desk.ends(person) is Status.ERROR
+    for person in await two_ways(desk):
         assert 'unknown field "metadata"' in (await desk.slot(person)).message
     assert await desk.charges() == 0
     report = await costs(desk.pool, WEEK)
@@ -227,12 +233,7 @@ async def test_a_batch_that_fails_is_made_alone(desk: Desk) -> None:
 async def test_the_switch_and_the_cap_stop_everything(desk: Desk, config: dict[str, Any], code: str) -> None:
     """PK-8: without the switch, without a budget, or with too little of it, nothing is paid, alone or in a batch."""
     desk.config = replace(desk.config, **config)
-    alone, together = await desk.person(), await desk.person()
-    await desk.ask(alone)
-    await plan_batches(desk.pool, picks_batch, WEEK, size=3, together=True)
-    await desk.work()
-    for person in (alone, together):
-        assert await desk.ends(person) is Status.ERROR
+    for person in await two_ways(desk):
         assert (await desk.slot(person)).code == code
     assert await desk.charges() == 0
 
