@@ -13,7 +13,9 @@ import itertools
 import os
 import re
 import shutil
+import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -31,6 +33,9 @@ QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "a
 
 ROOM = 4 * 2**30
 
+SLOW_S, USUAL_S = 15.0, 0.3
+"""What tests take, about: those that are marked as slow, and the others."""
+
 _numbers = itertools.count(1)
 
 
@@ -39,7 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
     PostgreSQL then runs as another user, who must pass through these folders; every pytest that starts makes the root
     that all sessions share private again. The address of a socket in such a folder has 107 bytes at most.
+
+    Programs that tests start may keep what Python has compiled, whatever the environment says (container images often
+    forbid it): else each of hundreds of starts compiles the whole package anew, a third of a second every time.
     """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    config.option.loadscopereorder = False  # of pytest-xdist, which would begin with the files of many small tests
     if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         root = tempfile.mkdtemp(prefix="ob-")
         os.environ["PYTEST_DEBUG_TEMPROOT"] = root
@@ -47,6 +58,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker := getattr(config, "workerinput", {}).get("workerid"):  # of pytest-xdist: its folders' names are long
         above = os.environ.get("PYTEST_DEBUG_TEMPROOT") or Path(config.option.basetemp).parent
         config.option.basetemp = str(Path(above) / worker)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long files first where several work, so that nobody works alone at the end."""
+    if hasattr(config, "workerinput"):
+        long: dict[Path, float] = defaultdict(float)
+        for item in items:
+            long[item.path] += SLOW_S if item.get_closest_marker("slow") else USUAL_S
+        items.sort(key=lambda item: -long[item.path])
 
 
 @pytest.fixture(scope="session")
