@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from openbell.engine.artifacts import Reading, read_many
+from openbell.engine.artifacts import read, read_many
 from openbell.engine.database import SQL as ENGINE
 from openbell.engine.database import Db
 from openbell.engine.enqueue import enqueue
@@ -65,7 +65,7 @@ async def offer(db: Db, companies: int = USUAL) -> Offer:
     row = await db.fetchrow(SQL.get("read_starter"), EditionKey.of(FIGURES, week), STARTER_TASK)
     assert row is not None
     readings = await read_many(db, _keys(await _symbols(db, companies)))
-    calls = sum(1 for one in readings if not _is_there(one))
+    calls = sum(one.state not in ("fresh", "fallback", "empty") for one in readings)
     return Offer(week, companies, calls, row["is_there"], row["job_id"], row["said"], row["failed"])
 
 
@@ -89,10 +89,9 @@ async def ask(db: Db, task: Product, companies: int, *, actor: str) -> int | Non
 async def run(ctx: Context) -> None:
     """Have the companies come, then make the edition of figures of the week that runs; free but for their calls."""
     attempt = ctx.attempt
-    args = attempt.claim.args or {}
-    companies = min(max(int(args.get("companies", USUAL)), LEAST_COMPANIES), MOST)
+    companies = (attempt.claim.args or {}).get("companies", USUAL)
     await _have(ctx, _keys(REAL[:1]))
-    (first,) = await read_many(attempt.pool, _keys(REAL[:1])[:1])
+    first = await read(attempt.pool, "profile", REAL[0])
     if first.value is None:
         why = first.setback.message if first.setback else "it has nothing on it"
         raise Permanent(f"The market data provider did not tell about {REAL[0]}: {why}", code="need_failed")
@@ -118,13 +117,9 @@ async def _have(ctx: Context, keys: list[tuple[str, str]]) -> None:
 
 
 async def _symbols(db: Db, companies: int) -> tuple[str, ...]:
-    (first,) = await read_many(db, _keys(REAL[:1])[:1])
+    first = await read(db, "profile", REAL[0])
     return (SYNTHETIC if first.synthetic else REAL)[:companies]
 
 
 def _keys(symbols: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(product, symbol) for symbol in symbols for product in TYPES]
-
-
-def _is_there(one: Reading) -> bool:
-    return one.state in ("fresh", "fallback", "empty")
