@@ -302,6 +302,21 @@ async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear
     assert SECRET not in repr(webhook)
 
 
+async def test_over_is_told_only_where_it_was_told_to_fire(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-34: a webhook that was set up while an alert fired already hears nothing of its end."""
+    hand = await Hand.hire(pool, declare(timeout=hours(10)), limits=[BUDGET, per_minute(100)])
+    await queue(pool, "a")
+    (claim,) = await hand.claim()
+    doubtful = await buy(hand.attempt(claim).spends("shop"), "unknown")
+    await evaluate(pool, ["mail"])
+    await resolve(pool, doubtful, happened=True, cost_micro=1, reason="seen there", actor="test")
+    await clock.advance(QUIET)
+    await evaluate(pool, ["mail", "webhook"])
+    [alert] = await list_alerts(pool, state="cleared")
+    told = {(one["event"], one["channel"]): one["state"] for one in alert.notices}
+    assert told == {("fired", "mail"): "ready", ("cleared", "mail"): "ready", ("cleared", "webhook"): "silenced"}
+
+
 async def test_the_page_of_alerts(site: Site, clock: Clock) -> None:
     """PF-34: admins see what fires with its mend, say that they are at it, and see what is over."""
     assert "Nothing fires." in (await site.http.get("/console/alerts")).text

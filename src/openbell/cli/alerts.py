@@ -121,7 +121,7 @@ async def _list(data: Path | None, state: str | None, limit: int) -> list[Alert]
     from openbell.engine.alerts import list_alerts
 
     async with reach.connected(data) as connection:
-        return await list_alerts(connection, pending=state == "pending", state=state, limit=limit)
+        return await list_alerts(connection, state=state, limit=limit)
 
 
 async def _acknowledge(data: Path | None, alert_id: int, actor: str) -> None:

@@ -73,9 +73,9 @@ async def evaluate(db: Db, channels: Sequence[Channel]) -> list[Changed]:
     return changed
 
 
-async def list_alerts(db: Db, *, pending: bool = False, state: str | None = None, limit: int = 100) -> list[Alert]:
-    """Those that fire first, then those that were cleared, the latest on top."""
-    return [Alert(**row) for row in await db.fetch(SQL.get("list_alerts"), pending, state, min(limit, MOST))]
+async def list_alerts(db: Db, *, state: str | None = None, limit: int = 100) -> list[Alert]:
+    """Those that fire first, then those that were cleared, the latest on top; or those in one state."""
+    return [Alert(**row) for row in await db.fetch(SQL.get("list_alerts"), state, min(limit, MOST))]
 
 
 async def acknowledge(db: Db, alert_id: int, *, actor: str) -> None:

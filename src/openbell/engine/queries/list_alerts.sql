@@ -1,4 +1,4 @@
--- Those that fire, the newest first, then those that were cleared lately; pending ones where asked for.
+-- Those that fire, the newest first, then those that were cleared lately; those in state $1 where one is asked for.
 select a.id, a.code, a.about, a.level, a.message, a.mend, a.figure, a.state, a.first_at, a.seen_at, a.fired_at, a.cleared_at, a.acknowledged_at,
     a.acknowledged_by, (
         select max(s.until) from openbell.alert_silence s
@@ -8,6 +8,6 @@ select a.id, a.code, a.about, a.level, a.message, a.mend, a.figure, a.state, a.f
         from openbell.alert_notice n where n.alert_id = a.id
     ) as notices
 from openbell.alert a
-where (a.state <> 'pending' or $1) and ($2::text is null or a.state = $2)
-order by a.state = 'cleared', a.state = 'pending', coalesce(a.cleared_at, a.fired_at, a.first_at) desc, a.id desc
-limit $3
+where case when $1::text is null then a.state <> 'pending' else a.state = $1 end
+order by a.state = 'cleared', coalesce(a.cleared_at, a.fired_at, a.first_at) desc, a.id desc
+limit $2

@@ -30,13 +30,13 @@ begin
         union all select c.id, c.code, c.about, 'cleared' from cleared c
     ), told as (
         insert into openbell.alert_notice (alert_id, event, channel, state, next_at)
-        select c.id, c.event, channel,
+        select c.id, c.event, wanted.name,
             case when exists (
                 select 1 from openbell.alert_silence s where s.until > t and s.code in (c.code, '*') and s.about in (c.about, '')
             ) or c.event = 'cleared' and not exists (
-                select 1 from openbell.alert_notice n where n.alert_id = c.id and n.event = 'fired' and n.channel = channel and n.state in ('ready', 'told')
+                select 1 from openbell.alert_notice n where n.alert_id = c.id and n.event = 'fired' and n.channel = wanted.name and n.state in ('ready', 'told')
             ) then 'silenced' else 'ready' end, t
-        from changed c cross join unnest(p_channels) channel
+        from changed c cross join unnest(p_channels) wanted (name)
         on conflict do nothing
     )
     select c.id, c.code, c.about, c.event from changed c;
