@@ -10,7 +10,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -24,58 +23,42 @@ from openbell.telemetry.context import about
 from tests.engine.conftest import Employ
 from tests.engine.hand import Number, declare, per_minute
 from tests.engine.purse import BUDGET
+from tests.providers.scripted import Scripted, http, serving
 from tests.support import eventually
 from tests.web.conftest import serve
 
 SECRET = "sk-secret-of-the-test-551"
 
 
-@dataclass
-class Collector:
-    """Takes what is posted, on a real socket."""
-
-    address: str = ""
-    paths: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, with as many requests as come."""
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode("latin-1").split("\r\n")
-                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                self.paths.append(lines[0].split(" ")[1])
-                self.bodies.append(gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}")
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
-
-    @property
-    def spans(self) -> list[Any]:
-        """Every span that came."""
-        found = []
-        for path, body in zip(self.paths, self.bodies, strict=True):
-            assert path == "/v1/traces"
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in resource.scope_spans:
-                    found += scope.spans
-        return found
-
-
 @pytest.fixture
-async def collector() -> AsyncIterator[Collector]:
-    """Somebody who listens."""
-    made = Collector()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield made
-    server.close()
+async def collector() -> AsyncIterator[Scripted]:
+    """Somebody who takes whatever is posted."""
+    async with serving({"*": http(200, b"{}", content_type="application/json")}) as made:
+        yield made
+
+
+def posted(collector: Scripted) -> list[bytes]:
+    """What came, unpacked."""
+    return [
+        gzip.decompress(one.body) if one.headers.get("content-encoding") == "gzip" else one.body
+        for one in collector.asked
+    ]
+
+
+def spans_of(collector: Scripted) -> list[Any]:
+    """Every span that came."""
+    assert set(collector.targets) <= {"/v1/traces"}
+    return [
+        span
+        for body in posted(collector)
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
 
 
 async def test_one_trace_from_demand_to_delivery(
-    pool: asyncpg.Pool, dsn: str, employ: Employ, collector: Collector
+    pool: asyncpg.Pool, dsn: str, employ: Employ, collector: Scripted
 ) -> None:
     """Platform F: demand, job, attempt, call, publish and delivery to a browser are one trace; no secret is in it."""
 
@@ -85,7 +68,7 @@ async def test_one_trace_from_demand_to_delivery(
             call.took(usd_micro=1, ref=SECRET)
         return Number(n=1, text=SECRET)
 
-    stop = traces.start(collector.address, service="test", namespace="test", delay_s=0.1)
+    stop = traces.start(collector.url, service="test", namespace="test", delay_s=0.1)
     try:
         product = declare("quote", make=make)
         await Registry([product]).seed(pool)
@@ -94,13 +77,13 @@ async def test_one_trace_from_demand_to_delivery(
             await employ(product, limits=[BUDGET, per_minute(100)])
             async with site.watch("quote:AAPL") as stream:
                 names = {"demand", "job", "attempt", "call", "publish", "delivery"}
-                await eventually(lambda: names <= {span.name for span in collector.spans})
+                await eventually(lambda: names <= {span.name for span in spans_of(collector)})
                 await eventually(lambda: SECRET in json.dumps(stream.events), message="the browser has the value")
                 job = await pool.fetchval("select job_id from openbell.version")
     finally:
         await asyncio.to_thread(stop)
     trace_id, span_id = traces.ids_of(job)
-    mine = [span for span in collector.spans if int.from_bytes(span.trace_id) == trace_id]
+    mine = [span for span in spans_of(collector) if int.from_bytes(span.trace_id) == trace_id]
     by_name = {span.name: span for span in mine}
     assert set(by_name) == {"demand", "job", "attempt", "call", "publish", "delivery"}
     root, attempt = by_name["job"], by_name["attempt"]
@@ -109,8 +92,8 @@ async def test_one_trace_from_demand_to_delivery(
     assert [by_name[name].parent_span_id for name in ("call", "publish")] == [attempt.span_id] * 2
     told = {one.key: one.value.int_value for one in by_name["call"].attributes}
     assert told["openbell.spend"] == await pool.fetchval("select id from openbell.spend")
-    assert SECRET.encode() not in b"".join(collector.bodies)
-    assert dsn.encode() not in b"".join(collector.bodies)
+    assert SECRET.encode() not in b"".join(posted(collector))
+    assert dsn.encode() not in b"".join(posted(collector))
     with pytest.raises(ValueError, match="has no attribute 'body'"):
         traces._plain({"body": "x"})
 
@@ -132,15 +115,15 @@ stop()
 """
 
 
-async def test_errors_go_to_sentry_scrubbed(collector: Collector) -> None:
+async def test_errors_go_to_sentry_scrubbed(collector: Scripted) -> None:
     """Platform F: an error is reported with its ids, once; no secret, address, login or local variable is in it."""
-    dsn = collector.address.replace("http://", "http://public@") + "/1"
+    dsn = collector.url.replace("http://", "http://public@") + "/1"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", CRASH, dsn, SECRET, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     _, complaints = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, complaints.decode()
-    told = b"".join(collector.bodies).decode()
+    told = b"".join(posted(collector)).decode()
     events = [json.loads(line) for line in told.splitlines() if '"exception"' in line]
     assert len(events) == 1
     assert events[0]["tags"]["job"] == "7"
