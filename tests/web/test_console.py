@@ -86,6 +86,7 @@ async def test_the_console_in_a_browser(site: Site, browser: Browser, scheme: st
     await lived_in(site)
     places = {
         "overview": "/console",
+        "table": "/console?as=table",
         "freshness": "/console/freshness",
         "key": "/console/freshness/quote/LATE",
     }
@@ -121,8 +122,8 @@ async def test_the_overview_answers_and_links_what_is_behind(site: Site, pool: a
     for over, rows in (("hour", 60), ("day", 96), ("week", 84)):
         found = unescape((await site.http.get(f"/console?over={over}")).text)
         assert len(re.findall(r'<rect class="hit"', found)) == 3 * rows
-    background = (await site.http.get("/console?over=day&class=background")).text
-    for text, number in ((page, None), (background, 90)):
+    for job_class, number in (("", None), ("background", 90)):
+        text = (await site.http.get(f"/console?as=table&over=day&class={job_class}")).text
         lines = re.findall(r"<th scope=\"row\"><a href=\"/console/jobs\?from=[^\"]+\">.*?</tr>", text, re.DOTALL)
         cells = [re.findall(r"<td>([^<]*)</td>", line) for line in lines]
         counted = await pool.fetchrow(
@@ -241,8 +242,8 @@ async def test_live_regions_and_keys(site: Site, browser: Browser) -> None:
 
 def test_scales() -> None:
     """Round marks, and a place for every span."""
-    assert [nice(value) for value in (0, 0.03, 1, 1.1, 7, 100, 101)] == [1, 0.05, 1, 2, 10, 100, 200]
-    assert [name for _, name in linear(30, str).marks] == ["0", "25.0", "50.0"]
+    assert [nice(value) for value in (0, 0.03, 1, 1.1, 7, 100, 101)] == [1, 0.04, 1, 2, 8, 100, 200]
+    assert [name for _, name in linear(30, str).marks] == ["0", "20.0", "40.0"]
     for values in ([], [0.0004], [0.5], [0.02, 20_000], [86_400]):
         scale = spans(values)
         assert len(scale.marks) >= 2

@@ -79,7 +79,7 @@ async def trends(db: Db, over: Over, *, job_class: str | None = None) -> list[St
     minutes, count = STEPS[over]
     now: datetime = await db.fetchval(SQL.get("read_clock"))
     number = None if job_class is None else CLASSES[job_class]
-    work = await db.fetch(SQL.get("read_trend_work"), minutes, count, now, number)
+    work = await db.fetch(SQL.get("read_trend_work"), minutes, count, now)
     paid = await db.fetch(SQL.get("read_trend_cost"), minutes, count, now)
     by_step: dict[datetime, list[asyncpg.Record]] = {}
     for row in work:
@@ -87,7 +87,9 @@ async def trends(db: Db, over: Over, *, job_class: str | None = None) -> list[St
     costs: dict[datetime, dict[str, tuple[int, int]]] = {}
     for row in paid:
         costs.setdefault(row["at"], {})[row["provider"]] = (row["calls"], row["cost_micro"])
-    return [_step(at, length, by_step.get(at, ()), costs.get(at, {})) for at, length in _scale(now, minutes, count)]
+    return [
+        _step(at, length, by_step.get(at, ()), number, costs.get(at, {})) for at, length in _scale(now, minutes, count)
+    ]
 
 
 def _scale(now: datetime, minutes: int, count: int) -> Iterator[tuple[datetime, timedelta]]:
@@ -97,10 +99,14 @@ def _scale(now: datetime, minutes: int, count: int) -> Iterator[tuple[datetime, 
 
 
 def _step(
-    at: datetime, length: timedelta, rows: Sequence[asyncpg.Record], costs: Mapping[str, tuple[int, int]]
+    at: datetime,
+    length: timedelta,
+    every: Sequence[asyncpg.Record],
+    number: int | None,
+    costs: Mapping[str, tuple[int, int]],
 ) -> Step:
-    if not rows:
-        return Step(at, at + length, costs=costs)
+    looked = any(row["waiting"] is not None for row in every)
+    rows = [row for row in every if number in (None, row["job_class"])]
     waits = [0] * (len(EDGES_S) + 1)
     for row in rows:
         for n, jobs in enumerate(row["waits"]):
@@ -109,9 +115,9 @@ def _step(
     return Step(
         at,
         at + length,
-        waiting=sum(row["waiting"] for row in rows),
-        parked=sum(row["parked"] for row in rows),
-        running=sum(row["running"] for row in rows),
+        waiting=sum(row["waiting"] or 0 for row in rows) if looked else None,
+        parked=sum(row["parked"] or 0 for row in rows) if looked else None,
+        running=sum(row["running"] or 0 for row in rows) if looked else None,
         oldest_wait_s=max(oldest, default=None),
         good=sum(row["good"] for row in rows),
         bad=sum(row["bad"] for row in rows),

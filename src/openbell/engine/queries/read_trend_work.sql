@@ -2,5 +2,4 @@
 select t.at, t.job_class, t.good, t.bad, t.waits, t.waiting, t.parked, t.running, extract(epoch from t.oldest_wait)::float8 as oldest_wait_s
 from openbell.trend_work t
 where t.step = $1 and t.at > $3::timestamptz - make_interval(mins => $1::integer * $2::integer)
-    and ($4::smallint is null or t.job_class = $4)
 order by t.at

@@ -5,7 +5,7 @@
 --   job_history, depth, spend ──▶ trend_work, trend_cost (steps of 1 minute ▶ 15 ▶ 120)
 
 --   step     minutes from `at` on; good and bad are the jobs that ended, waits how many of them fell between the edges of
---            openbell.engine.figures before they began
+--            openbell.engine.trends before they began; waiting, parked and running are null where no worker looked
 create table openbell.trend_work (
     step        smallint    not null check (step in (1, 15, 120)),
     at          timestamptz not null,
@@ -13,9 +13,9 @@ create table openbell.trend_work (
     good        integer     not null,
     bad         integer     not null,
     waits       integer[]   not null,
-    waiting     integer     not null,
-    parked      integer     not null,
-    running     integer     not null,
+    waiting     integer,
+    parked      integer,
+    running     integer,
     oldest_wait interval,
     primary key (step, at, job_class)
 );

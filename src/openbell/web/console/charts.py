@@ -82,11 +82,11 @@ def spans(values: Sequence[float]) -> Scale:
 
 
 def nice(most: float) -> float:
-    """The next of 1, 2, 5, 10, 20, … that is not below it."""
+    """The next of 1, 2, 4, 6, 8, 10, 20, … that is not below it."""
     if most <= 0:
         return 1.0
     unit = 10.0 ** math.floor(math.log10(most))
-    return next(times * unit for times in (1, 2, 5, 10) if times * unit >= most * 0.999)
+    return next(times * unit for times in (1, 2, 4, 6, 8, 10) if times * unit >= most * 0.999)
 
 
 def draw(

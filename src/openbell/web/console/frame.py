@@ -13,7 +13,10 @@ each row; the field that / goes to carries ``data-filter``. Values that change a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from fastapi import Request
@@ -24,6 +27,9 @@ from openbell.web.api import database
 from openbell.web.pages import page
 
 SQL = Queries("openbell.web.console")
+HOUSE_S = 2.0
+LATE = timedelta(seconds=10)
+"""What has been due for longer is late; what is due for less is being refreshed, as all is that changes fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,15 @@ PLACES = (
     Place("/console/digests", "Digests", "Work", "How far are the editions of the morning, and what do they cost?"),
     Place("/types", "Data types", "Work", "How does each data type fare?"),
     Place("/budgets", "Budgets", "Money", "What may be spent, what has been, and what is in doubt?"),
+    Place(
+        "/console/providers",
+        "Providers",
+        "Control",
+        "Who is asked how much, how do they answer, and what waits for them?",
+    ),
+    Place("/console/flags", "Flags", "Control", "What is on for whom, who decided so, and what is off?"),
+    Place("/console/schedules", "Schedules", "Control", "What is due when, and how did it last go?"),
+    Place("/console/audit", "Audit", "Control", "Who did what to which, when and why?"),
     Place("/console/mail", "Mail", "People", "What leaves when, and to whom?"),
     Place("/console/people", "People", "People", "Who is here, and who waits for approval?"),
 )
@@ -66,8 +81,16 @@ def parts() -> list[tuple[str, list[Place]]]:
 
 async def console_page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """Draw a page of the console in its frame; ``values`` are the template's own, as with :func:`pages.page`."""
-    async with database(request).use() as db:
-        house = await db.fetchrow(SQL.get("read_house"))
-    return page(
-        request, template, status, place=place_of(request.url.path), parts=parts(), house=house, **values
-    )  # fmt: skip
+    house = await house_now(request)
+    return page(request, template, status, place=place_of(request.url.path), parts=parts(), house=house, **values)
+
+
+async def house_now(request: Request) -> Mapping[str, Any]:
+    """The state of the house, as of two seconds ago at most: many pages that are kept live share one look."""
+    known: tuple[float, Mapping[str, Any]] | None = getattr(request.app.state, "house", None)
+    if known is None or monotonic() - known[0] > HOUSE_S:
+        async with database(request).use() as db:
+            row = await db.fetchrow(SQL.get("read_house"), LATE)
+        assert row is not None
+        known = request.app.state.house = (monotonic(), dict(row))
+    return known[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -17,7 +16,7 @@ from openbell.engine.demand import refresh
 from openbell.engine.inquiry import inquire
 from openbell.engine.jobs import list_jobs
 from openbell.web.api import database, registry
-from openbell.web.console.frame import SQL, console_page
+from openbell.web.console.frame import LATE, SQL, console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 from openbell.web.words import DASH, NARROW, clock, duration, money
@@ -25,8 +24,6 @@ from openbell.web.words import DASH, NARROW, clock, duration, money
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
 PAGE = "/console/freshness"
-LATE = timedelta(seconds=10)
-"""What has been due for longer is late; what is due for less is being refreshed, as all is that changes fast."""
 SHOWN, VERSIONS_SHOWN = 50, 10
 STATES = {"late": "Late", "due": "Late or being refreshed", "missing": "Nothing known yet", "fresh": "Fresh"}
 

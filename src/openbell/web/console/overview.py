@@ -53,6 +53,7 @@ async def console(request: Request, _admin: Admin) -> Response:
     over: Any = asked if asked in STEPS else "day"
     job_class = request.query_params.get("class", "")
     job_class = job_class if job_class in CLASSES else ""
+    table = request.query_params.get("as") == "table"
     async with database(request).use() as db:
         products = await standings(db)
         late = [one for one in products if one.first is not None and (one.late or one.missing)][:LATE_SHOWN]
@@ -84,10 +85,16 @@ async def console(request: Request, _admin: Admin) -> Response:
         overs=NAMES,
         job_class=job_class,
         classes=tuple(CLASSES),
-        drawn=draw_all(steps, job_class),
-        rows=[_line(one, job_class) for one in reversed(steps) if one.running is not None or one.calls],
-        address=lambda **more: _address({"over": over, "class": job_class} | more),
+        drawn=[] if table else draw_all(steps, job_class),
+        table=table,
+        rows=[_line(one, job_class) for one in reversed(steps if table else ()) if known(one)],
+        address=lambda **more: _address({"over": over, "class": job_class, "as": "table" if table else ""} | more),
     )
+
+
+def known(one: Step) -> bool:
+    """Whether there is anything to tell of a step."""
+    return one.running is not None or bool(one.good or one.bad or one.calls)
 
 
 def _address(kept: Mapping[str, str]) -> str:
@@ -149,16 +156,22 @@ def _paid(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "provider": row["provider"], "calls": f"{row['calls']:,}", "cost": cost,
-            "href": f"/console/spends?{urlencode({'provider': row['provider'], 'from': row['since'].isoformat()})}",
+            "href": f"/console/spends?{urlencode({'provider': row['provider'], 'from': iso(row['since'])}, safe=':')}",
         }
         for row, cost in zip(rows, costs, strict=True)
     ]  # fmt: skip
 
 
+def iso(at: datetime) -> str:
+    """A time of UTC as an address tells it, to the minute."""
+    return f"{at:%Y-%m-%dT%H:%MZ}"
+
+
 def behind(place: str, one: Step, job_class: str = "") -> str:
     """The rows that ended in a step."""
-    given = {"from": one.at.isoformat(), "to": one.until.isoformat()}
-    return f"/console/{place}?{urlencode(given | ({'class': job_class} if job_class else {}))}"
+    given = {"from": iso(one.at), "to": iso(one.until)}
+    more = {"class": job_class} if job_class else {}
+    return f"/console/{place}?{urlencode(given | more, safe=':')}"
 
 
 def draw_all(steps: Sequence[Step], job_class: str) -> list[charts.Chart]:
@@ -167,9 +180,7 @@ def draw_all(steps: Sequence[Step], job_class: str) -> list[charts.Chart]:
     jobs = [(behind("jobs", one, job_class), _said(one)) for one in steps]
     deepest = max((max(one.waiting, one.parked or 0) for one in steps if one.waiting is not None), default=0)
     waits = [value for one in steps for value in (one.half_s, one.most_s) if value is not None]
-    costs: list[float | None] = [
-        one.cost_micro / 1e6 if one.calls or one.running is not None else None for one in steps
-    ]
+    costs: list[float | None] = [one.cost_micro / 1e6 if known(one) else None for one in steps]
     unsure = "Nothing is known of this time yet: a worker writes it down, minute by minute."
     return [
         charts.draw(
@@ -230,12 +241,9 @@ def span(seconds: float | None) -> str:
 
 
 def _said(one: Step) -> str:
-    if one.waiting is None:
-        return f"{_from(one.at)}: nobody looked"
-    return (
-        f"{_from(one.at)}: {one.waiting:,} waiting, {one.running:,} running, {one.good:,} done, {one.bad:,} failed, "
-        f"99 of 100 began within {span(one.most_s)}"
-    )
+    depth = "nobody looked" if one.waiting is None else f"{one.waiting:,} waiting, {one.running:,} running"
+    began = f", 99 of 100 began within {span(one.most_s)}" if one.most_s is not None else ""
+    return f"{_from(one.at)}: {depth}, {one.good:,} done, {one.bad:,} failed{began}"
 
 
 def _from(at: datetime) -> str:
@@ -244,13 +252,12 @@ def _from(at: datetime) -> str:
 
 def _line(one: Step, job_class: str) -> dict[str, Any]:
     """A step as a row of the table."""
-    looked = one.waiting is not None
     return {
         "at": _from(one.at),
         "jobs": behind("jobs", one, job_class),
         "spends": behind("spends", one),
         "cells": [
-            f"{value:,}" if value is not None and looked else DASH
+            f"{value:,}" if value is not None else DASH
             for value in (one.waiting, one.parked, one.running, one.good, one.bad)
         ],
         "waits": [span(one.oldest_wait_s), span(one.half_s), span(one.most_s)],

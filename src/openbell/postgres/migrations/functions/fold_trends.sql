@@ -31,9 +31,11 @@ begin
     )
     insert into openbell.trend_work as t (step, at, job_class, good, bad, waits, waiting, parked, running, oldest_wait)
     select 1, coalesce(c.at, d.at), coalesce(c.job_class, d.job_class), coalesce(c.good, 0), coalesce(c.bad, 0), coalesce(w.waits, '{}'),
-        coalesce(d.waiting, 0), coalesce(d.parked, 0), coalesce(d.running, 0), d.oldest_wait
+        case when l.at is not null then coalesce(d.waiting, 0) end, case when l.at is not null then coalesce(d.parked, 0) end,
+        case when l.at is not null then coalesce(d.running, 0) end, d.oldest_wait
     from counted c left join waited w on w.at = c.at and w.job_class = c.job_class
     full join deep d on d.at = c.at and d.job_class = c.job_class
+    left join (select distinct s.at from deep s) l on l.at = coalesce(c.at, d.at)
     on conflict (step, at, job_class) do update set good = excluded.good, bad = excluded.bad, waits = excluded.waits,
         waiting = excluded.waiting, parked = excluded.parked, running = excluded.running, oldest_wait = excluded.oldest_wait
     where (t.good, t.bad, t.waits, t.waiting, t.parked, t.running, t.oldest_wait) is distinct from
