@@ -41,7 +41,7 @@ async def test_the_second_is_told_what_the_first_did(pool: asyncpg.Pool) -> None
     await add(pool)
     seen = (await get_flag(pool, NAME)).revision
     await set_flag(pool, NAME, mode="shadow", share=1_000, actor="ann", reason="a look", seen=seen)
-    with pytest.raises(Overtaken, match=r"ann, at \d\d:\d\d:\d\d UTC: mode off to shadow, share 0 to 1000 \(a look\)"):
+    with pytest.raises(Overtaken, match=r"ann, at \d\d:\d\d:\d\d UTC: mode off to shadow, share 0 % to 10 % \(a look\)"):
         await set_flag(pool, NAME, mode="on", actor="bob", seen=seen)
     with pytest.raises(Overtaken, match="mode off to shadow"):
         await drop_flag(pool, NAME, actor="bob", seen=seen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,14 +175,14 @@ def _parse_extent(text: str) -> tuple[Any, int | None]:
         return text, None
     if text.startswith("shadow:"):
         return "shadow", _parse_extent(text.removeprefix("shadow:").rstrip("%") + "%")[1]
+    from openbell.engine.flags import InvalidFlag, parse_share
+
     try:
-        share = Decimal(text.removesuffix("%").strip()) * 100
-        whole = int(share)
-    except (InvalidOperation, ValueError, OverflowError):
-        share, whole = Decimal(-1), -1
-    if not 0 <= whole <= 10_000 or share != whole:
-        raise click.BadParameter(f"{text!r} is neither on nor off nor shadow nor 0 % to 100 % in steps of 0.01.")
-    return "percent", whole
+        return "percent", parse_share(text)
+    except InvalidFlag:
+        raise click.BadParameter(
+            f"{text!r} is neither on nor off nor shadow nor 0 % to 100 % in steps of 0.01."
+        ) from None
 
 
 def _extent(row: Any) -> str:

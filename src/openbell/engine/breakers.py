@@ -14,7 +14,7 @@ from openbell.engine.books import Breaker, list_books, list_breakers
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
 from openbell.engine.hints import CHANNEL
-from openbell.engine.revisions import Overtaken, checked_reason, tell
+from openbell.engine.revisions import Overtaken, checked_reason, list_changes, tell
 
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=7)
 
@@ -87,7 +87,7 @@ async def _known(db: Db, provider: str, operation: str) -> None:
 
 async def _overtaken(db: Db, provider: str, operation: str) -> Overtaken:
     name = f"{provider} {operation}".strip()
-    rows = await db.fetch(SQL.get("list_recent_changes"), "breaker.%", name, 1)
+    rows = await list_changes(db, "breaker", name, 1)
     now = await find_breaker(db, provider, operation)
     state = "it is closed now" if now is None else f"it is open until {now.open_until:%H:%M:%S} UTC now: {now.reason}"
-    return Overtaken(f"The breaker of {name}", [*(tell(dict(row)) for row in rows), state])
+    return Overtaken(f"The breaker of {name}", [*map(tell, rows), state])

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 from openbell.engine.database import SQL, Db
@@ -114,6 +115,18 @@ def extent(mode: str, share: int) -> str:
     if mode == "percent" or (mode == "shadow" and share < ALL):
         return f"{'shadow ' if mode == 'shadow' else ''}{share / 100:g} %"
     return mode
+
+
+def parse_share(text: str) -> int:
+    """``12.5`` or ``12.5%`` as hundredths of a percent. Raises :class:`InvalidFlag`. Pure."""
+    try:
+        share = Decimal(text.strip().removesuffix("%").strip()) * 100
+        whole = int(share)
+    except (InvalidOperation, ValueError, OverflowError):
+        share, whole = Decimal(-1), -1
+    if not 0 <= whole <= ALL or share != whole:
+        raise InvalidFlag(f"{text[:20]!r} is no share: it takes 0 to 100 percent in steps of 0.01.")
+    return whole
 
 
 def bucket(salt: str, key: str) -> int:

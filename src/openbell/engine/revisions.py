@@ -50,8 +50,12 @@ def checked_reason(text: str, *, needed: bool = False) -> str:
 async def overtaken(db: Db, kind: str, name: str, seen: int, now: int) -> Overtaken:
     """What was done to ``name`` between two revisions; ``kind`` is the first word of its actions."""
     most = max(1, min(now - seen, SHOWN))
-    rows = await db.fetch(SQL.get("list_recent_changes"), f"{kind}.%", name, most)
-    return Overtaken(name, [tell(dict(row)) for row in reversed(rows)])
+    return Overtaken(name, [tell(row) for row in reversed(await list_changes(db, kind, name, most))])
+
+
+async def list_changes(db: Db, kind: str, name: str, limit: int) -> list[dict[str, Any]]:
+    """The latest entries of the audit log about ``name``, newest first; ``kind`` is the first word of their actions."""
+    return [dict(row) for row in await db.fetch(SQL.get("list_recent_changes"), f"{kind}.%", name, limit)]
 
 
 def tell(row: Mapping[str, Any]) -> str:
@@ -67,12 +71,14 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | Non
     for name in new:
         if name in BESIDE or (name in old and old[name] == new[name]):
             continue
-        was = f"{_short(old[name])} to " if name in old else ""
-        yield f"{name.replace('_', ' ')} {was}{_short(new[name])}"
+        was = f"{_short(name, old[name])} to " if name in old else ""
+        yield f"{name.replace('_', ' ')} {was}{_short(name, new[name])}"
 
 
-def _short(value: Any) -> str:
+def _short(name: str, value: Any) -> str:
     match value:
+        case int() if name == "share":
+            text = f"{value / 100:g} %"
         case None:
             return "nothing"
         case bool():

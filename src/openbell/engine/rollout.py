@@ -221,8 +221,10 @@ class FlagSetting:
     def check(self, name: str) -> None:
         """Raises :class:`InvalidFlag` for texts that cannot stand in a row."""
         for text in (self.about, self.owner, *(self.allow or ()), *(self.deny or ())):
-            if text is not None and (not text.strip() or len(text) > LONGEST_REASON or "\x00" in text):
-                raise InvalidFlag(f"{name} cannot be set so: texts are 1 to {LONGEST_REASON} characters.")
+            if text is not None and (not text.strip() or len(text) > LONGEST_REASON or not text.isprintable()):
+                raise InvalidFlag(
+                    f"{name} cannot be set so: texts are 1 to {LONGEST_REASON} characters that can be printed."
+                )
 
 
 async def set_flag(
