@@ -33,7 +33,7 @@ async def main():
     server = EmbeddedServer(Path(sys.argv[1]))
     await server.start()
     print(server.pid, flush=True)
-    await asyncio.sleep(3600)
+    await asyncio.Event().wait()  # until it is ended
 
 asyncio.run(main())
 """
