@@ -6,6 +6,7 @@ import random
 import re
 from datetime import datetime, timedelta
 from html import unescape
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from openbell.engine.demand import want
 from openbell.engine.trends import Folder
 from openbell.engine.upkeep import Sampler
 from openbell.web.console.charts import linear, nice, spans
+from openbell.web.console.frame import PLACES
 from tests.web.conftest import QUOTE, Browser, Site, shot
 from tests.web.test_people_pages import SIDEWAYS
 
@@ -238,6 +240,13 @@ async def test_live_regions_and_keys(site: Site, browser: Browser) -> None:
         await page.get_by_role("button", name="Refresh eod-prices NONE now").click()
         await page.wait_for_url("**/console/freshness?state=late")
         assert await site.pool.fetchval("select count(*) from openbell.job where key = 'NONE'") == 1
+
+
+def test_the_guide_says_what_each_page_answers() -> None:
+    """The operator's guide has a line for each place of the console, with the question that it answers."""
+    guide = (Path(__file__).parents[2] / "docs/console.md").read_text()
+    missing = [one.path for one in PLACES if f"| `{one.path}` | {one.answers} |" not in guide and "console" in one.path]
+    assert missing == []
 
 
 def test_scales() -> None:
