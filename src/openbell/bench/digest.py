@@ -34,10 +34,9 @@ from openbell.engine.worker import Worker
 from openbell.postgres.pool import open_pool
 from openbell.products import registry
 from openbell.products.context import contexts
-from openbell.products.digest.editions import digest_key, local_day
+from openbell.products.digest.editions import digest_key
 from openbell.products.digest.reference import import_rows
-from openbell.products.digest.requests import ask_for
-from openbell.products.digest.timetable import ZONE
+from openbell.products.digest.requests import ask_for, today
 from openbell.products.sources import Connections, Source, limits_of
 from openbell.providers.pages import Reader
 from openbell.sandbox.companies import COMPANIES
@@ -205,7 +204,7 @@ async def _import(pool: asyncpg.Pool, count: int) -> list[str]:
 
 async def _ask(pool: asyncpg.Pool, tickers: Sequence[str]) -> None:
     async with pool.acquire() as conn, conn.transaction():
-        day = local_day(await conn.fetchval(SQL.get("read_clock")), ZONE)
+        day = await today(conn)
         for ticker in tickers:
             await ask_for(conn, digest_key(ticker, "daily", day), source="bench", job_class="scheduled")
 

@@ -291,7 +291,7 @@ async def _operate(
     while monotonic() < end:
         await want(pool, wishes, source="drill", seconds=3600)
         if await pool.fetchval(SQL.get("count_made"), ["drill-keyed"]) >= size.keys and not await pool.fetchval(
-            SQL.get("count_ready")
+            SQL.get("count_unsent")
         ):
             break
         await asyncio.sleep(0.5)

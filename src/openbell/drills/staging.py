@@ -162,7 +162,7 @@ async def _work(dsn: str, sandbox: str, pool: asyncpg.Pool) -> dict[str, int]:
         )
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while await pool.fetchval(SQL.get("count_ready")):
+                while await pool.fetchval(SQL.get("count_unsent")):
                     await asyncio.sleep(0.2)
             await asyncio.sleep(WATCHED_S)  # schedules look every few seconds: time enough for one to fire
         finally:

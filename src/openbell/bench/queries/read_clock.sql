@@ -1,1 +1,0 @@
-select openbell.now()

@@ -1,1 +1,0 @@
-select count(*) from openbell.delivery where state = 'ready'
