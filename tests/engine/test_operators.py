@@ -205,6 +205,6 @@ def test_differences_are_told_in_words() -> None:
             {"mode": "off", "allow": [], "revision": 1}, {"mode": "on", "allow": ["A"], "revision": 2, "new": None}
         )
     )
-    assert told == ["mode off to on", "allow none to A", "new nothing"]
+    assert told == ["mode off to on", "allow none to A"]
     assert list(differences({"enabled": True, "cron": "x"}, {"enabled": False})) == ["enabled on to off"]
     assert list(differences(None, None)) == []

@@ -13,7 +13,7 @@ from openbell.engine.challenger import Rule
 from openbell.engine.flags import add_flag, get_flag
 from openbell.engine.ledger import Limit, ensure_accounts
 from openbell.engine.rollout import set_flag, set_rule
-from openbell.engine.schedules import get_schedule, seed_schedules
+from openbell.engine.schedules import Scheduler, get_schedule, seed_schedules
 from openbell.products import registry
 from openbell.web.console.frame import SQL as CONSOLE
 from tests.web.conftest import Browser, Site, shot
@@ -29,6 +29,19 @@ select 'quote', 'K' || n, 'fmp', case when n % 3 = 0 then 'profile' else 'quote'
     '{"calls": 1}', case when n % 20 = 0 then '{}' else '{"calls": 1}' end::jsonb,
     case when n % 7 = 0 then 'timeout' else 'ok' end, true
 from generate_series(1, 200) n, lateral (select openbell.now() - interval '5 minutes' * n as at) moment
+"""
+TRIALS = """
+with declared as (
+    insert into openbell.product select (p).* from (
+        select jsonb_populate_record(p, '{"name": "quote-next", "kind": "task"}') as p from openbell.product p where p.name = 'quote') p
+    returning version
+)
+insert into openbell.trial (challenger, key, at, job_id, producer_version, live_version, verdict, fields, differences, calls,
+    bytes, cost_micro, took_s, age_s, live_calls, live_bytes, live_cost_micro, live_took_s, live_age_s)
+select 'quote-next', 'K' || n % 9, openbell.now() - interval '1 minute' * n, n, declared.version, 1,
+    case when n % 25 = 0 then 'different' else 'equal' end, case when n % 25 = 0 then 1 else 0 end,
+    case when n % 25 = 0 then '[{"path": "price", "side": "different", "live": "562.95", "new": "562.90"}]' else '[]' end::jsonb,
+    1, 900, 0, 0.2, 12, 1, 1200, 0, 0.4, 15 from declared, generate_series(1, 100) n
 """
 WAITING = """
 insert into openbell.job (product, key, job_class, max_attempts, queued_at, parked_until, reason)
@@ -239,12 +252,15 @@ async def test_pages_that_steer_in_a_browser(site: Site, browser: Browser, schem
     """
     await furnish(site.pool)
     await set_flag(site.pool, FLAG, mode="shadow", share=1_000, actor="ann", reason="a first look")
+    await site.pool.execute(TRIALS)
     await site.pool.execute(
         """insert into openbell.breaker (provider, operation, opened_at, open_until, openings, code, reason)
            values ('fmp', 'profile', openbell.now(), openbell.now() + interval '5 minutes', 2, 'x',
                '4 of the last 6 calls failed')"""
     )
     name = next(iter(registry().schedules.values())).name
+    while await Scheduler(site.pool).take_due():
+        pass
     await site.http.post(f"/console/schedules/{name}", data={"act": "run", "reason": "to be seen"})
     pages = {
         "providers": "/console/providers", "provider": "/console/providers/fmp", "flags": "/console/flags",

@@ -13,7 +13,7 @@ from openbell.engine.database import SQL, Db
 from openbell.engine.errors import EngineError
 
 SHOWN = 3
-BESIDE = frozenset({"changed_at", "revision", "salt", "reason", "forced", "seeded"})
+BESIDE = frozenset({"changed_at", "revision", "salt", "reason", "forced", "seeded", "name", "flag"})
 """What a row says of itself, or of its change, beside what was set."""
 LONGEST = 60
 LONGEST_REASON = 300
@@ -69,10 +69,15 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any] | Non
     """What is not the same: ``share 0 to 1000``. What only the one side tells is told alone. Pure."""
     old, new = before or {}, after or {}
     for name in new:
-        if name in BESIDE or (name in old and old[name] == new[name]):
+        if name in BESIDE or (name in old and old[name] == new[name]) or (name not in old and not _says(new[name])):
             continue
         was = f"{_short(name, old[name])} to " if name in old else ""
         yield f"{name.replace('_', ' ')} {was}{_short(name, new[name])}"
+
+
+def _says(value: Any) -> bool:
+    """Whether it tells anything where there was nothing before."""
+    return value is not None and value != [] and value != ""
 
 
 def _short(name: str, value: Any) -> str:
