@@ -143,8 +143,14 @@ async def test_the_overview_answers_and_links_what_is_behind(site: Site, pool: a
     assert odd.status_code == 200
     await pool.execute("delete from openbell.worker")
     await pool.execute("insert into openbell.cooldown select 'quote', 'X', 'c', 'm', now(), '9999-12-31', 1, 5002")
+    await pool.execute(
+        """insert into openbell.alert (code, about, level, message, mend, figure, state, first_at, seen_at, fired_at)
+           values ('success_rate', 'quote', 'critical', '3 % of the jobs succeeded.', '', 3, 'firing', now(), now(),
+               now())"""
+    )
     page = (await site.http.get("/console")).text
-    assert "2 things are stuck" in page
+    assert "3 things are stuck" in page
+    assert "3 % of the jobs succeeded." in page
     assert "No worker is alive" in page
     assert "1 left alone after a failure" in page
 

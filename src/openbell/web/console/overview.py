@@ -33,6 +33,8 @@ from openbell.web.words import DASH, duration
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
 LATE_SHOWN = 8
+ONLY_ALERTS = ["success_rate", "depth", "no_progress", "no_job", "backup_old", "flag_expired"]
+"""Alerts about what the overview does not look at itself."""
 NAMES = {"hour": "Hour", "day": "Day", "week": "Week"}
 
 
@@ -58,7 +60,7 @@ async def console(request: Request, _admin: Admin) -> Response:
         products = await standings(db)
         late = [one for one in products if one.first is not None and (one.late or one.missing)][:LATE_SHOWN]
         readings = await read_many(db, [one.first for one in late if one.first])
-        row = await db.fetchrow(SQL.get("read_standing"), list(KINDS))
+        row = await db.fetchrow(SQL.get("read_standing"), list(KINDS), ONLY_ALERTS)
         assert row is not None
         switch = await read_switch(db)
         troubles = stuck(dict(row), switch, (await look(db)).alarms, await list_schedules(db))
@@ -123,6 +125,10 @@ def stuck(
         found.append(Trouble("workers", told, "/console/jobs", "expired"))
     if switch.stopped:
         found.append(Trouble("mail", f"All mail is stopped: {switch.reason}.", "/console/mail", "expired"))
+    found += [
+        Trouble(one["code"].replace("_", " "), one["message"], "/console/alerts", "expired")
+        for one in row["firing"] or ()
+    ]
     oldest = (row["now"] - row["oldest_at"]).total_seconds() if row["oldest_at"] else 0.0
     if oldest > LATE_S:
         told = f"{row['waiting']:,} wait, the oldest for {duration(oldest)}."

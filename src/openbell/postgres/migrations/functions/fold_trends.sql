@@ -17,23 +17,24 @@ begin
             case when h.started_at is not null and h.code is distinct from 'skipped'
                 then width_bucket(extract(epoch from h.started_at - h.queued_at)::float8, p_edges) end as bucket
         from openbell.job_history h where h.finished_at >= v_from and h.finished_at < v_to and h.outcome <> 'cancelled'
+    ), parted as (
+        select e.at, e.job_class, e.bucket, count(*) as jobs, count(*) filter (where e.is_bad) as bad from ended e group by 1, 2, 3
     ), counted as (
-        select e.at, e.job_class, count(*) filter (where not e.is_bad) as good, count(*) filter (where e.is_bad) as bad from ended e group by 1, 2
-    ), waited as (
-        select k.at, k.job_class, array_agg(coalesce(n.jobs, 0)::integer order by g.bucket) as waits
-        from counted k cross join generate_series(0, array_length(p_edges, 1)) g (bucket)
-        left join (select e.at, e.job_class, e.bucket, count(*) as jobs from ended e group by 1, 2, 3) n
-            on n.at = k.at and n.job_class = k.job_class and n.bucket = g.bucket
-        group by k.at, k.job_class
+        select p.at, p.job_class, sum(p.jobs - p.bad) as good, sum(p.bad) as bad,
+            array_agg(p.bucket) filter (where p.bucket is not null) as buckets, array_agg(p.jobs) filter (where p.bucket is not null) as jobs
+        from parted p group by 1, 2
     ), deep as (
         select d.at, d.job_class, sum(d.waiting) as waiting, sum(d.parked) as parked, sum(d.running) as running, max(d.oldest_wait) as oldest_wait
         from openbell.depth d where d.at >= v_from and d.at < v_to group by 1, 2
     )
     insert into openbell.trend_work as t (step, at, job_class, good, bad, waits, waiting, parked, running, oldest_wait)
-    select 1, coalesce(c.at, d.at), coalesce(c.job_class, d.job_class), coalesce(c.good, 0), coalesce(c.bad, 0), coalesce(w.waits, '{}'),
+    select 1, coalesce(c.at, d.at), coalesce(c.job_class, d.job_class), coalesce(c.good, 0), coalesce(c.bad, 0), coalesce((
+            select array_agg(coalesce(u.jobs, 0)::integer order by g.bucket) from generate_series(0, array_length(p_edges, 1)) g (bucket)
+            left join unnest(c.buckets, c.jobs) u (bucket, jobs) on u.bucket = g.bucket where c.buckets is not null
+        ), '{}'),
         case when l.at is not null then coalesce(d.waiting, 0) end, case when l.at is not null then coalesce(d.parked, 0) end,
         case when l.at is not null then coalesce(d.running, 0) end, d.oldest_wait
-    from counted c left join waited w on w.at = c.at and w.job_class = c.job_class
+    from counted c
     full join deep d on d.at = c.at and d.job_class = c.job_class
     left join (select distinct s.at from deep s) l on l.at = coalesce(c.at, d.at)
     on conflict (step, at, job_class) do update set good = excluded.good, bad = excluded.bad, waits = excluded.waits,
