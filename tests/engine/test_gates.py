@@ -20,6 +20,7 @@ from openbell.engine.figures import EDGES_S, POINTS, figures
 from openbell.engine.inquiry import inquire
 from openbell.engine.keys import Key
 from openbell.engine.registry import CLASSES, Registry, seconds, set_product, task
+from openbell.engine.sweep import DEEPEST
 from openbell.engine.upkeep import Sampler
 from tests.engine.hand import Hand, declare, per_minute, queue
 from tests.support import Clock
@@ -50,6 +51,37 @@ async def staffed(pool: asyncpg.Pool, granted: int = 100) -> Hand:
     hand = await Hand.hire(pool, NUMBER, chore, limits=[per_minute(granted)])
     await pool.execute(SQL.get("describe_worker"), hand.id, list(CLASSES.values()), ["number", "chore"])
     return hand
+
+
+async def test_a_full_queue_holds_back_what_nobody_waits_for(pool: asyncpg.Pool) -> None:
+    """PF-18: of a key that only a list wants it is said that the queue is full, and no alert calls it forgotten."""
+    await staffed(pool)
+    await pool.execute(
+        """insert into openbell.demand (source, product, key, weight, job_class, expires_at)
+           values ('poll', 'number', 'a', 1, 10, openbell.now() + interval '1 hour')"""
+    )
+    await pool.execute(
+        """insert into openbell.job (product, key, job_class, max_attempts, parked_until)
+           select 'chore', 'k' || n, 10, 3, 'infinity' from generate_series(1, $1) n""",
+        DEEPEST,
+    )
+    assert gate(await ask(pool), "job").open is False
+    assert "full" in gate(await ask(pool), "job").detail
+    assert "full" in (await ask(pool)).verdict
+    assert not await jobless(pool)
+    await want(pool, [("number", "b")], source="web:1", seconds=60)
+    await pool.execute("delete from openbell.job where product = 'number'")
+    assert await jobless(pool) == ["number"]
+    await pool.execute("delete from openbell.job where key = 'k1'")
+    assert gate(await ask(pool), "job").open
+
+
+async def jobless(pool: asyncpg.Pool) -> list[str]:
+    """What the alert rules find wanted and not queued."""
+    spans = (timedelta(hours=1), timedelta(minutes=5), timedelta(minutes=2))
+    row = await pool.fetchrow(SQL.get("inspect_alerts"), *spans, DEEPEST)
+    assert row is not None
+    return [one["product"] for one in row["jobless"]]
 
 
 async def test_asking_creates_nothing(pool: asyncpg.Pool) -> None:

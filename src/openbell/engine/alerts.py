@@ -12,6 +12,7 @@ from openbell.engine.alarms import look
 from openbell.engine.alert_rules import PACE_SPAN, RATE_SPAN, STUCK_AFTER, AlertError, AlertLimits, judge
 from openbell.engine.database import SQL, Db
 from openbell.engine.schedules import list_schedules
+from openbell.engine.sweep import DEEPEST
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Alert:
 
 async def evaluate(db: Db, channels: Sequence[Channel]) -> list[Changed]:
     """Look at everything once, and write down what fires and what is over, with the notices for these channels."""
-    facts = await db.fetchrow(SQL.get("inspect_alerts"), RATE_SPAN, PACE_SPAN, STUCK_AFTER)
+    facts = await db.fetchrow(SQL.get("inspect_alerts"), RATE_SPAN, PACE_SPAN, STUCK_AFTER, DEEPEST)
     assert facts is not None
     found = judge(dict(facts), (await look(db)).alarms, await list_schedules(db), AlertLimits.read(facts["limits"]))
     rows = await db.fetch(SQL.get("note_alerts"), [one.as_json() for one in found], QUIET, list(channels))
@@ -101,7 +102,7 @@ async def read_limits(db: Db) -> AlertLimits:
 
 async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str) -> AlertLimits:
     """Change limits; what is not named is as usual. Audited. Raises :class:`AlertError`."""
-    made = AlertLimits.read(limits)
+    made = AlertLimits.check(limits)
     await db.execute(SQL.get("set_alert_limits"), dict(limits), actor)
     return made
 

@@ -73,6 +73,12 @@ class Facts:
         return bool(self.about["kind"] == "artifact")
 
     @property
+    def is_routine(self) -> bool:
+        """Whether nobody waits for it: lists, schedules and prefetching want it, and nobody else."""
+        kinds = {_KINDS.get(lease["source"].partition(":")[0]) for lease in self.demand}
+        return bool(kinds) and kinds <= {"lists", "schedules", "prefetch"}
+
+    @property
     def parked_for_good(self) -> bool:
         """Whether it waits for what it needs, not for a time."""
         return bool(self.about["job_state"] == "parked" and self.about["parked_until"] is None)
@@ -227,6 +233,9 @@ def _needs(f: Facts) -> Gate:
 
 
 def _job(f: Facts) -> Gate:
+    if not f.has_job and f.is_artifact and f.is_routine and f.queue["is_full"]:
+        detail = "The queue is full: lists, schedules and prefetching add no job to it until there is room."
+        return _shut("job", detail, is_full=True)
     if not f.has_job:
         return _open("job", "No job is queued or running.")
     if f.is_running:

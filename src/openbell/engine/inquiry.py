@@ -18,6 +18,7 @@ from openbell.engine.gates import Facts
 from openbell.engine.keys import Key
 from openbell.engine.outlook import explain
 from openbell.engine.registry import Registry
+from openbell.engine.sweep import DEEPEST
 
 FRONT = 20_000
 """Rows of the queue that are looked at; a job further behind is told to have at least so many ahead of it."""
@@ -74,7 +75,7 @@ async def _look(db: Db, product: str, key: str) -> Facts:
     wanted_in = min((lease["job_class"] for lease in demand), default=about["usual_class"] or 0)
     job_class = wanted_in if about["id"] is None else about["job_class"]
     place = (job_class, about["number"] or 1, about["id"] or LAST_PLACE)
-    (queue,) = await rows("inspect_queue", *place, FRONT)
+    (queue,) = await rows("inspect_queue", *place, FRONT, DEEPEST)
     (runs,) = await rows("measure_runs", LATELY)
     call_bytes = (about["bytes"] or 0) // max(about["calls"] or 1, 1)
     return Facts(

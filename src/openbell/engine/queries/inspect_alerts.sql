@@ -1,5 +1,5 @@
 -- What the alert rules look at besides the books and the schedules: the queue, its pace, what came of jobs, what is wanted
--- and not worked at, flags that have outlived their end, backups.
+-- and not worked at (what waits for room in a full queue apart), flags that have outlived their end, backups.
 with clock as materialized (select openbell.now() as t), queue as (
     select count(*) filter (where j.state = 'waiting') as waiting,
         coalesce(extract(epoch from max(clock.t - j.queued_at) filter (where j.state = 'waiting')), 0)::float8 as oldest_s
@@ -24,7 +24,10 @@ select queue.waiting, queue.oldest_s,
     coalesce((
         select jsonb_agg(jsonb_build_object('product', m.product, 'keys', m.keys, 'example', m.example)) from (
             select d.product, count(*) as keys, min(d.key) as example
-            from (select distinct e.product, e.key from openbell.demand e where e.expires_at > clock.t) d
+            from (
+                select e.product, e.key from openbell.demand e where e.expires_at > clock.t group by e.product, e.key
+                having not bool_and(openbell.is_routine(e.source)) or (select count(*) from (select 1 from openbell.job limit $4) live) < $4
+            ) d
             join openbell.product p on p.name = d.product and p.kind = 'artifact' and p.enabled
             left join openbell.artifact a on a.product = d.product and a.key = d.key
             left join openbell.cooldown c on c.product = d.product and c.key = d.key

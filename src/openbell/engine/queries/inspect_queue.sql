@@ -1,5 +1,6 @@
 -- What would be claimed before the place ($1 class, $2 number, $3 id), and what runs, by worker. Of the order of claiming the
--- first $4 rows are looked at; running jobs stand among them. What no claim may take at the moment is ahead of nobody.
+-- first $4 rows are looked at; running jobs stand among them. What no claim may take at the moment is ahead of nobody. The queue
+-- is full at $5 jobs.
 with open_product as materialized (
     select p.name from openbell.product p
     where p.enabled
@@ -20,6 +21,7 @@ select count(*) filter (where a.job_class < $1) as by_class,
     count(*) filter (where a.job_class = $1 and a.rank < -$2::smallint) as by_number,
     count(*) filter (where a.job_class = $1 and a.rank = -$2::smallint) as by_age,
     (select count(*) from front) >= $4 as capped,
+    (select count(*) from (select 1 from openbell.job limit $5) live) >= $5 as is_full,
     coalesce((
         select jsonb_object_agg(r.worker, r.n)
         from (select f.worker, count(*) as n from front f where f.worker is not null group by f.worker) r

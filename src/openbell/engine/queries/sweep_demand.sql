@@ -7,7 +7,7 @@ with clock as materialized (
     select openbell.now() as t
 ), wanted as (
     select d.product, d.key, least(sum(d.weight), 100)::smallint as number, min(d.job_class) as job_class,
-        bool_and(d.source in ('poll', 'prefetch') or d.source like 'schedule:%') as is_routine
+        bool_and(openbell.is_routine(d.source)) as is_routine
     from clock, (
         select e.* from openbell.demand e where $1::text[] is null
         union all
