@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from openbell.engine.alert_rules import HOLD_S
-from openbell.engine.alerts import AlertError, acknowledge, evaluate, list_alerts, set_limits, silence
+from openbell.engine.alerts import AlertError, acknowledge, evaluate, list_alerts, read_limits, set_limits, silence
 from openbell.engine.books import grant
 from openbell.engine.costs import resolve
 from openbell.engine.database import SQL
@@ -300,6 +300,16 @@ async def test_telling_by_mail_and_webhook(pool: asyncpg.Pool, clock: Clock, ear
         ("Openbell: over: unknown spends (doubtful calls)", "alert"),
     ]
     assert SECRET not in repr(webhook)
+
+
+async def test_a_limit_of_newer_code_silences_nobody(pool: asyncpg.Pool) -> None:
+    """PF-34, PF-43: what version N stores is passed over by N-1, which goes on to look; nobody sets what is unknown."""
+    await pool.execute("""insert into openbell.meta values ('alerts', '{"depth": 7, "of_tomorrow": 1}')""")
+    assert await look(pool) == set()
+    assert (await read_limits(pool)).depth == 7
+    for wrong in ({"of_tomorrow": 1.0}, {"depth": 0.0}, {"depth": float("nan")}):
+        with pytest.raises(AlertError):
+            await set_limits(pool, wrong, actor="test")
 
 
 async def test_over_is_told_only_where_it_was_told_to_fire(pool: asyncpg.Pool, clock: Clock) -> None:

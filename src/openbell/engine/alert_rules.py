@@ -44,14 +44,20 @@ class AlertLimits:
 
     @classmethod
     def read(cls, stored: Mapping[str, Any] | None) -> AlertLimits:
-        """As stored; what is not there is as usual. Raises :class:`AlertError` for what no limit can be."""
-        known = {one.name: one.type for one in fields(cls)}
-        for name, value in (stored or {}).items():
+        """As stored; what is not there is as usual, and what newer code has stored is not looked at."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in (stored or {}).items() if name in known})
+
+    @classmethod
+    def check(cls, given: Mapping[str, float]) -> AlertLimits:
+        """As somebody sets them. Raises :class:`AlertError` for what no limit can be."""
+        known = [one.name for one in fields(cls)]
+        for name, value in given.items():
             if name not in known:
                 raise AlertError(f"There is no limit {name[:40]!r}; the limits are {', '.join(known)}.")
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
                 raise AlertError(f"The limit {name} is a number above 0, not {value!r}.")
-        return cls(**dict(stored or {}))
+        return cls(**given)
 
     def as_json(self) -> dict[str, float]:
         """For programs."""
