@@ -24,7 +24,6 @@ from email.policy import SMTP as WIRE
 from typing import Any, Literal
 
 import aiosmtplib
-import dkim
 from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 
 from openbell.engine.attempt import Attempt
@@ -84,6 +83,8 @@ class Dkim:
     key: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        import dkim  # noqa: PLC0415 (takes a twentieth of a second, which only who signs pays)
+
         try:
             dkim.crypto.parse_pem_private_key(self.key.encode())
         except dkim.crypto.UnparsableKeyError:
@@ -196,6 +197,8 @@ def compose(message: EmailMessage, relay: Relay, to: str) -> tuple[str, bytes]:
 
 
 def _signature(content: bytes, names: Sequence[str], key: Dkim) -> bytes:
+    import dkim  # noqa: PLC0415
+
     signed = [name.lower().encode() for name in dict.fromkeys(names) if name.lower() in _SIGNED]
     header: bytes = dkim.sign(
         content, key.selector.encode(), key.domain.encode(), key.key.encode(), include_headers=signed, logger=_SILENT
