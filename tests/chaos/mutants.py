@@ -35,6 +35,9 @@ class Mutant:
 
 FREEZE = {"weights": {"freeze": 1}, "fault_every_s": 0.4, "workers": 4, "exactly": 1.0, "seconds": 20}
 EXPIRED = "w.expires_at <= openbell.now() and not w.gone and w.id <> $1"
+TAKEN = "from picked, clock, claim, open_product p"
+LOOKED = "limit $4\n), moment as materialized (\n    select pg_sleep(0.2) from (select count(*) from picked) as looked"
+"""Without locks, a moment between looking and taking: two that look at once are then sure to take the same."""
 UNIQUE = ("on conflict (product, key) do update", "on conflict (id) do update")
 
 MUTANTS: Mapping[str, Mutant] = {
@@ -60,7 +63,8 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "claims do not lock": Mutant(
         "one attempt at a time",
-        statements={"claim_jobs": [("limit $4 for update skip locked", "limit $4")]},
+        statements={"claim_jobs": [("limit $4 for update skip locked", LOOKED), (TAKEN, TAKEN + ", moment")]},
+        plan={"weights": {"kill": 1}, "fault_every_s": 5, "seconds": 20},
     ),
     "some jobs end without history": Mutant(
         "no accepted job is lost",

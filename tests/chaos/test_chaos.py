@@ -22,7 +22,7 @@ from tests.chaos.run import Plan, run
 from tests.support import TestServer
 
 NAMES = ("the engine as it is", *MUTANTS)
-AT_ONCE = 2
+AT_ONCE = 4
 """Mutants that run side by side; they mostly wait."""
 
 TRIES = 6
@@ -35,7 +35,7 @@ MUTANT_S = 600
 @pytest.fixture(scope="module")
 def durable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """A server as users run it: everything that was committed is on disk."""
-    server = EmbeddedServer(tmp_path_factory.mktemp("durable"), settings={"max_connections": "200"})
+    server = EmbeddedServer(tmp_path_factory.mktemp("durable"), settings={"max_connections": "400"})
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())
