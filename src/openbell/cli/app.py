@@ -12,8 +12,10 @@ import click
 from openbell.cli import (
     accounts,
     alerts,
+    audit,
     backups,
     bench,
+    breakers,
     calendars,
     compare,
     costs,
@@ -24,6 +26,7 @@ from openbell.cli import (
     export,
     flags,
     get,
+    job_acts,
     listings,
     mail,
     mcp,
@@ -68,10 +71,10 @@ for command in (
     polls.polls, flags.flags, reference.reference, digest.digest, digest.digests,
     calendars.calendars, export.export, doctor.doctor, bench.bench,
     people.people, purge.purge, mail.mail, drill.drill, mcp.mcp, picks.picks, compare.compare,
-    operate.operate, staging.staging,
+    operate.operate, staging.staging, breakers.breakers, audit.audit,
 ):  # fmt: skip
     openbell.add_command(command)
-for command in (why.why, stats.stats):
+for command in (job_acts.retry, job_acts.cancel, why.why, stats.stats):
     listings.jobs.add_command(command)
 for command in (digest_prompts.prompts, digest_prompts.review):
     digest.digests.add_command(command)

@@ -12,10 +12,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from openbell.engine.audit import Entry, find_audit, list_audit_actions
 from openbell.web.api import database
 from openbell.web.backend import SQL as WEB
 from openbell.web.console.acts import told
-from openbell.web.console.frame import SQL, console_page
+from openbell.web.console.frame import console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, typed
 from openbell.web.words import moment
@@ -73,23 +74,23 @@ async def audit_page(request: Request, _admin: Admin) -> Response:
     before, number = _time(request.query_params, "before"), typed(request.query_params, "id", 19)
     below = min(int(number), LAST) if number.isdecimal() and number.isascii() else 0
     async with database(request).use() as db:
-        rows = await db.fetch(
-            SQL.get("find_audit"), asked.actor or None, asked.action or None, asked.object or None,
-            asked.since, asked.until, before, below, SHOWN + 1,
+        rows = await find_audit(
+            db, actor=asked.actor, action=asked.action, target=asked.object, since=asked.since, until=asked.until,
+            before=(before, below) if before else None, limit=SHOWN + 1,
         )  # fmt: skip
-        actions = [row["action"] for row in await db.fetch(SQL.get("list_audit_actions"))]
+        actions = await list_audit_actions(db)
         now = await db.fetchval(WEB.get("read_now"))
     older = ""
     if len(rows) > SHOWN:
         rows = rows[:SHOWN]
-        older = asked.address(before=rows[-1]["at"].isoformat(), id=str(rows[-1]["id"]))
+        older = asked.address(before=rows[-1].at.isoformat(), id=str(rows[-1].id))
     return await console_page(
         request,
         "console/audit.html",
         asked=asked,
         since=minute(asked.since),
         until=minute(asked.until),
-        rows=[_row(dict(row), now) for row in rows],
+        rows=[_row(row, now) for row in rows],
         actions=actions,
         older=older,
         later=before is not None,
@@ -98,12 +99,12 @@ async def audit_page(request: Request, _admin: Admin) -> Response:
     )
 
 
-def _row(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _row(one: Entry, now: datetime) -> dict[str, Any]:
     """An entry in words, with both of its rows in full behind it. Pure."""
-    return told(row, now) | {
-        "id": row["id"],
-        "target": row["target"],
-        "full": [(name, _json(row[key])) for name, key in (("Before", "before"), ("After", "after")) if row[key]],
+    return told({name: getattr(one, name) for name in one.__slots__}, now) | {
+        "id": one.id,
+        "target": one.target,
+        "full": [(name, _json(row)) for name, row in (("Before", one.before), ("After", one.after)) if row],
     }
 
 
