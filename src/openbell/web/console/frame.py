@@ -86,7 +86,7 @@ async def console_page(request: Request, template: str, status: int = 200, **val
 
 
 async def house_now(request: Request) -> Mapping[str, Any]:
-    """The state of the house, as of two seconds ago at most: many pages that are kept live share one look."""
+    """The state of the house, as of two seconds ago at most: live pages share one look, the overview's too."""
     known: tuple[float, Mapping[str, Any]] | None = getattr(request.app.state, "house", None)
     if known is None or monotonic() - known[0] > HOUSE_S:
         async with database(request).use() as db:

@@ -69,13 +69,16 @@ async def console(request: Request, _admin: Admin) -> Response:
     total = sum(one["cost_micro"] for one in paid)
     request.app.state.today = (monotonic(), dollars(total))
     request.scope["state"]["operator"] = dollars(total)
+    wanted, late_count = sum(one.wanted for one in products), sum(one.late for one in products)
+    house = {"firing": row["alerts"], "stopped": switch.stopped, "wanted": wanted, "late": late_count}
+    request.app.state.house = (monotonic(), house | {name: row[name] for name in ("workers", "now")})
     return await console_page(
         request,
         "console/overview.html",
-        wanted=sum(one.wanted for one in products),
+        wanted=wanted,
         fresh=sum(one.fresh for one in products),
-        late=sum(one.late for one in products),
-        share=per_cent(sum(one.fresh for one in products), sum(one.wanted for one in products)),
+        late=late_count,
+        share=per_cent(sum(one.fresh for one in products), wanted),
         reasons=[_reason(one, reading.reason) for one, reading in zip(late, readings, strict=True)],
         troubles=troubles,
         work=row,

@@ -15,6 +15,7 @@ select live.*, clock.t as now,
     (select count(*) from openbell.delivery d where d.kind = any ($1::text[]) and d.state in ('failed', 'unknown') and d.state_at > clock.t - interval '2 days') as mail_trouble,
     (select count(*) from openbell.delivery d where d.state = 'held') as mail_held,
     (select count(*) from openbell.person p where p.state = 'pending' and p.confirmed_at is not null) as asking,
+    (select count(*) from openbell.alert a where a.state = 'firing') as alerts,
     (select jsonb_agg(jsonb_build_object('code', a.code, 'message', a.message) order by a.fired_at) from openbell.alert a
         where a.state = 'firing' and a.code = any ($2::text[])) as firing
 from live cross join clock
