@@ -20,7 +20,7 @@ SMALL = ["--jobs", "2000", "--rounds", "1", "--ticks", "20", "--idle-s", "0.5", 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, env=os.environ, capture_output=True, text=True, timeout=180, check=False
+        [*COMMAND, *arguments], cwd=cwd, env=os.environ, capture_output=True, text=True, timeout=600, check=False
     )
 
 

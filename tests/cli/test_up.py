@@ -15,8 +15,8 @@ from tests.cli import house
 from tests.cli.house import House
 from tests.support import eventually
 
-STOP_S = 15.0
-READY_S = 20.0
+STOP_S = 30.0
+READY_S = 40.0
 """On a machine with nothing else to do both take less than 5 seconds; one that is busy or stalls takes longer."""
 
 

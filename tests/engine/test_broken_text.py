@@ -39,7 +39,7 @@ async def buy(attempt: Any) -> None:
 
 async def last(pool: asyncpg.Pool) -> Any:
     """How the only job has ended."""
-    await eventually(lambda: ended(pool, "a"), 10)
+    await eventually(lambda: ended(pool, "a"))
     return (await ended(pool, "a"))[-1]
 
 
@@ -84,7 +84,7 @@ async def test_a_broken_sentence_of_a_provider(
 
     await employ(declare(make=make), limits=LIMITS)
     await queue(pool, "a")
-    await eventually(lambda: is_charged(pool), 10)
+    await eventually(lambda: is_charged(pool))
     if error is Permanent:
         assert "closed" in (await last(pool))["message"]
     else:

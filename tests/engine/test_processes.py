@@ -47,7 +47,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
             )
         started.append(process)
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 90)
         assert line == b"ready\n", (tmp_path / f"worker-{len(started) - 1}.log").read_text()
         return process
 
