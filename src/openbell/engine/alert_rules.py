@@ -141,15 +141,16 @@ def _of_queue(facts: Row, limits: AlertLimits) -> Iterator[Finding]:
 
 
 def _of_stuck(stuck: Sequence[Row]) -> Iterator[Finding]:
-    if stuck:
-        first = stuck[0]
+    """The row is that of the job which is held longest, with how many there are."""
+    for first in stuck:
+        count = first["jobs"]
         yield Finding(
             "stuck",
             "",
-            f"{len(stuck):,} {'job is' if len(stuck) == 1 else 'jobs are'} held beyond the time allowed, "
+            f"{count:,} {'job is' if count == 1 else 'jobs are'} held beyond the time allowed, "
             f"first job {first['id']} ({first['product']} {first['key'][:60]}).",
             "No worker takes them back: is one alive? `openbell jobs stats` lists them.",
-            float(len(stuck)),
+            float(count),
             level="critical",
             hold_s=HOLD_S,
         )

@@ -15,11 +15,11 @@ select queue.waiting, queue.oldest_s,
         where r.good + r.bad > 0
     ), '[]') as rates,
     coalesce((
-        select jsonb_agg(jsonb_build_object('id', j.id, 'product', j.product, 'key', j.key)) from (
-            select j.id, j.product, j.key from openbell.job j join openbell.product p on p.name = j.product
+        select jsonb_agg(jsonb_build_object('id', j.id, 'product', j.product, 'key', j.key, 'jobs', j.jobs)) from (
+            select j.id, j.product, j.key, count(*) over () as jobs from openbell.job j join openbell.product p on p.name = j.product
             left join openbell.worker w on w.id = j.worker
             where j.state = 'running' and (j.started_at + p.timeout + $3::interval < clock.t or coalesce(w.expires_at, j.started_at) + $3::interval < clock.t)
-            order by j.started_at limit 100) j
+            order by j.started_at limit 1) j
     ), '[]') as stuck,
     coalesce((
         select jsonb_agg(jsonb_build_object('product', m.product, 'keys', m.keys, 'example', m.example)) from (
