@@ -166,7 +166,7 @@ class House:
         connection = await connect(dsn, name="up")
         try:
             await check_mode(connection, self.plan.mode)
-            await migrate(dsn, on_step=numbered(say), contract=self.plan.settings.dsn is None)
+            await migrate(dsn, on_step=numbered(say), alone=self.plan.settings.dsn is None)
             await stamp_mode(connection, self.plan.mode)
             if not self.plan.live:
                 await set_pace(connection, self.plan.day_seconds)

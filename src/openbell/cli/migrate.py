@@ -10,10 +10,10 @@ import click
 from openbell.cli import reach
 from openbell.cli.exits import FAILED
 from openbell.cli.options import data_option, json_option
-from openbell.cli.output import print_json, progress
+from openbell.cli.output import print_json, print_table, progress, when
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 when migrations are waiting.")
 @click.option(
     "--contract", is_flag=True, help="Also remove what no code of this version uses: when nothing older runs any more."
@@ -23,9 +23,91 @@ from openbell.cli.output import print_json, progress
 )
 @data_option
 @json_option
-def migrate(check: bool, contract: bool, web_role: str | None, data: Path | None, as_json: bool) -> int:
-    """Apply the migrations that are waiting, and make the views of the data types. `openbell up` does it by itself."""
+@click.pass_context
+def migrate(
+    ctx: click.Context, check: bool, contract: bool, web_role: str | None, data: Path | None, as_json: bool
+) -> int:
+    """Apply the migrations that are waiting, and make the views of the data types. `openbell up` does it by itself.
+
+    Backfills are only begun: workers move the data, at their rate; `openbell migrate status` says how far they are.
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0
     return reach.run_async(_migrate(check, contract, web_role, data, as_json))
+
+
+@migrate.command("status")
+@data_option
+@json_option
+def status(data: Path | None, as_json: bool) -> int:
+    """Say what waits, how far each backfill is, and which processes run older code."""
+    return reach.run_async(_status(data, as_json))
+
+
+@migrate.command("rate")
+@click.argument("name")
+@click.argument("rows_a_second", type=click.IntRange(1, 1_000_000))
+@data_option
+def rate(name: str, rows_a_second: int, data: Path | None) -> int:
+    """Let a backfill go faster or slower from its next batch on."""
+    return reach.run_async(_rate(name, rows_a_second, data))
+
+
+async def _status(data: Path | None, as_json: bool) -> int:
+    from openbell.postgres.backfill import list_backfills
+    from openbell.postgres.migrate import newest, older_processes, pending
+    from openbell.postgres.pool import connect
+    from openbell.settings import load
+
+    dsn = reach.find(load(keys=False), data).dsn
+    waiting = await pending(dsn)
+    connection = await connect(dsn, name="migrate")
+    try:
+        backfills = await list_backfills(connection)
+        older = await older_processes(connection, newest())
+    finally:
+        await connection.close(timeout=5)
+    if as_json:
+        print_json({"waiting": waiting, "backfills": [one.as_json() for one in backfills], "older": older})
+        return 0
+    click.echo(f"Waiting: {', '.join(waiting)}" if waiting else "No migration waits.")
+    if older:
+        click.echo(f"Older code: {', '.join(older)}")
+    print_table(
+        ("backfill", "state", "rows>", "rows/s at most>", "since", "last batch", "error"),
+        [
+            (
+                one.name,
+                "finished" if one.finished_at else "failing" if one.error else "under way",
+                f"{one.rows:,}",
+                f"{one.rate:,}",
+                when(one.started_at.isoformat()),
+                when(one.moved_at.isoformat()) if one.moved_at else "–",
+                one.error or "",
+            )
+            for one in backfills
+        ],
+        empty="There was no backfill.",
+    )
+    return 0
+
+
+async def _rate(name: str, rows_a_second: int, data: Path | None) -> int:
+    from openbell.postgres.backfill import list_backfills, set_rate
+    from openbell.postgres.pool import connect
+    from openbell.settings import load
+
+    connection = await connect(reach.find(load(keys=False), data).dsn, name="migrate")
+    try:
+        known = await list_backfills(connection)
+        done = bool(known) and await set_rate(connection, name, rows_a_second)
+    finally:
+        await connection.close(timeout=5)
+    if not done:
+        under_way = ", ".join(one.name for one in known if one.finished_at is None) or "none"
+        raise click.UsageError(f"No backfill {name!r} is under way (under way: {under_way}).")
+    click.echo(f"{name}: {rows_a_second:,} rows a second at most, from the next batch on.")
+    return 0
 
 
 async def _migrate(check: bool, contract: bool, web_role: str | None, data: Path | None, as_json: bool) -> int:
@@ -67,12 +149,14 @@ def numbered(say: Callable[[str], None]) -> Callable[[str], None]:
 
 async def _seed(dsn: str) -> None:
     """The registry's rows and views, as a worker makes them: here by a user who may, where a worker's may not."""
+    from openbell.engine.upkeep import queue_backfills
     from openbell.postgres.pool import connect
     from openbell.products import registry
 
     connection = await connect(dsn, name="migrate")
     try:
         await registry().seed(connection)
+        await queue_backfills(connection)
     finally:
         await connection.close(timeout=5)
 

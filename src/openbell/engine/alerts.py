@@ -108,8 +108,9 @@ async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str) -> Aler
 
 
 async def prune(db: Db) -> None:
-    """Forget what was cleared long ago, some of it at a time."""
+    """Forget what was cleared, and silences that ended, long ago; some of it at a time."""
     await db.execute(SQL.get("prune_alerts"), KEEP, MOST)
+    await db.execute(SQL.get("prune_silences"), KEEP, MOST)
 
 
 __all__ = [

@@ -92,6 +92,29 @@ class Sampler(Duty):
         return EVERY_S
 
 
+class Backfiller(Duty):
+    """Queues work for backfills that are not over and have no job: new ones, and after a pause those that failed."""
+
+    name = "backfiller"
+
+    def __init__(self, pool: asyncpg.Pool, hints: Hints | None = None) -> None:
+        super().__init__()
+        self._pool, self._hints = pool, hints
+
+    async def beat(self) -> float:
+        """Look once."""
+        for key in await queue_backfills(self._pool):
+            log.info("backfill.queued key=%s", key)
+            if self._hints is not None:
+                self._hints.tell("work", "backfill", key)
+        return EVERY_S
+
+
+async def queue_backfills(db: Db) -> list[str]:
+    """A job for each backfill that is not over and has none; their names."""
+    return [row["key"] for row in await db.fetch(SQL.get("queue_backfills"))]
+
+
 class Historian(Duty):
     """Keeps history: a partition a day, made ahead of its day and dropped after ``keep`` (PF-37).
 
@@ -118,6 +141,8 @@ class Historian(Duty):
     async def _look_ahead(self) -> None:
         for n in range(DAYS_AHEAD + 1):
             await self._pool.execute(SQL.get("add_history_day"), n)
+        if (made := await self._pool.fetchval(SQL.get("index_history"))) is not None:
+            log.info("historian.indexed index=%s", made)
 
     async def _clear(self) -> bool:
         """Whether there is more to do than one beat may."""
@@ -169,7 +194,7 @@ class Upkeep(Duty):
         self._pool = pool
         self._sampler = Sampler(pool)
         self._for_waiting = (Ager(pool, after=ageing), Expirer(pool, hints))
-        self._always = (Watch(pool), Historian(pool, keep=keep), Estimator(pool), Folder(pool))
+        self._always = (Watch(pool), Backfiller(pool, hints), Historian(pool, keep=keep), Estimator(pool), Folder(pool))
         self._due = dict.fromkeys((duty.name for duty in (*self._for_waiting, *self._always)), 0.0)
 
     async def beat(self) -> float:

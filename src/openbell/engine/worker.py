@@ -32,6 +32,7 @@ from openbell.engine.runner import Runner
 from openbell.engine.schedules import Scheduler, seed_schedules
 from openbell.engine.sweep import Pruner, Sweeper
 from openbell.engine.upkeep import Upkeep
+from openbell.postgres.migrate import newest
 from openbell.telemetry.context import about
 from openbell.telemetry.tally import for_heartbeat, swallowed
 
@@ -184,7 +185,8 @@ class Worker:
     async def register(self) -> None:
         """Take a new lease. What ran under an older one is fenced off by its tokens."""
         self.id = await self.pool.fetchval(SQL.get("register_worker"), self.name, self.slots, LEASE)
-        await self.pool.execute(SQL.get("describe_worker"), self.id, self._classes, [one.name for one in self.registry])
+        products = [one.name for one in self.registry]
+        await self.pool.execute(SQL.get("describe_worker"), self.id, self._classes, products, newest())
         log.info("worker.registered id=%d name=%s slots=%d", self.id, self.name, self.slots)
 
     def wake(self) -> None:

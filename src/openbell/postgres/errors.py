@@ -152,3 +152,29 @@ class MigrationBlocked(MigrationError):
             "Nothing of it was applied; run `openbell migrate` again when the long transactions have ended.",
         )
         self.attempts = attempts
+
+
+class BackfillUnfinished(MigrationError):
+    """A contract file would remove what a backfill still reads."""
+
+    def __init__(self, name: str, backfills: list[str]) -> None:
+        super().__init__(
+            name,
+            f"Migration {name} waits: {', '.join(backfills)} still moves data. Nothing of it was applied. Let a worker "
+            "of this version run, look at `openbell migrate status`, and run `openbell migrate --contract` again.",
+        )
+        self.backfills = backfills
+
+
+class OlderCodeRuns(MigrationError):
+    """A contract file would remove what running processes of older code may use."""
+
+    def __init__(self, name: str, processes: list[str]) -> None:
+        told = ", ".join(processes[:5]) + (f" and {len(processes) - 5} more" if len(processes) > 5 else "")
+        super().__init__(
+            name,
+            f"Migration {name} waits: older code runs ({told}). Nothing of it was applied. Replace these processes by "
+            "this version, or stop them; one that was killed is forgotten after 90 seconds. Then run "
+            "`openbell migrate --contract` again.",
+        )
+        self.processes = processes

@@ -3,7 +3,7 @@
 A file is named `NNNN_verb_noun.sql`; its first line says what it is to the code that runs beside it:
 
     -- phase: expand      adds what old code does not see (may run before the new code)
-    -- phase: backfill    moves data, in small steps
+    -- phase: backfill    moves data, a batch at a time, by a worker's job (openbell/postgres/backfill.py)
     -- phase: contract    removes what no running code uses any more
     -- no-transaction     on the next line, for CREATE INDEX CONCURRENTLY and its like: then one statement a file,
                           written with `if not exists`, because a runner may be killed before it records the file
@@ -12,7 +12,8 @@ The functions of the database stand beside them, one a file in the folder `funct
 a file that has changed is applied again, after the numbered ones. `create or replace` keeps the signature; a new one
 makes a new function beside the old, which a contract file drops later. Numbered files call no function of the folder.
 
-Contract files wait until they are asked for (`contract=True`), when no process runs older code any more. What code
+Contract files wait until they are asked for (`contract=True`), and are refused while a backfill before them is not over
+or a process runs that does not know them: each worker and web process says in the database how much it knows. What code
 needs to serve (`lacking`) is less than what there is to apply (`pending`): a database that newer code has only added to
 will do, so that old and new run side by side, and the old one can come back.
 
@@ -29,18 +30,22 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import pairwise
 
 import asyncpg
 
+from openbell.postgres import backfill
 from openbell.postgres.errors import (
+    BackfillUnfinished,
     MigrationBlocked,
     MigrationChanged,
     MigrationFailed,
     MigrationInvalid,
     MigrationUnknown,
+    OlderCodeRuns,
 )
 from openbell.postgres.pool import connect
 from openbell.postgres.queries import Queries
@@ -52,7 +57,7 @@ ATTEMPTS_MAX = 12
 PAUSE_FIRST_S = 0.1
 PAUSE_MAX_S = 10.0
 RUNNER_POLL_S = 0.1
-CONTRACT = "contract"
+CONTRACT, BACKFILL = "contract", "backfill"
 
 _NAME = re.compile(r"\d{4}(_[a-z0-9]+){2,}\.sql")
 _PHASE = re.compile(r"-- phase: (expand|backfill|contract)\n")
@@ -69,6 +74,12 @@ class Migration:
     in_transaction: bool
     text: str
     repeats: bool = False
+    pace: backfill.Pace | None = None
+
+    @property
+    def number(self) -> int:
+        """Where it stands; 0 for a function."""
+        return 0 if self.repeats else int(self.name[:4])
 
     @property
     def checksum(self) -> str:
@@ -82,13 +93,15 @@ async def migrate(
     on_step: Callable[[str], None] | None = None,
     folder: Traversable | None = None,
     contract: bool = False,
+    alone: bool = False,
 ) -> list[str]:
     """Apply what is missing, in order; the names of what was applied now. `on_step` hears each name before it runs.
 
-    From the first contract file on nothing numbered is applied unless `contract`, except on an empty database, where
-    nobody runs older code.
+    From the first contract file on nothing numbered is applied unless `contract`. Backfills are left to the jobs of
+    workers. With `alone`, where nobody else uses the database, and on an empty one, both are done at once.
 
-    Raises MigrationInvalid, MigrationChanged, MigrationUnknown, MigrationFailed, MigrationBlocked; DatabaseUnreachable.
+    Raises MigrationInvalid, MigrationChanged, MigrationUnknown, MigrationFailed, MigrationBlocked; DatabaseUnreachable;
+    BackfillUnfinished and OlderCodeRuns when a contract file has to wait, after what stands before it was applied.
     """
     migrations = load(folder)
     connection = await connect(dsn, name="migrate", statement_timeout_s=0, idle_in_transaction_s=0)
@@ -96,11 +109,18 @@ async def migrate(
         await _take_turn(connection)
         await _prepare(connection)
         applied = await _applied(connection)
-        missing = _allowed(_missing(migrations, applied), contract=contract or not applied)
+        alone = alone or not applied
+        missing = _allowed(_missing(migrations, applied), contract=contract or alone)
+        if alone:
+            await _fill(connection, migrations)
         for migration in missing:
+            if migration.phase == CONTRACT and not alone:
+                await _refuse_early(connection, migration)
             if on_step:
                 on_step(migration.name)
             await _apply(connection, migration)
+            if alone and migration.phase == BACKFILL:
+                await _fill(connection, migrations)
     finally:
         await connection.close(timeout=5)
     return [migration.name for migration in missing]
@@ -144,6 +164,12 @@ async def lacking(dsn: str, *, folder: Traversable | None = None) -> list[str]:
     ]
 
 
+@cache
+def newest() -> int:
+    """The number of the newest migration that this code knows."""
+    return max(one.number for one in load())
+
+
 def load(folder: Traversable | None = None) -> list[Migration]:
     """All migrations of a folder (of this package by default), in order. Raises MigrationInvalid."""
     folder = folder or files("openbell.postgres").joinpath("migrations")
@@ -176,6 +202,14 @@ def _parse(name: str, text: str) -> Migration:
     if phase is None:
         raise MigrationInvalid(name, "its first line is not `-- phase: expand`, `backfill` or `contract`")
     rest = text[phase.end() :]
+    if phase[1] == BACKFILL:
+        try:
+            pace, statement = backfill.read_pace(rest)
+        except ValueError as error:
+            raise MigrationInvalid(name, str(error)) from None
+        if not {"$1", "$2"} <= set(re.findall(r"\$\d", statement)):
+            raise MigrationInvalid(name, "a backfill takes a cursor ($1) and a number of rows ($2)")
+        return Migration(name.removesuffix(".sql"), BACKFILL, in_transaction=True, text=text, pace=pace)
     return Migration(name.removesuffix(".sql"), phase[1], not rest.startswith("-- no-transaction\n"), text)
 
 
@@ -213,6 +247,35 @@ async def _prepare(connection: asyncpg.Connection) -> None:
         await connection.execute(_QUERIES.get("create_migration_table"))
     if not await connection.fetchval(_QUERIES.get("find_migration_past")):
         await connection.execute(_QUERIES.get("create_migration_past"))
+    if not await connection.fetchval(_QUERIES.get("find_backfill_table")):
+        await connection.execute(_QUERIES.get("create_backfill_table"))
+
+
+async def _fill(connection: asyncpg.Connection, migrations: list[Migration]) -> None:
+    """Do what backfills there are to the end, as nobody else is there to do it or to be kept waiting."""
+    texts = {one.name: one.text for one in migrations}
+    for name in [one.name for one in await backfill.list_backfills(connection) if one.finished_at is None]:
+        try:
+            await backfill.run(connection, name, texts[name], seconds=None)
+        except asyncpg.PostgresError as error:
+            raise MigrationFailed(name, str(error).rstrip("."), None) from error
+
+
+async def _refuse_early(connection: asyncpg.Connection, migration: Migration) -> None:
+    """What it removes must be needed by nobody: no backfill before it, no process that does not know it."""
+    left = [one.name for one in await backfill.list_backfills(connection) if one.finished_at is None]
+    if early := [name for name in left if name < migration.name]:
+        raise BackfillUnfinished(migration.name, early)
+    if older := await older_processes(connection, migration.number):
+        raise OlderCodeRuns(migration.name, older)
+
+
+async def older_processes(connection: asyncpg.Connection, number: int) -> list[str]:
+    """The workers and web processes that run and do not know the migration of this number, such as `web host:123`."""
+    if not await connection.fetchval(_QUERIES.get("find_process_table")):
+        return []
+    rows = await connection.fetch(_QUERIES.get("list_older_processes"), number)
+    return [f"{row['kind']} {row['name']}" for row in rows]
 
 
 async def _applied(connection: asyncpg.Connection) -> dict[str, str]:
@@ -261,9 +324,10 @@ def pause_s(attempt: int, chance: float) -> float:
 
 
 async def _run(connection: asyncpg.Connection, migration: Migration) -> None:
-    await connection.execute(
-        migration.text
-    )  # without arguments: the simple protocol, so a file may hold many statements
+    if migration.pace is not None:
+        await backfill.add(connection, migration.name, migration.pace)
+    else:  # without arguments: the simple protocol, so a file may hold many statements
+        await connection.execute(migration.text)
     if migration.repeats:
         await connection.execute(_QUERIES.get("keep_migration_past"), migration.name, "")
     await connection.execute(_QUERIES.get("insert_migration"), migration.name, migration.checksum)

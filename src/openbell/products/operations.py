@@ -28,7 +28,8 @@ SQL = Queries("openbell.products")
 Level = Literal["safe", "confirm", "staging_only"]
 Arguments = Mapping[str, Any]
 KEPT_TABLES = (
-    "meta", "migration", "migration_past", "audit", "confirmation", "clock", "duty", "worker", "backup",
+    "meta", "migration", "migration_past", "backfill", "web_process", "audit", "confirmation", "clock", "duty",
+    "worker", "backup",
     "product", "shape", "schedule", "occurrence", "session", "flag", "flag_rule", "challenge", "digest_policy",
     "account", "account_grant", "spend", "hold", "aging", "estimate", "estimated", "breaker", "seat_limit",
     "person", "visit", "api_token", "suppression", "alert_silence", "picks_attestation", "prefetch",

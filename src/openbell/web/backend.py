@@ -14,6 +14,7 @@ from openbell.engine.combiner import Combiner
 from openbell.engine.demand import Interest, Wish, want_all
 from openbell.engine.hints import Hint, Hints
 from openbell.engine.persist import DATABASE_ERRORS
+from openbell.engine.presence import Presence
 from openbell.engine.sweep import QueuedJob
 from openbell.postgres.errors import PostgresError
 from openbell.postgres.migrate import lacking
@@ -57,6 +58,7 @@ class Database:
         self.on_hint = on_hint
         self.pool: asyncpg.Pool | None = None
         self.interest: Interest | None = None
+        self.presence: Presence | None = None
         self.hints: Hints | None = None
         self._task: asyncio.Task[None] | None = None
         self._migrated = False
@@ -72,7 +74,7 @@ class Database:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for part in (self.interest, self.hints):
+        for part in (self.interest, self.presence, self.hints):
             if part is not None:
                 await quietly(part.stop(), 2.0)
         if self.pool is not None and not await quietly(self.pool.close(), 1.0):
@@ -85,6 +87,8 @@ class Database:
         self.hints.start()
         self.interest = Interest(pool, self.source, self.hints)
         self.interest.start()
+        self.presence = Presence(pool)
+        self.presence.start()
         self.pool = pool
         log.info("database.ready")
 

@@ -1,1 +1,1 @@
-update openbell.worker set classes = $2, products = $3 where id = $1
+update openbell.worker set classes = $2, products = $3, knows = $4 where id = $1

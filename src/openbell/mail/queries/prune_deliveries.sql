@@ -4,6 +4,5 @@ where d.id in (
     select old.id from openbell.delivery old
     where old.state in ('sent', 'skipped', 'cancelled', 'expired', 'failed')
         and old.expires_at < (select openbell.now()) - $1::interval and old.state_at < (select openbell.now()) - $1::interval
-    order by old.id
     limit $2
 )

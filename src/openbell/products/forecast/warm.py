@@ -70,6 +70,7 @@ warmup_nightly = schedule(
 @task("forecast-ageing", version=1, key=Global, timeout=seconds(30), retry=minutes(1), patience=minutes(10))
 async def forecast_ageing(_key: Global, ctx: Context) -> None:
     """Make stale what rests on an input that has a newer version."""
+    await ctx.attempt.pool.execute(SQL.get("prune_note_counts"), timedelta(days=2), 1_000)
     aged = await ctx.attempt.pool.fetch(SQL.get("age_comparisons"))
     if aged:
         log.info("forecast.aged comparisons=%d", len(aged))

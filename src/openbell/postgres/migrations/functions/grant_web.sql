@@ -6,7 +6,7 @@ create or replace function openbell.grant_web(p_role name)
 returns void
 language plpgsql as $$
 declare
-    v_read text[] := '{product,shape,artifact,version,job_history,estimate,estimated,clock,audit,backup,migration,migration_past}';
+    v_read text[] := '{product,shape,artifact,version,job_history,estimate,estimated,clock,audit,backup,migration,migration_past,backfill}';
     v_table text;
 begin
     execute format('grant usage on schema openbell to %I', p_role);

@@ -1,0 +1,1 @@
+select to_regclass('openbell.backfill') is not null

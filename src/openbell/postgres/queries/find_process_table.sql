@@ -1,0 +1,1 @@
+select to_regclass('openbell.web_process') is not null
