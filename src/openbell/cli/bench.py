@@ -154,6 +154,27 @@ def idle(seconds: float, settle: float, as_json: bool) -> int:
 
 
 @bench.command()
+@click.option(
+    "--jobs", type=click.IntRange(1_000, 100_000_000), default=10_000_000, show_default=True, help="Ended ones."
+)
+@click.option(
+    "--others", type=click.IntRange(1_000, 10_000_000), default=1_000_000, show_default=True, help="Calls, and mails."
+)
+@click.option("--asks", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Of each page.")
+@json_option
+def console(jobs: int, others: int, asks: int, as_json: bool) -> int:
+    """Measure the list pages of the console with a long history behind them. Takes minutes, and about 5 GB meanwhile.
+
+    The exit code is 1 when a target is missed.
+    """
+    from openbell.bench import console as measuring
+
+    with progress("Starting a database") as say:
+        figures = _run(measuring.run(measuring.Size(jobs, others, asks), say))
+    return _report(figures, as_json)
+
+
+@bench.command()
 @click.option("--pairs", type=click.IntRange(1, 500), default=300, show_default=True, help="Cold comparisons.")
 @click.option("--viewers", type=click.IntRange(1, 10_000), default=1_000, show_default=True, help="Who ask at once.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Other pairs.")

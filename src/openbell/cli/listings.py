@@ -23,7 +23,6 @@ JOB_STATES = (
     "waiting", "parked", "running",
     "done", "unchanged", "empty", "outdated", "superseded", "failed", "expired", "cancelled",
 )  # fmt: skip
-ACTOR = "cli"
 
 
 @click.group()
@@ -89,44 +88,6 @@ def jobs_show(job_id: int, data: Path | None, as_json: bool) -> None:
     if not as_json:
         rejected = [{**one, "body": _beginning(one["body"])} for one in rejected]
     _show({**view.as_json(), "rejected": rejected}, as_json)
-
-
-@jobs.command("retry")
-@click.argument("job_id", metavar="ID", type=click.IntRange(1))
-@data_option
-@json_option
-def jobs_retry(job_id: int, data: Path | None, as_json: bool) -> None:
-    """Queue a job again now, also one that has ended; its key's last failure is forgotten."""
-
-    async def change(connection: asyncpg.Connection) -> int:
-        from openbell.engine import jobs as engine_jobs
-
-        return await engine_jobs.retry(connection, job_id, actor=ACTOR)
-
-    live = _ask(data, change)
-    if as_json:
-        print_json({"id": live, "retry_of": job_id})
-    else:
-        click.echo(f"Job {live} is queued.")
-
-
-@jobs.command("cancel")
-@click.argument("job_id", metavar="ID", type=click.IntRange(1))
-@data_option
-@json_option
-def jobs_cancel(job_id: int, data: Path | None, as_json: bool) -> None:
-    """Cancel a live job; a running one stops at its next step."""
-
-    async def change(connection: asyncpg.Connection) -> str:
-        from openbell.engine import jobs as engine_jobs
-
-        return await engine_jobs.cancel(connection, job_id, actor=ACTOR)
-
-    state = _ask(data, change)
-    if as_json:
-        print_json({"id": job_id, "state": state})
-    else:
-        click.echo(f"Job {job_id} is {'cancelled' if state == 'cancelled' else 'being cancelled'}.")
 
 
 @click.group()

@@ -9,6 +9,7 @@ from typing import Any
 
 from openbell.engine.database import SQL, Db
 from openbell.engine.errors import JobEnded, UnknownJob
+from openbell.engine.history import LOOK, Sought, list_ended
 from openbell.engine.registry import class_name
 
 LIVE = ("waiting", "parked", "running")
@@ -183,20 +184,37 @@ async def rejected(db: Db, job_id: int) -> list[dict[str, Any]]:
 
 
 async def list_jobs(
-    db: Db, *, state: str | None = None, product: str | None = None, key: str | None = None, limit: int = 50
+    db: Db,
+    *,
+    state: str | None = None,
+    product: str | None = None,
+    key: str | None = None,
+    job_class: int | None = None,
+    limit: int = 50,
 ) -> list[JobView]:
     """Live jobs in the order in which they are served, then the latest finished ones; at most ``limit`` together.
 
-    ``state`` is one of :data:`LIVE` or :data:`ENDED`; raises ``ValueError`` for anything else.
+    ``state`` is one of :data:`LIVE` or :data:`ENDED`; raises ``ValueError`` for anything else. Of ended jobs only the
+    latest are looked at, as many as :data:`openbell.engine.history.LOOK`, unless a key or a rare outcome is asked for.
     """
     if state is not None and state not in LIVE + ENDED:
         raise ValueError(f"{state!r} is no state of a job; the states are {', '.join(LIVE + ENDED)}")
-    rows: list[Any] = []
+    found: list[JobView] = []
     if state is None or state in LIVE:
-        rows += await db.fetch(SQL.get("list_live_jobs"), state, product, key, limit)
-    if len(rows) < limit and (state is None or state in ENDED):
-        rows += await db.fetch(SQL.get("list_ended_jobs"), state, product, key, limit - len(rows))
-    return [JobView(**row) for row in rows]
+        rows = await db.fetch(SQL.get("list_live_jobs"), state, product, key, job_class, limit)
+        found += [JobView(**row) for row in rows]
+    if len(found) < limit and (state is None or state in ENDED):
+        sought = Sought(state=state, product=product, key=key, job_class=job_class)
+        page = await list_ended(db, sought, limit=limit - len(found), look=max(LOOK, limit))
+        found += [of_history(row) for row in page.rows]
+    return found
+
+
+def of_history(row: Any) -> JobView:
+    """An ended job, of a row of :mod:`openbell.engine.history`."""
+    told: dict[str, Any] = {name: value for name, value in row.items() if name not in ("meant", "n")}
+    nothing: dict[str, Any] = dict.fromkeys(("number", "max_attempts", "run_at", "reason", "progress", "cancelled_by"))
+    return JobView(**nothing, **told)
 
 
 async def stats(db: Db, span: timedelta = timedelta(hours=24)) -> Stats:

@@ -12,10 +12,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from openbell.engine import jobs
 from openbell.engine.errors import JobEnded, UnknownJob
+from openbell.engine.history import AFTER_ALL, EVER, LOOK, Page, Place, Sought, list_ended
 from openbell.engine.registry import CLASSES, class_name
 from openbell.web.api import database, in_range
 from openbell.web.backend import SQL as WEB
-from openbell.web.console.frame import SQL, console_page
+from openbell.web.console.frame import console_page
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 from openbell.web.words import clock, duration, moment, money
@@ -24,8 +25,7 @@ router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
 SHOWN = 50
 SPANS = {"1": "last hour", "24": "last day", "168": "last week", "720": "last 30 days"}
-"""How far back the page looks, in hours; without an end, each page would read the whole history."""
-AFTER_ALL = 2**63 - 1
+"""How far back the page may be asked to look, in hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +37,76 @@ class Filters:
     key: str = ""
     code: str = ""
     job_class: str = ""
-    hours: str = "24"
+    hours: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
 
     @classmethod
     def of(cls, given: Any) -> Filters:
-        """Pure; what is none of the choices is left out."""
+        """Pure; what is none of the choices is left out. ``from`` and ``to`` are times, and go before ``hours``."""
         state, job_class, hours = (typed(given, name, 20) for name in ("state", "class", "hours"))
         product, key, code = (typed(given, name) for name in ("product", "key", "code"))
+        since, until = (moment(typed(given, name, 40)) for name in ("from", "to"))
         return cls(
             state=state if state in jobs.LIVE + jobs.ENDED else "",
             product=product,
             key=key,
             code=code,
             job_class=job_class if job_class in CLASSES else "",
-            hours=hours if hours in SPANS else "24",
+            hours=hours if hours in SPANS and since is None and until is None else "",
+            since=since,
+            until=until,
         )
+
+    def given(self) -> dict[str, str]:
+        """The names and values of the address; those that ask for everything are left out."""
+        own = {"state": self.state, "product": self.product, "key": self.key, "code": self.code}
+        own |= {"class": self.job_class, "hours": self.hours}
+        own |= {
+            "from": self.since.isoformat() if self.since else "",
+            "to": self.until.isoformat() if self.until else "",
+        }
+        return {name: value for name, value in own.items() if value}
 
     def address(self, **more: str) -> str:
         """The page with these filters."""
-        own = {"state": self.state, "product": self.product, "key": self.key, "code": self.code}
-        own |= {"class": self.job_class, "hours": self.hours, **more}
-        return f"/console/jobs?{urlencode({name: value for name, value in own.items() if value})}"
+        asked = urlencode({**self.given(), **more})
+        return f"/console/jobs{'?' if asked else ''}{asked}"
+
+    def sought(self, now: datetime, before: Place | None = None) -> Sought:
+        """The ended jobs that are meant; what ends from now on is none of them. Pure."""
+        until = min(self.until, now) if self.until else now
+        since = self.since or (now - timedelta(hours=int(self.hours)) if self.hours else EVER)
+        return Sought(
+            state=self.state or None,
+            product=self.product or None,
+            key=self.key or None,
+            code=self.code or None,
+            job_class=CLASSES[self.job_class] if self.job_class else None,
+            since=since,
+            before=min(before, (until, AFTER_ALL)) if before else (until, 0 if self.until else AFTER_ALL),
+        )
+
+    @property
+    def words(self) -> str:
+        """The span of time, for a sentence."""
+        if self.hours:
+            return f"in the {SPANS[self.hours]}"
+        if self.since or self.until:
+            ends = [f"{one:%d %b, %H:%M} UTC" if one else "" for one in (self.since, self.until)]
+            return f"from {ends[0]} to {ends[1] or 'now'}" if ends[0] else f"before {ends[1]}"
+        return "so far"
+
+    def of_live(self) -> bool:
+        """Whether live jobs can be among them: those have no error and no end."""
+        return not (self.code or self.since or self.until or self.state in jobs.ENDED)
 
 
-def place(given: Any) -> tuple[datetime | None, int]:
-    """Where the page before ended: a time and an id; the beginning when either is no such thing."""
+def place(given: Any) -> Place | None:
+    """Where the page before ended: a time and an id; None, as for the first page, when either is no such thing."""
     at, number = moment(typed(given, "before", 40)), typed(given, "id", 19)
     if at is None or not number.isdecimal() or int(number) > AFTER_ALL:
-        return None, AFTER_ALL
+        return None
     return at, int(number)
 
 
@@ -72,33 +114,16 @@ def place(given: Any) -> tuple[datetime | None, int]:
 async def jobs_page(request: Request, _admin: Admin) -> Response:
     """Live jobs first, in the order in which they are served; then a page of those that ended."""
     asked = Filters.of(request.query_params)
-    before, below = place(request.query_params)
-    job_class = CLASSES[asked.job_class] if asked.job_class else None
+    before = place(request.query_params)
     live: list[jobs.JobView] = []
-    ended: list[Any] = []
+    ended = Page([], None)
     async with database(request).use() as db:
         now = await db.fetchval(WEB.get("read_now"))
-        if before is None and not asked.code and asked.state not in jobs.ENDED:
-            for state in (asked.state,) if asked.state else ("running", "waiting", "parked"):
-                # A live state is always named: without one, list_jobs goes on to sort the whole history.
-                live += await jobs.list_jobs(
-                    db, state=state, product=asked.product or None, key=asked.key or None, limit=SHOWN
-                )
-            live = [one for one in live if job_class in (None, one.job_class)]
+        if before is None and asked.of_live():
+            live = await live_jobs(db, asked, SHOWN)
         if asked.state not in jobs.LIVE:
-            ended = await db.fetch(
-                SQL.get("list_console_jobs"),
-                now - timedelta(hours=int(asked.hours)),
-                min(before, now) if before else now,
-                below,
-                *(getattr(asked, name) or None for name in ("state", "product", "key", "code")),
-                job_class,
-                SHOWN + 1,
-            )
-    older = ""
-    if len(ended) > SHOWN:
-        ended = ended[:SHOWN]
-        older = asked.address(before=ended[-1]["finished_at"].isoformat(), id=str(ended[-1]["id"]))
+            ended = await list_ended(db, asked.sought(now, before), limit=SHOWN)
+    further = ended.further
     return await console_page(
         request,
         "console/jobs.html",
@@ -107,10 +132,39 @@ async def jobs_page(request: Request, _admin: Admin) -> Response:
         classes=tuple(CLASSES),
         spans=SPANS,
         live=[(one, duration((now - one.queued_at).total_seconds())) for one in live],
-        ended=[(one, class_name(one["job_class"]), clock(one["finished_at"], now)) for one in ended],
-        older=older,
+        full=len(live) >= SHOWN,
+        ended=[(one, class_name(one["job_class"]), clock(one["finished_at"], now)) for one in ended.rows],
+        older=asked.address(before=further[0].isoformat(), id=str(further[1])) if further else "",
+        looked_to=clock(further[0], now) if further and len(ended.rows) < SHOWN else "",
+        look=LOOK,
         later=before is not None,
+        acts=acts_for(asked),
     )
+
+
+async def live_jobs(db: Any, asked: Filters, limit: int) -> list[jobs.JobView]:
+    """Those that run, wait and are parked, at most ``limit`` of each."""
+    found: list[jobs.JobView] = []
+    for state in (asked.state,) if asked.state else ("running", "waiting", "parked"):
+        found += await jobs.list_jobs(
+            db,
+            state=state,
+            product=asked.product or None,
+            key=asked.key or None,
+            job_class=CLASSES[asked.job_class] if asked.job_class else None,
+            limit=limit,
+        )
+    return found
+
+
+def acts_for(asked: Filters) -> list[tuple[str, str]]:
+    """What may be planned for all jobs of a filter, with its words. Pure."""
+    acts = []
+    if asked.state not in jobs.LIVE:
+        acts.append(("retry", "Queue again all that failed…"))
+    if asked.of_live():
+        acts.append(("cancel", "Cancel all that wait or run…"))
+    return acts
 
 
 @router.get("/console/jobs/{job_id}")

@@ -1,0 +1,18 @@
+-- As list_ended_jobs, of one key.
+select r.id, r.product, r.key, r.job_class, r.state, r.attempt, r.queued_at, r.started_at, r.finished_at, r.worker, r.code, r.message, r.version,
+    r.cost_micro, r.trail, r.meant, r.n
+from (
+    select l.*, row_number() over (order by l.finished_at desc, l.id desc) as n,
+        ($5::text is null or l.state = $5) and ($6::text is null or l.product = $6) and ($7::text is null or l.key = $7)
+            and ($8::text is null or l.code = $8) and ($9::smallint is null or l.job_class = $9) as meant
+    from (
+        select h.id, h.product, h.key, h.job_class, h.outcome::text as state, h.attempts as attempt, h.queued_at, h.started_at, h.finished_at,
+            h.worker, h.code, h.message, h.version, h.cost_micro, coalesce(h.trail, '[]') as trail
+        from openbell.job_history h
+        where h.key = $7 and h.finished_at >= $1 and (h.finished_at, h.id) < ($2, $3)
+        order by h.finished_at desc, h.id desc limit $4
+    ) l
+) r
+where r.meant or r.n = $4
+order by r.finished_at desc, r.id desc
+limit $10
