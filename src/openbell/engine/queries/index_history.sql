@@ -1,0 +1,1 @@
+select openbell.index_history(null)
