@@ -49,7 +49,7 @@ class AlertLimits:
         return cls(**{name: value for name, value in (stored or {}).items() if name in known})
 
     @classmethod
-    def check(cls, given: Mapping[str, float]) -> AlertLimits:
+    def check(cls, given: Mapping[str, Any]) -> AlertLimits:
         """As somebody sets them. Raises :class:`AlertError` for what no limit can be."""
         known = [one.name for one in fields(cls)]
         for name, value in given.items():
