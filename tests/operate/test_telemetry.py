@@ -15,9 +15,12 @@ from typing import Any
 import asyncpg
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from pydantic import SecretStr
 
 from openbell.cli.logs import JsonFormatter, LineFormatter, in_one_line
+from openbell.cli.telemetry import secrets_of
 from openbell.engine.registry import Registry
+from openbell.settings import Settings
 from openbell.telemetry import errors, traces
 from openbell.telemetry.context import about
 from tests.engine.conftest import Employ
@@ -131,6 +134,14 @@ async def test_errors_go_to_sentry_scrubbed(collector: Scripted) -> None:
     for hidden in (SECRET, "jane@", "hunter22", "abcdef123"):
         assert hidden not in told, hidden
     assert errors.HIDDEN in told
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://me:p%40ss%21word@db/x", "postgresql://me@db/x?password=p%40ss%21word"])
+def test_every_form_of_a_secret_is_known(dsn: str) -> None:
+    """Platform F: keys apart, and the password as it is typed and as it stands in the address."""
+    found = secrets_of(Settings(fmp_api_key=SecretStr("key-one, key-two")), dsn)
+    told = errors.scrub(f"{dsn} refused p@ss!word; key-two; key-one", sorted(found, key=len, reverse=True))
+    assert not any(secret in told for secret in ("p@ss!word", "p%40ss%21word", "key-one", "key-two"))
 
 
 def test_log_lines_carry_ids() -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from openbell.cli.exits import BAD_INPUT, CliError
+from openbell.postgres.pool import password_of
 
 if TYPE_CHECKING:
     from openbell.settings import Settings
@@ -56,14 +57,12 @@ def observed(settings: Settings, service: str, dsn: str) -> Iterator[None]:
 
 
 def secrets_of(settings: Settings, dsn: str) -> list[str]:
-    """Every value that must not leave, several keys in one setting apart."""
-    found = [dsn] if urlsplit(dsn).password else []
+    """Every value that must not leave: several keys in one setting apart, a password as typed and as written."""
+    found = [dsn, password, urlsplit(dsn).password or ""] if (password := password_of(dsn)) else []
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if isinstance(value, SecretStr):
             found += [value.get_secret_value(), *(one.strip() for one in value.get_secret_value().split(","))]
-    if password := urlsplit(dsn).password:
-        found.append(password)
     return [one for one in dict.fromkeys(found) if one]
 
 

@@ -22,13 +22,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
 from openbell.postgres.embedded import bin_folder
 from openbell.postgres.errors import PostgresError
-from openbell.postgres.pool import connect
+from openbell.postgres.pool import connect, password_of
 from openbell.postgres.queries import Queries
 
 SQL = Queries("openbell.postgres")
@@ -318,8 +318,7 @@ def _address(dsn: str) -> tuple[str, dict[str, str]]:
     """The address for PostgreSQL's programs, without its password, which goes through the environment."""
     parts = urlsplit(dsn)
     query = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("pooler", "password")]
-    password = dict(parse_qsl(parts.query)).get("password") or unquote(parts.password or "")
-    secrets = {"PGPASSWORD": password} if password else {}
+    secrets = {"PGPASSWORD": password} if (password := password_of(dsn)) else {}
     where = parts.netloc.rpartition("@")
     netloc = f"{where[0].partition(':')[0]}@{where[2]}" if where[1] else parts.netloc
     return urlunsplit(parts._replace(netloc=netloc, query=urlencode(query, quote_via=quote))), secrets

@@ -16,7 +16,7 @@ direct address.
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from pydantic_core import from_json, to_json
@@ -105,6 +105,12 @@ def _options(
 def can_listen(dsn: str) -> bool:
     """Whether LISTEN works there: not behind a transaction pooler."""
     return not _split_pooler(dsn)[1]
+
+
+def password_of(dsn: str) -> str:
+    """The password in an address as it is typed; empty where there is none."""
+    parts = urlsplit(dsn)
+    return dict(parse_qsl(parts.query)).get("password") or unquote(parts.password or "")
 
 
 def _milliseconds(seconds: float) -> str:
