@@ -58,15 +58,16 @@
   function swap(old, fresh) {
     if (!fresh || old.innerHTML === fresh.innerHTML || busy(old)) return;
     fresh = document.importNode(fresh, true);
-    const held = old.contains(document.activeElement) ? $$(TARGETS, old).indexOf(document.activeElement) : -1;
-    const chosen = mark($("tr.selected", old));
+    const at = document.activeElement, before = $("tr.selected", old), chosen = mark(before);
+    const walked = before?.contains(at), held = old.contains(at) ? $$(TARGETS, walked ? before : old).indexOf(at) : null;
     const shifted = $$(".scroll", old).map((e) => e.scrollLeft);
     $$("details", old).forEach((d, i) => $$("details", fresh)[i]?.toggleAttribute("open", d.open));
     const was = new Map($$("[data-figure]", old).map((e) => [e.dataset.figure, e.textContent]));
     old.replaceWith(fresh);
     $$(".scroll", fresh).forEach((e, i) => { if (shifted[i]) e.scrollLeft = shifted[i]; });
-    if (chosen !== undefined) $$("[data-rows] tbody tr", fresh).find((r) => mark(r) === chosen)?.classList.add("selected");
-    if (held >= 0) ($(`tr.selected :is(${TARGETS})`, fresh) ?? $$(TARGETS, fresh)[held])?.focus({ preventScroll: true });
+    const row = chosen === undefined ? null : $$("[data-rows] tbody tr", fresh).find((r) => mark(r) === chosen);
+    row?.classList.add("selected");
+    if (held !== null) (walked ? row && ($$(TARGETS, row)[held] ?? door(row)) : $$(TARGETS, fresh)[held])?.focus({ preventScroll: true });
     for (const e of $$("[data-figure]", fresh)) if (was.has(e.dataset.figure) && was.get(e.dataset.figure) !== e.textContent) e.classList.add("tinted");
   }
 
@@ -94,6 +95,7 @@
     else if (e.key === "?" && keys) { keys.hidden = !keys.hidden; keys.scrollIntoView({ block: "nearest" }); }
     else if (e.key === "j" || e.key === "k") walk(e.key === "j" ? 1 : -1);
   });
+  const door = (row) => $("a[href]", row) ?? Object.assign(row, { tabIndex: -1 });  // what Enter opens; never what acts
   function walk(by) {
     const rows = $$("table[data-rows] tbody tr").filter((r) => r.offsetParent !== null);
     if (!rows.length) return;
@@ -101,7 +103,7 @@
     const to = Math.min(Math.max(at + by, 0), rows.length - 1);
     rows[at]?.classList.remove("selected");
     rows[to].classList.add("selected");
-    $(TARGETS, rows[to])?.focus({ preventScroll: true });
+    door(rows[to]).focus({ preventScroll: true });
     rows[to].scrollIntoView({ block: "nearest" });
   }
 
