@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
@@ -41,7 +42,9 @@ async def test_the_second_is_told_what_the_first_did(pool: asyncpg.Pool) -> None
     await add(pool)
     seen = (await get_flag(pool, NAME)).revision
     await set_flag(pool, NAME, mode="shadow", share=1_000, actor="ann", reason="a look", seen=seen)
-    with pytest.raises(Overtaken, match=r"ann, at \d\d:\d\d:\d\d UTC: mode off to shadow, share 0 % to 10 % \(a look\)"):
+    with pytest.raises(
+        Overtaken, match=r"ann, at \d\d:\d\d:\d\d UTC: mode off to shadow, share 0 % to 10 % \(a look\)"
+    ):
         await set_flag(pool, NAME, mode="on", actor="bob", seen=seen)
     with pytest.raises(Overtaken, match="mode off to shadow"):
         await drop_flag(pool, NAME, actor="bob", seen=seen)
@@ -196,6 +199,41 @@ async def test_a_schedule_is_paused_and_run_for_a_reason(pool: asyncpg.Pool, clo
     await set_schedule(pool, "nightly", {"enabled": True}, actor="bob", reason="it has moved")
     rows = await pool.fetch("select after ->> 'reason' as why from openbell.audit where target = 'nightly' order by id")
     assert [row["why"] for row in rows] == ["the source moves", "once by hand", "it has moved"]
+
+
+LOG = """
+insert into openbell.audit (at, actor, action, target, after)
+select openbell.now() - interval '1 second' * (n / 3), 'person ' || n % 50, 'thing.' || n % 5,
+    'object-' || n % 1000, '{}'
+from generate_series(1, 40000) n
+"""
+
+
+async def test_the_log_is_read_by_its_indexes_whatever_is_asked(pool: asyncpg.Pool) -> None:
+    """Issue 9: a page reads a small part of the log, by any filter and any two of them, also where nothing is found,
+    such as what two frequent filters never have in common.
+    """
+    await pool.execute(LOG)
+    await pool.execute("insert into openbell.audit (actor, action, target) values ('rare', 'thing.1', 'x')")
+    await pool.execute("vacuum analyze openbell.audit")
+    pages = await pool.fetchval("select pg_relation_size('openbell.audit') / 8192")
+    asked: list[tuple[str | None, ...]] = [
+        (None, None, None), (None, None, None), ("person 7", None, None), (None, "thing.2", None), ("rare", None, None),
+        (None, None, "object-7"), ("person 7", "thing.3", None), ("rare", "thing.2", None), (None, "thing.*", None),
+        ("person 7", None, "object-8"), ("nobody", None, None), (None, None, "object-9*"), (None, "zz*", None),
+    ]  # fmt: skip
+    page = "select * from openbell.find_audit($1, $2, $3, null, null, null, 0, 50)"
+    read = []
+    for one in asked:
+        row = await pool.fetchval(f"explain (analyze, buffers, format json) {page}", *one)
+        (plan,) = row if isinstance(row, list) else json.loads(row)
+        read.append(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+    assert max(read[1:]) < 120 < pages / 3, (
+        dict(zip(asked, read, strict=True)),
+        pages,
+    )  # the first reads the catalogue
+    everything = "select count(*) from openbell.find_audit(null, 'thing.*', null, null, null, null, 0, 99999)"
+    assert await pool.fetchval(everything) == 40_001
 
 
 def test_differences_are_told_in_words() -> None:
