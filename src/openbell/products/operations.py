@@ -19,9 +19,10 @@ from openbell.mail import control
 from openbell.people.follows import followed
 from openbell.postgres.queries import Queries
 from openbell.products.digest import batches, reference
+from openbell.products.digest.database import SQL as DIGEST
 from openbell.products.digest.editions import DigestKey
 from openbell.products.digest.morning import KEPT
-from openbell.products.digest.requests import ask_for, key_for, make_again
+from openbell.products.digest.requests import ask_for, make_again
 
 SQL = Queries("openbell.products")
 
@@ -37,7 +38,7 @@ KEPT_TABLES = (
 """What a wipe leaves: how the house is set up, its books (what was spent stays spent), admins, who wants no mail."""
 SAMPLE = 10
 FIXED = 20_000
-"""Deliveries or articles that one call moves at most; it says when there are more."""
+"""Deliveries or articles that one plan tells of and its call moves, at most; the next call moves the next."""
 
 
 class RefusedHere(EngineError):
@@ -113,13 +114,13 @@ async def _import(conn: asyncpg.Connection, given: Arguments, actor: str) -> dic
     return {"added": done.added, "changed": done.changed, "unchanged": done.unchanged}
 
 
-async def _todays(conn: asyncpg.Connection) -> list[DigestKey]:
-    rows = await conn.fetch(SQL.get("list_digests_of_today"))
+async def _latest(conn: asyncpg.Connection) -> list[DigestKey]:
+    rows = await conn.fetch(SQL.get("list_latest_digests"))
     return [DigestKey(row["key"]) for row in rows]
 
 
 async def _plan_regenerate(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    keys = await _todays(conn)
+    keys = await _latest(conn)
     return Plan(
         "Every digest of the latest day is made again, of the same articles.", {"digests": len(keys)}, keys[:SAMPLE]
     )
@@ -127,19 +128,20 @@ async def _plan_regenerate(conn: asyncpg.Connection, _: Arguments) -> Plan:
 
 async def _regenerate(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
     asked = []
-    for key in await _todays(conn):
+    for key in await _latest(conn):
         await make_again(conn, key, None, actor=actor)
         asked.append(await ask_for(conn, key, source="operation:force-regenerate-all", job_class="research"))
     return {"digests": len(asked), "queued": sum(one.created for one in asked)}
 
 
 async def _plan_clean(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    found = await conn.fetchval(SQL.get("count_old_articles"), KEPT)
+    found = await conn.fetchval(SQL.get("count_old_articles"), KEPT, FIXED)
     return Plan(f"Articles that no digest has used and nobody has seen for {KEPT.days} days go.", {"articles": found})
 
 
 async def _clean(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, Any]:
-    return {"articles": len(await conn.fetch(SQL.get("forget_old_articles"), KEPT, FIXED))}
+    told = await conn.execute(DIGEST.get("forget_articles"), KEPT, FIXED)
+    return {"articles": int(told.rpartition(" ")[2])}
 
 
 async def _plan_init(conn: asyncpg.Connection, _: Arguments) -> Plan:
@@ -158,51 +160,53 @@ async def _init(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, An
 
 
 async def _plan_clear(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    found = await conn.fetchval(SQL.get("count_queued_reports"))
+    ids = await _reports(conn, "list_queued_reports")
     return Plan(
         "Every digest mail that waits is cancelled; it can be brought back while it is worth anything.",
-        {"mails": found},
+        {"mails": len(ids)},
     )
 
 
 async def _clear(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    ids = [row["id"] for row in await conn.fetch(SQL.get("list_queued_reports"), FIXED)]
+    ids = await _reports(conn, "list_queued_reports")
     return {"mails": len(await control.act(conn, "cancel", ids, actor=actor))}
 
 
+async def _reports(conn: asyncpg.Connection, statement: str) -> list[int]:
+    return [row["id"] for row in await conn.fetch(SQL.get(statement), FIXED)]
+
+
 async def _plan_generate(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    tickers = await followed(conn)
+    tickers = await _makeable(conn)
     return Plan(
-        "Today's digests are made for every ticker that somebody follows; their mails follow.",
+        "Today's digests are made for every ticker with reference data that somebody follows; their mails follow.",
         {"digests": len(tickers)},
         tickers[:SAMPLE],
     )
 
 
 async def _generate(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    known = [one for one in await followed(conn) if await _has(conn, one)]
+    tickers = await _makeable(conn)
     made = [
-        await batches.submit(conn, known[n : n + batches.MOST_TICKERS], edition=None, mode="production", actor=actor)
-        for n in range(0, len(known), batches.MOST_TICKERS)
+        await batches.submit(conn, tickers[n : n + batches.MOST_TICKERS], edition=None, mode="production", actor=actor)
+        for n in range(0, len(tickers), batches.MOST_TICKERS)
     ]
     return {"batches": [one.id for one in made], "digests": sum(len(one.items) for one in made)}
 
 
-async def _has(conn: asyncpg.Connection, ticker: str) -> bool:
-    try:
-        await key_for(conn, ticker)
-    except ValueError:  # of UnknownTicker too: it is followed, and its reference data is gone
-        return False
-    return True
+async def _makeable(conn: asyncpg.Connection) -> list[str]:
+    """The tickers that somebody follows, without those whose reference data is gone."""
+    known = {one.ticker for one in await reference.list_references(conn)}
+    return [ticker for ticker in await followed(conn) if ticker in known]
 
 
 async def _plan_send(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    found = await conn.fetchval(SQL.get("count_ready_reports"))
-    return Plan("Every digest mail that is ready and not held leaves now, if the rules allow it.", {"mails": found})
+    ids = await _reports(conn, "list_ready_reports")
+    return Plan("Every digest mail that is ready and not held leaves now, if the rules allow it.", {"mails": len(ids)})
 
 
 async def _send(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    ids = [row["id"] for row in await conn.fetch(SQL.get("list_ready_reports"), FIXED)]
+    ids = await _reports(conn, "list_ready_reports")
     return {"mails": len(await control.act(conn, "send-now", ids, actor=actor))}
 
 

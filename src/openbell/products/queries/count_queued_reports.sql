@@ -1,1 +1,0 @@
-select count(*) from openbell.delivery where kind like 'digest%' and state in ('ready', 'held')

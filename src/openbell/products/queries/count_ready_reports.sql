@@ -1,1 +1,0 @@
-select count(*) from openbell.delivery where kind = 'digest' and state = 'ready'
