@@ -55,7 +55,7 @@ async def test_wishes_of_many_are_one_statement(pool: asyncpg.Pool, another_pool
     assert 10 < leases[-1]["s"] <= 60  # the longest of its own wishes, however slow this machine is
     async with another_pool.acquire() as other, other.transaction():
         await other.execute("select 1 from openbell.job for update")  # as by who is about to end them
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await want_all(pool, wishes[:1]) == [[]]
 
 
