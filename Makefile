@@ -7,7 +7,7 @@ SECONDS ?= 300
 SEED ?= 1
 NAME ?= queue
 
-.PHONY: help setup up test check format lock fuzz bench bench-peers chaos conformance clean docs
+.PHONY: help setup up test check format lock fuzz bench bench-peers chaos machines conformance clean docs
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-peers: setup .venv-peers/.ready ## other queues of PyPI beside ours, in tu
 
 chaos: setup ## break things on purpose: make chaos SECONDS=1800 SEED=1, or KILLS=10000, or RESERVATIONS=1000000
 	@exec env SECONDS=$(SECONDS) SEED=$(SEED) KILLS=$(KILLS) RESERVATIONS=$(RESERVATIONS) $(BIN)/python -m tests.chaos
+
+machines: setup ## workers on machines that are cut off, again and again: make machines ROUNDS=20
+	@exec env ROUNDS=$(or $(ROUNDS),20) $(BIN)/python -m pytest -q -p no:cacheprovider tests/engine/test_several_machines.py
 
 conformance: setup .venv-conformance/.ready ## who believes a worker that lost its job? ours and the peers, into docs/conformance.md
 	@exec $(BIN)/python -m tests.conformance --write

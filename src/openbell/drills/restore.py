@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
@@ -171,7 +172,7 @@ async def play(dsn: str, sandbox: str, till: Till, folder: Path, size: Size, say
         smtp = (await control.get("/_control/ports")).json()["smtp"]
         head, file = await _under_load(dsn, till, smtp, folder, size, rng, played, say)
         say("Restoring into another database")
-        other = await another(dsn, "openbell_restored")
+        other = await another(dsn, f"{urlsplit(dsn).path[1:]}_restored")
         begun = monotonic()
         await restore(other, file, actor=OPERATOR)
         played.restore_s = round(monotonic() - begun, 2)
