@@ -49,7 +49,7 @@ def closed(found: Explanation) -> list[str]:
 async def staffed(pool: asyncpg.Pool, granted: int = 100) -> Hand:
     """A worker that serves every class and knows the products of these tests."""
     hand = await Hand.hire(pool, NUMBER, chore, limits=[per_minute(granted)])
-    await pool.execute(SQL.get("describe_worker"), hand.id, list(CLASSES.values()), ["number", "chore"])
+    await pool.execute(SQL.get("describe_worker"), hand.id, list(CLASSES.values()), ["number", "chore"], None)
     return hand
 
 
@@ -282,7 +282,7 @@ async def test_nobody_serves_it(pool: asyncpg.Pool) -> None:
         ([50], ["number"], "serves the class interactive"),
         ([0], ["other"], "none knows this product"),
     ):
-        await pool.execute(SQL.get("describe_worker"), hand.id, classes, products)
+        await pool.execute(SQL.get("describe_worker"), hand.id, classes, products, None)
         found = await ask(pool)
         assert "workers" in closed(found)
         assert words in gate(found, "workers").detail
