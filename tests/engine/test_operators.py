@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 import openbell
+from openbell.engine.alerts import read_limits, set_limits
 from openbell.engine.breakers import BreakerRefused, close_breaker, find_breaker, open_breaker
 from openbell.engine.challenger import Rule
 from openbell.engine.errors import AccountBlocked, EngineError
@@ -24,7 +25,7 @@ from openbell.engine.schedules import get_schedule, list_occurrences, run_now, s
 from tests.engine.hand import Hand, declare, per_minute
 from tests.engine.purse import at_work, buy
 from tests.engine.test_schedules import chore, every, set_up
-from tests.support import Clock
+from tests.support import Clock, eventually
 
 NAME, END = "try-it", date(2027, 6, 30)
 
@@ -85,6 +86,30 @@ async def test_of_many_at_once_one_wins(pool: asyncpg.Pool) -> None:
     assert len(won) == 1
     assert (await get_flag(pool, NAME)).share == won[0]
     assert len([one for one in await list_changes(pool, NAME) if one.action == "flag.set"]) == 1
+
+
+async def test_limits_of_alerts_that_two_set_at_once(pool: asyncpg.Pool) -> None:
+    """Issue 9, two operators at once on a setting: who comes second on the same sight is refused and told of the first;
+    one after the other each stands on what the other left.
+    """
+    await set_limits(pool, {"depth": 10}, actor="ann", keep=True)
+    async with pool.acquire() as first, pool.acquire() as second:
+        async with first.transaction():
+            await set_limits(first, {"depth": 20}, actor="ann", keep=True)
+            late = asyncio.create_task(set_limits(second, {"oldest_s": 60}, actor="bob", keep=True))
+            await eventually(lambda: _waits(pool))
+            assert not late.done()
+        with pytest.raises(Overtaken, match=r"ann, .*depth 10(\.0)? to 20"):
+            await late
+    await set_limits(pool, {"oldest_s": 60}, actor="bob", keep=True)
+    made = await read_limits(pool)
+    assert (made.depth, made.oldest_s) == (20, 60)
+
+
+async def _waits(pool: asyncpg.Pool) -> bool:
+    """Whether somebody waits for a lock."""
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    return bool(await pool.fetchval(waiting))
 
 
 async def test_beyond_its_rule_only_by_force_and_for_a_reason(pool: asyncpg.Pool) -> None:

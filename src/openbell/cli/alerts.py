@@ -144,5 +144,4 @@ async def _limits(data: Path | None, changes: dict[str, float], usual: bool, act
     async with reach.connected(data) as connection:
         if not changes and not usual:
             return await read_limits(connection)
-        before = {} if usual else (await read_limits(connection)).as_json()
-        return await set_limits(connection, before | changes, actor=actor)
+        return await set_limits(connection, changes, actor=actor, keep=not usual)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from openbell.engine.alarms import look
 from openbell.engine.alert_rules import PACE_SPAN, RATE_SPAN, STUCK_AFTER, AlertError, AlertLimits, judge
 from openbell.engine.database import SQL, Db
+from openbell.engine.revisions import Overtaken, list_changes, tell
 from openbell.engine.schedules import list_schedules
 from openbell.engine.sweep import DEEPEST
 
@@ -100,10 +101,16 @@ async def read_limits(db: Db) -> AlertLimits:
     return AlertLimits.read(await db.fetchval(SQL.get("read_alert_limits")))
 
 
-async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str) -> AlertLimits:
-    """Change limits; what is not named is as usual. Audited. Raises :class:`AlertError`."""
-    made = AlertLimits.check(limits)
-    await db.execute(SQL.get("set_alert_limits"), dict(limits), actor)
+async def set_limits(db: Db, limits: Mapping[str, float], *, actor: str, keep: bool = False) -> AlertLimits:
+    """Change limits; what is not named is as usual, or with ``keep`` as it is. Audited.
+
+    Raises :class:`AlertError`, and :class:`Overtaken` when somebody else changes them at the same time.
+    """
+    stored = await db.fetchval(SQL.get("read_alert_limits"))
+    wanted = dict(AlertLimits.read(stored).as_json() if keep else {}) | dict(limits)
+    made = AlertLimits.check(wanted)
+    if await db.fetchval(SQL.get("set_alert_limits"), wanted, actor, stored) is None:
+        raise Overtaken("The limits of alerts", [tell(row) for row in await list_changes(db, "alert", "alerts", 1)])
     return made
 
 
