@@ -12,16 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from openbell.postgres.embedded import EmbeddedServer
+from openbell.postgres.migrate import migrate
 from tests.chaos.faults import ROOT
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.run import Plan, run
 from tests.support import TestServer
 
 NAMES = ("the engine as it is", *MUTANTS)
+MIGRATED = "migrated"
 AT_ONCE = 4
 """Mutants that run side by side; they mostly wait."""
 
@@ -37,17 +38,22 @@ def durable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer
     """A server as users run it: everything that was committed is on disk."""
     server = EmbeddedServer(tmp_path_factory.mktemp("durable"), settings={"max_connections": "400"})
     asyncio.run(server.start())
+    asyncio.run(_prepare(server))
     yield server
     asyncio.run(server.stop())
 
 
+async def _prepare(server: EmbeddedServer) -> None:
+    """All migrations, once."""
+    there = TestServer(server.dsn)
+    await there.execute(f"create database {MIGRATED}")
+    await migrate(there.dsn_of(MIGRATED))
+
+
 async def _database(server: EmbeddedServer, name: str) -> str:
-    connection = await asyncpg.connect(server.dsn)
-    try:
-        await connection.execute(f"create database {name}")
-    finally:
-        await connection.close()
-    return TestServer(server.dsn).dsn_of(name)
+    there = TestServer(server.dsn)
+    await there.execute(f"create database {name} template {MIGRATED}")
+    return there.dsn_of(name)
 
 
 async def _run_mutant(name: str, dsn: str, folder: Path, tried: int) -> dict[str, Any]:

@@ -17,12 +17,12 @@ FEW = 2_500
 
 
 @pytest.mark.slow
-async def test_eight_against_six_small_accounts(empty_dsn: str, tmp_path: Path) -> None:
+async def test_eight_against_six_small_accounts(dsn: str, tmp_path: Path) -> None:
     """PF-19, PF-21: 20,000 reservations by eight processes, some of them killed: nothing over any limit, sums exact.
 
     A watcher reads the accounts in one snapshot after the other; in the end their history is played from the spends.
     """
-    siege = await run(empty_dsn, tmp_path, reservations=RESERVATIONS, seed=1)
+    siege = await run(dsn, tmp_path, reservations=RESERVATIONS, seed=1)
     assert siege.violations == []
     assert siege.counts["asked"] >= RESERVATIONS
     assert siege.counts["kills"] > BESIEGERS
@@ -32,7 +32,7 @@ async def test_eight_against_six_small_accounts(empty_dsn: str, tmp_path: Path) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", SIEGE)
-async def test_a_ledger_that_overspends_is_noticed(empty_dsn: str, tmp_path: Path, mutant: str) -> None:
+async def test_a_ledger_that_overspends_is_noticed(dsn: str, tmp_path: Path, mutant: str) -> None:
     """PF-19: a ledger that is broken on purpose does not pass the siege."""
-    siege = await run(empty_dsn, tmp_path, reservations=FEW, seed=1, mutant=mutant)
+    siege = await run(dsn, tmp_path, reservations=FEW, seed=1, mutant=mutant)
     assert SIEGE[mutant].rule in {rule for rule, _ in siege.violations}, siege.violations[:5]
