@@ -13,16 +13,30 @@ from pydantic import BaseModel
 
 from openbell.cli.app import openbell
 from openbell.products import registry
-from openbell.settings import Settings
+from openbell.settings import OTHER_NAMES, PAID_NAME, Settings
 from openbell.web.app import WebConfig, create_app
 
 SETTINGS = """# Settings
 
 From the environment, `.env` or `openbell.toml`, in that order of weight. What is unknown or wrong is named, with the
-mend.
+mend; one that is empty is not set. `openbell doctor` says what is set, and what is missing.
 
-| setting | meaning | default |
-|---|---|---|"""
+This page is written from `src/openbell/settings.py` by `make docs`; change it there. What is marked *worker* is read by
+workers alone: keep it from web processes, which start without it."""
+HEAD = "| setting | meaning | default |\n|---|---|---|"
+PARTS = {
+    "environment": "Where it runs",
+    "fmp_api_key": "Providers, their limits and budgets",
+    "enable_weekly_picks_generation": "Weekly picks",
+    "cron_secret": "Callers from outside",
+    "compare_notes": "Comparisons",
+    "digest_models": "Digests",
+    "scrapfly_api_key": "Pages, news and filings",
+    "admin_email": "Mail",
+    "public_url": "The house",
+    "log_level": "Logs, metrics, alerts, traces",
+}
+"""By the first setting of each part, in the order of the model, its heading."""
 TYPES = """# Data types and tasks
 
 As this version declares them. `openbell products list` shows the policy in force, which an operator may have changed.
@@ -42,17 +56,19 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def write(folder: Path) -> None:
-    """All pages, below ``folder``; a page that has not changed is left alone, so that it is not built again."""
+    """All pages, below ``folder``, and beside it the page of settings, which is kept with the code, as README leads
+    there. A page that has not changed is left alone, so that it is not built again.
+    """
     folder.mkdir(exist_ok=True)
-    for name, text in pages().items():
-        path = folder / f"{name}.md"
+    texts = {folder / f"{name}.md": text for name, text in pages().items()}
+    for path, text in (texts | {folder.parent / "settings.md": settings()}).items():
         if not path.exists() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
 
 
 def pages() -> Mapping[str, str]:
     """By name, the text of each page."""
-    return {"commands": commands(), "settings": settings(), "data-types": data_types(), "http": http(), "sql": sql()}
+    return {"commands": commands(), "data-types": data_types(), "http": http(), "sql": sql()}
 
 
 def commands() -> str:
@@ -79,11 +95,17 @@ def _fence(text: str) -> str:
 def settings() -> str:
     """From the model of the settings."""
     rows = [SETTINGS]
+    other = {field: name.upper() for name, field in OTHER_NAMES.items()}
     for name, field in Settings.model_fields.items():
+        if name in PARTS:
+            rows.append(f"\n## {PARTS[name]}\n\n{HEAD}")
         default = field.default
         text = str(default).lower() if isinstance(default, bool) else default
         shown = "none" if default is None or default == [] else f"`{text}`"
-        rows.append(f"| `{name.upper()}` | {_cell(field.description or '')} | {shown} |")
+        names = f"`{name.upper()}`" + (f" or `{other[name]}`" if name in other else "")
+        about = _cell((field.description or "").replace("; only workers read it", ""))
+        about += " · *worker*" if PAID_NAME.search(name) else ""
+        rows.append(f"| {names} | {about} | {shown} |")
     return "\n".join(rows) + "\n"
 
 

@@ -476,7 +476,7 @@ def _refuse_unknown(environment: Iterable[str], dotenv: Iterable[str], toml: Ite
         for name in names:
             if name.upper().startswith(ours) and name.upper() not in known | INTERNAL:
                 close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
-                mend = f"did you mean {close[0]}?" if close else "remove it, or see README for the settings there are."
+                mend = f"did you mean {close[0]}?" if close else "remove it, or see docs/settings.md for those there are."
                 raise SettingsError(f"Unknown setting {name} in {source}: {mend}")
 
 
