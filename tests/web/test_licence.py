@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from openbell.client import ApiError, Client, ClientError
 from openbell.people import add_person
-from openbell.people.doors import make_token
+from openbell.people.doors import make_token, open_session
 from openbell.products.digest.digest import Digest
 from tests.products.digest.contents import content
 from tests.products.digest.writing import inputs
@@ -19,6 +20,7 @@ from tests.web.conftest import PRICES, PROFILE, QUOTE, Site
 
 FAR = {"X-Forwarded-For": "203.0.113.9"}
 KEY = "ACME|daily|2026-11-24"
+STREAM = "/api/v1/stream?as=json&watch=quote:AAPL"
 SECRETS = ("562.95", "569.16", "577.73", "Makes", "Acme Robotics", "4.4444", "zz-secret")
 """What stands in the values, and in nothing else."""
 DOORS = (
@@ -90,6 +92,40 @@ async def test_no_stream_shows_it_to_others(site: Site) -> None:
             await eventually(lambda: mine.events)
             if form != "card":
                 assert told(json.dumps(mine.events)), form
+
+
+@pytest.mark.parametrize("how", ["revoked", "blocked", "demoted", "signed out"])
+async def test_a_stream_ends_with_the_rights_of_its_reader(site: Site, how: str) -> None:
+    """DC-10: who is no operator any more has an open stream ended within seconds, and comes again as a stranger."""
+    await fill(site, provider="fmp", operation="quote")
+    await site.ready()
+    boss = await add_person(site.pool, "boss@example.com", state="active", actor="test", role="admin")
+    if how == "signed out":
+        mine = {"cookie": f"openbell={await open_session(site.pool, boss.id)}"} | FAR
+    else:
+        mine = {"authorization": f"Bearer {await make_token(site.pool, boss, 'tests', 'operator')}"} | FAR
+    async with site.http.stream("GET", STREAM, headers=mine, timeout=60) as answer:
+        lines = answer.aiter_lines()
+        while not told(await anext(lines)):
+            pass
+        await site.pool.execute(
+            {
+                "revoked": "update openbell.api_token set revoked_at = openbell.now()",
+                "blocked": "update openbell.person set state = 'blocked'",
+                "demoted": "update openbell.person set role = 'subscriber'",
+                "signed out": "delete from openbell.visit",
+            }[how]
+        )
+        async with asyncio.timeout(30):
+            async for _ in lines:
+                pass
+    async with site.http.stream("GET", STREAM, headers=mine, timeout=60) as again:
+        heard = ""
+        async for line in again.aiter_lines():
+            heard += line
+            if "AAPL" in heard:
+                break
+    assert not told(heard)
 
 
 async def test_the_client_of_the_operator(site: Site) -> None:

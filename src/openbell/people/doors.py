@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -79,6 +80,11 @@ async def end_session(db: Db, secret: str) -> None:
 async def end_sessions(db: Db, person_id: int) -> None:
     """Sign out everywhere."""
     await db.execute(SQL.get("drop_sessions"), person_id)
+
+
+async def still_admins(db: Db, proofs: Iterable[bytes]) -> set[bytes]:
+    """Of these digests of operators' sessions and tokens those that still let one in."""
+    return {row["hash"] for row in await db.fetch(SQL.get("list_admin_doors"), list(proofs))}
 
 
 async def prune_doors(db: Db) -> None:

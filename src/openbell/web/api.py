@@ -142,8 +142,8 @@ async def stream(
     check_room(hub)
     sees_all = await licence.is_operator(request)
     await hub.watch(keys)
-    shown = form if sees_all else f"{form}{FOR_ALL}"
-    return EventStream(hub, Subscriber(keys, shown), request.app.state.stopping)
+    subscriber = Subscriber(keys, form, licence.proof(request)) if sees_all else Subscriber(keys, f"{form}{FOR_ALL}")
+    return EventStream(hub, subscriber, request.app.state.stopping)
 
 
 def parse_watch(registry: Registry, text: str) -> tuple[str, str]:

@@ -64,6 +64,13 @@ async def is_operator(request: Request) -> bool:
     return person.is_admin and request.scope["state"]["scope"] != "person"
 
 
+def proof(request: Request) -> bytes | None:
+    """By what an operator was known, to be asked about while a stream is open; None for who sits at this machine."""
+    from openbell.web.sign_in import proof_of  # noqa: PLC0415 - it stands on modules that use this one
+
+    return proof_of(request)
+
+
 async def visible(request: Request, readings: Iterable[Reading]) -> list[Reading]:
     """The readings as whoever asks may have them."""
     found, held = list(readings), held_by(request)

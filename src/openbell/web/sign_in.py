@@ -25,6 +25,7 @@ from openbell.people import LOCAL_OPERATOR, InvalidAddress, Person, find_by_addr
 from openbell.people.doors import (
     LINK_TIMES,
     SESSION_TIME,
+    digest,
     end_session,
     knock,
     open_session,
@@ -78,6 +79,13 @@ async def _person_of(request: Request) -> tuple[Person | None, str]:
         return None, ""
     async with database(request).use() as db:
         return await person_of_session(db, secret), "session"
+
+
+def proof_of(request: Request) -> bytes | None:
+    """What is kept of the token or cookie that came; None where neither did."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    secret = token.strip() if kind.lower() == "bearer" and token else request.cookies.get(cookie_name(request), "")
+    return digest(secret) if secret else None
 
 
 async def signed_in(request: Request) -> Person:

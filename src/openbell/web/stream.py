@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from openbell.engine.artifacts import Reading, read_heads, read_many
 from openbell.engine.duty import Duty
+from openbell.people.doors import still_admins
 from openbell.postgres.queries import Queries
 from openbell.products.licences import is_reserved
 from openbell.telemetry import traces
@@ -85,11 +86,12 @@ class Topic:
 class Subscriber:
     """One open stream. Only the newest frame of each key waits for it, and it has a task only while it is sending."""
 
-    __slots__ = ("_due", "_line", "_send", "_sending", "ended", "form", "keys", "pending", "spoke_at")
+    __slots__ = ("_due", "_line", "_send", "_sending", "ended", "form", "keys", "pending", "proof", "spoke_at")
 
-    def __init__(self, keys: Iterable[Watch], form: str) -> None:
+    def __init__(self, keys: Iterable[Watch], form: str, proof: bytes | None = None) -> None:
         self.keys = tuple(keys)
         self.form = form
+        self.proof = proof  # by what an operator who sees everything was known
         self.pending: dict[Watch, bytes] = {}
         self.ended = False
         self.spoke_at = time.monotonic()
@@ -213,6 +215,7 @@ class Hub(Duty):
         self.poll_s = poll_s
         self.topics: dict[Watch, Topic] = {}
         self.subscribers: set[Subscriber] = set()
+        self.operators: set[Subscriber] = set()  # of the subscribers: whose rights may end before their stream does
         self.asides: dict[str, views.Aside] = {}  # what the quotes on pages are drawn with, by symbol
         self.reads = 0
         self.pinger = Pinger(self.subscribers)
@@ -247,6 +250,8 @@ class Hub(Duty):
         if not self.subscribers:
             self.pinger.wake()
         self.subscribers.add(subscriber)
+        if subscriber.proof is not None:
+            self.operators.add(subscriber)
         if self._away:
             subscriber.offer(STATE, AWAY)
         recent = time.monotonic() - REUSE_S
@@ -264,6 +269,7 @@ class Hub(Duty):
     def leave(self, subscriber: Subscriber) -> None:
         """Watch no more; the last watcher takes the topic along."""
         self.subscribers.discard(subscriber)
+        self.operators.discard(subscriber)
         for key in subscriber.keys:
             topic = self.topics.get(key)
             if topic is None:
@@ -333,11 +339,18 @@ class Hub(Duty):
         """Compare the heads of all watched keys with what was seen last: hints may be lost, this is the truth."""
         async with self._database().use() as db:
             heads = await read_heads(db, list(self.topics))
+            if self.operators:
+                self._part_from(await still_admins(db, {one.proof for one in self.operators if one.proof}))
         for key, head in heads.items():
             topic = self.topics.get(key)
             if topic is not None and topic.head != head:
                 topic.head = head
                 self._dirty.add(key)
+
+    def _part_from(self, admins: Collection[bytes]) -> None:
+        """End the streams of whoever is no operator any more: they come again, and see what everybody sees."""
+        for subscriber in [one for one in self.operators if one.proof not in admins]:
+            subscriber.end()
 
     async def _read(self, keys: Collection[Watch]) -> None:
         async with self._database().use() as db:
