@@ -34,6 +34,13 @@ values ('news', 'AAPL', $1, 'research', 'never', 'settled', $2, $2, $3, interval
 """
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is due for a moment stays due for a moment, however long a slow machine takes to look."""
+    for place in ("frame", "freshness"):
+        monkeypatch.setattr(f"openbell.web.console.{place}.LATE", timedelta(minutes=2))
+
+
 async def lived_in(site: Site) -> None:
     """A house in the middle of its day: fresh values, late ones, a failure, a worker, a day of work and of costs."""
     await site.ready()
