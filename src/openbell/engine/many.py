@@ -165,8 +165,8 @@ async def _plan_retry(db: Db, meant: Meant) -> Plan:
     paid = sum(one["cost_micro"] for one in judged if one["verdict"] == "again")
     more = f" Only the latest {MOST:,} are meant; there may be more." if len(rows) == MOST else ""
     return Plan(
-        f"Jobs that ended as {meant.state} are queued again, unless their key has ended another way since. They cost "
-        f"${paid / DOLLAR:.4f} before; what is paid for again stays within the budgets.{more}",
+        f"Jobs that ended as {meant.state} are queued again, unless their key has ended another way since. They have "
+        f"cost ${paid / DOLLAR:.4f} before; what is paid for again stays within the budgets.{more}",
         counts,
         [f"{row['product']} {row['key']}{': ' + row['code'] if row['code'] else ''}" for row in rows[:SAMPLE]],
     )

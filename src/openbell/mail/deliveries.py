@@ -29,6 +29,7 @@ from openbell.people.person import Person
 
 TASK = "mail-delivery"
 MOST_LISTED = 500
+MOST_LOOKED = 2_000
 
 
 class MailError(EngineError):
@@ -196,10 +197,18 @@ async def list_deliveries(
     state: str | None = None,
     person_id: int | None = None,
     ticker: str | None = None,
+    artifact: str | None = None,
     limit: int = 100,
 ) -> list[Delivery]:
-    """The deliveries that match, those that wait first, the soonest on top, then the latest."""
-    rows = await db.fetch(SQL.get("list_deliveries"), kind, state, person_id, ticker, min(limit, MOST_LISTED))
+    """The deliveries that match, those that wait first, the soonest on top, then the latest.
+
+    Of each state at most :data:`MOST_LOOKED` are looked at, unless they are of a person or an artifact.
+    """
+    most = min(limit, MOST_LISTED)
+    if person_id is None and artifact is None:
+        rows = await db.fetch(SQL.get("list_deliveries"), kind, state, ticker, most, MOST_LOOKED)
+    else:
+        rows = await db.fetch(SQL.get("list_deliveries_of"), kind, state, person_id, ticker, artifact, most)
     return [Delivery(**row) for row in rows]
 
 

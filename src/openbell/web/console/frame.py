@@ -51,6 +51,8 @@ PLACES = (
     Place("/console/jobs", "Jobs", "Work", "What waits, what runs, and what ended how?"),
     Place("/console/digests", "Digests", "Work", "How far are the editions of the morning, and what do they cost?"),
     Place("/types", "Data types", "Work", "How does each data type fare?"),
+    Place("/console/accounts", "Accounts", "Money", "What is granted, held, spent and left?"),
+    Place("/console/spends", "Spends", "Money", "Which calls were made for what, and which are in doubt?"),
     Place("/budgets", "Budgets", "Money", "What may be spent, what has been, and what is in doubt?"),
     Place(
         "/console/providers",

@@ -75,12 +75,17 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
     query = request.query_params
     kind = query.get("kind") if query.get("kind") in KINDS else None
     state = query.get("state") if query.get("state") in STATES else None
+    edition, ticker, number = typed(query, "edition"), typed(query, "ticker"), typed(query, "person", 18)
+    person = int(number) if number.isdecimal() else None
     async with database(request).use() as db:
-        found = await list_deliveries(db, kind=kind, state=state, ticker=typed(query, "ticker") or None, limit=SHOWN)
+        found = await list_deliveries(
+            db, kind=kind, state=state, ticker=ticker or None, person_id=person, artifact=edition or None, limit=SHOWN
+        )
         counts = await control.counts(db)
         switch = await control.read_switch(db)
         now = await db.fetchval(SQL.get("read_now"))
-    kept = {name: value for name, value in (("kind", kind), ("state", state)) if value}
+    asked = {"kind": kind, "state": state, "edition": edition, "person": number, "ticker": ticker}
+    kept = {name: value for name, value in asked.items() if value}
     return await console_page(
         request,
         "console/mail.html",
@@ -90,12 +95,14 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
         switch=switch,
         kind=kind,
         state=state,
+        asked=asked,
         kinds=list(KINDS),
         states=STATES,
         notice=notice,
         shown=SHOWN,
         words=WORDS,
         back=urlencode(kept),
+        with_state=lambda one: urlencode({**kept, "state": one}),
         waiting=sum(one["n"] for one in counts if one["state"] in ("ready", "held")),
     )
 

@@ -55,7 +55,7 @@ async def plan(request: Request, admin: Admin) -> Response:
     return await _page(request, act=chosen, asked=asked, prepared=prepared, told=json.dumps(told))
 
 
-@router.post("/console/jobs/many")
+@router.post("/console/jobs/many/done")
 async def carry_out(request: Request, admin: Admin) -> Response:
     """Do what the plan says, once."""
     async with request.form() as form:
@@ -76,7 +76,7 @@ async def carry_out(request: Request, admin: Admin) -> Response:
 
 
 @router.get("/console/jobs/many/plan")
-@router.get("/console/jobs/many")
+@router.get("/console/jobs/many/done")
 async def back(_admin: Admin) -> Response:
     """A plan is not for reloading: back to the jobs."""
     return RedirectResponse("/console/jobs", 303)

@@ -21,6 +21,7 @@ begin
         execute format('grant insert, update, delete on openbell.%I to %I', v_table, p_role);
     end loop;
     execute format('grant insert on openbell.audit, openbell.job_history to %I', p_role);
+    execute format('grant update (cost_micro) on openbell.job_history to %I', p_role);  -- what a resolved call has cost
     execute format('grant update (ttl, stale_ttl, empty_ttl, retry_ttl, keep_for, timeout, patience, max_attempts, max_bytes,
         calls, bytes, enabled, changed_at) on openbell.product to %I', p_role);
     execute format('grant update (fresh_until) on openbell.artifact to %I', p_role);
