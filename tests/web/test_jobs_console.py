@@ -20,6 +20,19 @@ from generate_series(1, 120) n, lateral (select openbell.now() - interval '1 min
 """
 
 
+TRIED = """
+update openbell.job_history set attempts = 2, trail = jsonb_build_array(jsonb_build_object('attempt', 1, 'worker', 3,
+    'started_at', queued_at + interval '200 ms', 'ended_at', queued_at + interval '700 ms', 'code', 'x',
+    'message', 'the shop was closed')) where id = 1010;
+insert into openbell.spend (job_id, product, key, provider, operation, effect, state, intended_at, tried_at, ended_at,
+    timeout, held, took, cost_micro, outcome)
+select id, product, key, 'shop', 'ask', 'never', 'settled', started_at + interval '100 ms', started_at,
+    started_at + interval '850 ms', '10 s', '{"calls": 1}', '{}', 0, 'ok' from openbell.job_history where id = 1010;
+insert into openbell.step (job_id, name, token, value, ended_at)
+select id, 'first', 1, '1', started_at + interval '900 ms' from openbell.job_history where id = 1010
+"""
+
+
 def ids(page: str) -> list[int]:
     """The jobs that a page links."""
     return [int(one) for one in re.findall(r'href="/console/jobs/(\d+)"', page)]
@@ -48,7 +61,15 @@ async def test_jobs_are_paged_filtered_and_queued_again(site: Site) -> None:
     odd = await site.http.get("/console/jobs?state=nothing&before=x&id=99999999999999999999&hours=-1&class=%00")
     assert odd.status_code == 200
     assert len(ids(odd.text)) == 50
+    await site.pool.execute(TRIED)
     one = (await site.http.get("/console/jobs/1010")).text
+    picture = re.findall(r'<rect class="(\w+)".*?<title>([^<]*)</title>', one)
+    assert [kind for kind, _ in picture] == ["wait", "failed", "wait", "failed", "call", "step"]
+    told = [words.replace("\u202f", " ") for _, words in picture]
+    assert told == [
+        "waited: 200 ms", "attempt 1 failed: 500 ms", "waited: 300 ms", "attempt 2 failed: 1.0 s", "shop ask: 750 ms",
+        "step first: ended",
+    ]  # fmt: skip
     assert "&lt;b&gt;odd&lt;/b&gt;" in one
     assert "<b>odd</b>" not in one
     assert (await site.http.get("/console/jobs/77")).status_code == 404
@@ -76,6 +97,7 @@ async def test_pages_of_jobs_in_a_browser(site: Site, browser: Browser, scheme: 
     """LOOK: no violation that axe finds, nothing to scroll sideways on a phone, no complaint of the browser."""
     await site.ready()
     await site.pool.execute(ROWS)
+    await site.pool.execute(TRIED)
     async with browser(color_scheme=scheme) as (_, page, complaints):
         for name, place in (("jobs", "/console/jobs"), ("job", "/console/jobs/1010")):
             await page.set_viewport_size({"width": 1280, "height": 900})

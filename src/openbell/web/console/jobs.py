@@ -16,7 +16,8 @@ from openbell.engine.history import AFTER_ALL, EVER, LOOK, Page, Place, Sought, 
 from openbell.engine.registry import CLASSES, class_name
 from openbell.web.api import database, in_range
 from openbell.web.backend import SQL as WEB
-from openbell.web.console.frame import console_page
+from openbell.web.console.frame import SQL, console_page
+from openbell.web.console.timeline import draw, spans
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
 from openbell.web.words import clock, duration, moment, money
@@ -196,6 +197,7 @@ async def _show(request: Request, job_id: int, status: int = 200, notice: str = 
         job = await jobs.get(db, in_range(job_id))
         now = await db.fetchval(WEB.get("read_now"))
         refused = await jobs.rejected(db, job_id) if job else []
+        steps = await db.fetch(SQL.get("list_job_steps"), job_id) if job else []
     if job is None:
         raise UnknownJob(job_id)
     return await console_page(
@@ -203,6 +205,7 @@ async def _show(request: Request, job_id: int, status: int = 200, notice: str = 
         "console/job.html",
         status,
         job=job,
+        picture=draw(spans(job, steps, now)),
         live=job.state in jobs.LIVE,
         events=[(clock(datetime.fromisoformat(one["at"]), now), one) for one in job.timeline()],
         spends=[(one, money(one.cost_micro)) for one in job.spends],
