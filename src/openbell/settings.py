@@ -235,6 +235,11 @@ class Settings(BaseModel):
     max_concurrent_adhoc: int | None = Field(None, ge=1, le=500, description="how many of them ad-hoc work takes")
     allowed_origins: list[str] = Field([], description="origins, separated by commas, whose pages may call the API")
     reading_origins: list[str] = Field([], description="origins, separated by commas, whose pages may read only")
+    requests_a_minute: int = Field(
+        600,
+        ge=0,
+        description="requests that one person or program may make; an address five times as many; 0: no limit",
+    )
     display_licences: list[str] = Field(
         [], description="providers, separated by commas, whose data you hold a licence to show to others, such as fmp"
     )
@@ -476,7 +481,9 @@ def _refuse_unknown(environment: Iterable[str], dotenv: Iterable[str], toml: Ite
         for name in names:
             if name.upper().startswith(ours) and name.upper() not in known | INTERNAL:
                 close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
-                mend = f"did you mean {close[0]}?" if close else "remove it, or see docs/settings.md for those there are."
+                mend = (
+                    f"did you mean {close[0]}?" if close else "remove it, or see docs/settings.md for those there are."
+                )
                 raise SettingsError(f"Unknown setting {name} in {source}: {mend}")
 
 

@@ -111,6 +111,7 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
             webhook=_webhook(settings),
             has_home=settings.public_url is not None,
             display_licences=frozenset(settings.display_licences),
+            requests_a_minute=settings.requests_a_minute,
         )
     )
     server = Server(configure(app, grace_s=WEB_GRACE_S, log_level="warning"))

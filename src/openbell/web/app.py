@@ -55,6 +55,7 @@ from openbell.web.document import document
 from openbell.web.fragments import environment
 from openbell.web.guards import Guard
 from openbell.web.protection import enforce
+from openbell.web.rates import Rates
 from openbell.web.reads import Reads
 from openbell.web.sign_in import know
 from openbell.web.stream import POLL_S, Hub, stay
@@ -68,7 +69,7 @@ class WebConfig:
     """What the web process needs to know; no paid key is among it.
 
     `direct_dsn` carries LISTEN; None means polling only. `allowed_origins` may call the API from their own pages,
-    `reading_origins` may only read there what is known.
+    `reading_origins` may only read there what is known. `requests_a_minute` is for each asker; 0 is no limit.
     """
 
     dsn: str = field(repr=False)
@@ -91,6 +92,7 @@ class WebConfig:
     webhook: Webhook | None = None
     has_home: bool = False
     display_licences: Collection[str] = ()
+    requests_a_minute: int = 0
 
 
 class Application(FastAPI):
@@ -130,6 +132,7 @@ def create_app(config: WebConfig) -> FastAPI:
             allow_private_network=True,
             expose_headers=["ETag"],
         )
+    app.add_middleware(Rates, a_minute=config.requests_a_minute)
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)

@@ -46,7 +46,7 @@ def _complete(one: dict[str, Any], by: str, *, changes: bool, found: bool) -> No
     answers.pop("422", None)
     taken = bool(one.get("parameters") or one.get("requestBody"))
     codes = {400: taken or changes, 401: by != "everybody", 403: by != "everybody" or changes, 404: found}
-    codes |= {408: changes, 413: changes, 429: changes}
+    codes |= {408: changes, 413: changes, 429: True}
     for code, may in codes.items():
         if may:
             answers.setdefault(str(code), {"description": WORDS[code], "content": PROBLEM})

@@ -148,11 +148,16 @@ def is_local(request: Request) -> bool:
     return request.app.state.config.environment == "development" and is_near(request)
 
 
+def is_proxied(request: Request) -> bool:
+    """Whether it says that somebody has passed it on."""
+    return any(name in request.headers for name in PROXIED)
+
+
 def is_near(request: Request) -> bool:
     """Whether the request comes straight from this machine, under one of its names: through no proxy for somebody else,
     even one that hides itself.
     """
-    if any(name in request.headers for name in PROXIED):
+    if is_proxied(request):
         return False
     try:
         near = request.client is not None and ipaddress.ip_address(request.client.host).is_loopback
