@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 POLL_S = 0.02
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """What has not come about by then will not: long, since a test that passes never waits so long, and machines stall."""
 
 Value = TypeVar("Value")

@@ -38,8 +38,8 @@ def check(history: History, final: Final, plan: Any) -> Report:
     violations: list[tuple[str, str]] = []
     for name, rule in RULES.items():
         violations += [(name, seen) for seen in rule(history, final)]
-    violations += _late(recoveries, plan.pace)
-    violations += _held_too_long(history, final, plan.pace)
+    violations += _late(recoveries, plan.slack_s)
+    violations += _held_too_long(history, final, plan)
     return Report(_figures(history, final, recoveries, violations, plan), violations)
 
 
@@ -114,8 +114,7 @@ def _excuse(history: History, since: float, until: float) -> float:
     return excused
 
 
-def _late(recoveries: Sequence[tuple[float, float, str]], pace: float) -> list[tuple[str, str]]:
-    slack = 0.0 if pace == 1 else 3.0  # short leases say little on a machine that is busy with other things
+def _late(recoveries: Sequence[tuple[float, float, str]], slack: float) -> list[tuple[str, str]]:
     return [
         ("leases end", f"{taken:.1f} s of {allowed:.1f}: {what}")
         for taken, allowed, what in recoveries
@@ -123,13 +122,13 @@ def _late(recoveries: Sequence[tuple[float, float, str]], pace: float) -> list[t
     ]
 
 
-def _held_too_long(history: History, final: Final, pace: float) -> list[tuple[str, str]]:
+def _held_too_long(history: History, final: Final, plan: Any) -> list[tuple[str, str]]:
     """No claim stays longer than an attempt can run, whatever became of its process."""
     end = history.facts[-1]["at"] if history.facts else 0.0
     found = []
     for begun, over in _claims(final):
         until = over["at"] if over is not None else end
-        taken, allowed = until - begun["at"], LONGEST_CLAIM_S + TIMEOUT_S * pace
+        taken, allowed = until - begun["at"], LONGEST_CLAIM_S + TIMEOUT_S * plan.pace + plan.slack_s
         if taken > allowed and taken > allowed + (excused := _excuse(history, begun["at"], until)):
             found.append(("leases end", f"held for {taken:.1f} s of {allowed + excused:.1f}: {begun}"))
     return found

@@ -26,6 +26,7 @@ async def main(name: str, dsn: str, folder: Path, tried: int) -> dict[str, Any]:
             "seed": 5 + tried, "seconds": 7, "workers": 3, "pace": 0.2, "fault_every_s": 0.7, "load_pause_s": 0.02,
             "weights": {"kill": 2, "freeze": 5, "cut": 1}, "freeze_s": (2.4, 3.4), "latency_s": 0.2, "calls": 100,
             "to_the_first": mutant is not None,
+            "slack_s": 30 if mutant is None else 3,
             "quiet_s": 60 if mutant is None else 1, "mutant": mutant and name, **(mutant.plan if mutant else {}),
         }
     )  # fmt: skip

@@ -69,6 +69,9 @@ class Plan:
     """Whether the run ends with the first promise that is seen to be broken."""
     exactly: float = 0.6
     """How many freezes end just when somebody else has taken over; the others end at any time."""
+    slack_s: float = 0.0
+    """How much later than it should a lease may end: short leases say little on a machine that is busy with other
+    things. Where none ended at all, jobs would not come to an end."""
     quiet_s: float = 120.0
     """How long everything that was accepted may take to end when the faults have stopped."""
 

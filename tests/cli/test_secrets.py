@@ -119,7 +119,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
         await providers["fmp"].fault(kind, path="quote", symbol=symbol, times=1)
     for name, kind in FAULTS.items():
         await providers[name].fault(kind, provider=name, times=1)
-    await want(pool, [("quote", symbol) for symbol in ("AAPL", "MSFT", "IBM", "GOOG")], source="t", seconds=60)
+    await want(pool, [("quote", symbol) for symbol in ("AAPL", "MSFT", "IBM", "GOOG")], source="t", seconds=600)
     await enqueue(pool, asker.ASKING, [(name, None) for name in FAULTS])
     ended = "select count(*) = $1 from openbell.job_history where product = 'asking' and outcome = 'failed'"
     await eventually(lambda: pool.fetchval(ended, len(FAULTS)))

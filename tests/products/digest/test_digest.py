@@ -31,7 +31,7 @@ async def made(pool: asyncpg.Pool, employ: Employ, newsroom: Newsroom, ticker: s
         reading = await read(pool, "digest", key)
         return reading if reading.settled else None
 
-    return await eventually(is_settled, 60)
+    return await eventually(is_settled, 180)
 
 
 async def test_a_digest_is_made_for_nothing(pool: asyncpg.Pool, employ: Employ, newsroom: Newsroom) -> None:
@@ -94,9 +94,9 @@ async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, news
         await look()
         return not await pool.fetchval("select count(*) from openbell.job")
 
-    await eventually(is_full, 60)
+    await eventually(is_full, 180)
     (await control.delete("/_control/faults")).raise_for_status()
-    await eventually(is_over, 120)
+    await eventually(is_over, 240)
     assert all(a <= 4 and b <= 2 and a + b <= 5 for a, b in seen), seen
     done = await pool.fetch("select key, outcome::text from openbell.job_history where product = 'digest'")
     assert {row["key"] for row in done if row["outcome"] in ("value", "empty", "done")} == {str(key) for key in keys}, (

@@ -76,14 +76,14 @@ async def test_a_morning(seeded: asyncpg.Pool, employ: Employ, newsroom: Newsroo
         rows = await pool.fetch("select mailed_version from openbell.digest_edition")
         return len(rows) == 2 and all(row["mailed_version"] for row in rows)
 
-    await eventually(mailed, 60)
+    await eventually(mailed, 180)
     await run(pool, "digest-process-mon")
     await run(pool, "digest-send-mon")
 
     async def over() -> bool:
         return not await pool.fetchval("select count(*) from openbell.job where product <> 'mail-delivery'")
 
-    await eventually(over, 60)
+    await eventually(over, 180)
     rows = await pool.fetch("select kind, ticker, count(*) as n from openbell.delivery group by 1, 2")
     count = {(row["kind"], row["ticker"]): row["n"] for row in rows}
     assert count["digest", "AAPL"] == 2
@@ -110,7 +110,7 @@ async def test_a_top_up_adds_and_keeps(seeded: asyncpg.Pool, employ: Employ, new
         found = await pool.fetchval("select mailed_version from openbell.digest_edition")
         return found is not None and found >= version
 
-    await eventually(lambda: mailed(1), 60)
+    await eventually(lambda: mailed(1), 180)
     first = Digest.model_validate((await read(pool, "digest", key)).value)
     pages = await pool.fetchval("select count(*) from openbell.spend where provider = 'pages'")
     await newsroom.sandbox.client.post("/_control/news/clock", json={"now": None})
@@ -119,7 +119,7 @@ async def test_a_top_up_adds_and_keeps(seeded: asyncpg.Pool, employ: Employ, new
     async with pool.acquire() as conn:
         await set_policy(conn, {"topup": True}, actor="tests")
     await run(pool, "digest-topup")
-    await eventually(lambda: mailed(2), 60)
+    await eventually(lambda: mailed(2), 180)
     second = Digest.model_validate((await read(pool, "digest", key)).value)
     assert (first.inputs.revision, second.inputs.revision) == (1, 2)
     old, new = {one.id for one in first.inputs.articles}, {one.id: one.added for one in second.inputs.articles}
@@ -240,8 +240,8 @@ async def test_a_missed_morning_is_told_of_runs_late_and_costs_once(
         left = "select count(*) from openbell.job where product like 'digest%'"
         return not await pool.fetchval(left)
 
-    await eventually(lambda: mailed(1), 60)
-    await eventually(over, 60)
+    await eventually(lambda: mailed(1), 180)
+    await eventually(over, 180)
     assert await tell_unplanned(ctx) == []
     once = await billed(newsroom)
     assert once[0] > 0
@@ -253,12 +253,12 @@ async def test_a_missed_morning_is_told_of_runs_late_and_costs_once(
     async def ran(count: int) -> bool:
         return bool(await pool.fetchval(tasks) == count)
 
-    await eventually(lambda: ran(2), 30)
+    await eventually(lambda: ran(2), 180)
     assert (await pool.fetchval(made), await billed(newsroom)) == (1, once)
     await pool.fetchval(SQL.get("expire_digest"), digest_key("IBM", "daily", day), 1)
     await run(pool, "digest-process-tue")
-    await eventually(lambda: mailed(2), 60)
-    await eventually(over, 60)
+    await eventually(lambda: mailed(2), 180)
+    await eventually(over, 180)
     assert (await pool.fetchval(made), await billed(newsroom)) == (2, once)
     assert await pool.fetchval("select count(*) from openbell.digest_edition") == 1
     await newsroom.close()

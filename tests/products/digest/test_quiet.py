@@ -28,7 +28,7 @@ async def settled(pool: asyncpg.Pool) -> list[dict[str, Any]]:
     async def over() -> bool:
         return not await pool.fetchval("select count(*) from openbell.job where product <> 'mail-delivery'")
 
-    await eventually(over, 60)
+    await eventually(over, 180)
     return [dict(row) for row in await list_desk(pool)]
 
 

@@ -43,7 +43,7 @@ async def test_cold_pairs_are_each_made_once_while_readers_read(desk: Desk, dsn:
             )
             return int(known) == PAIRS
 
-        await eventually(made, 60)
+        await eventually(made, 180)
     for product, count in (
         ("comparison", PAIRS),
         ("forecast", PAIRS),
