@@ -146,6 +146,18 @@ async def test_the_overview_answers_and_links_what_is_behind(site: Site, pool: a
         assert counted
         assert sum(int(cell[3]) for cell in cells if cell[3] != "–") == counted["good"]
         assert sum(int(cell[4]) for cell in cells if cell[4] != "–") == counted["bad"]
+    links = {unescape(one).partition("#")[0] for one in re.findall(r'href="(/[^"]+)"', page)}
+    kinds = {
+        (one.partition("?")[0], tuple(re.findall(r"[?&](\w+)=", one))): one
+        for one in links
+        if one.startswith("/console")
+    }
+    assert ("/console/jobs", ("from", "to")) in kinds
+    assert ("/console/spends", ("from", "to")) in kinds
+    for link in kinds.values():
+        assert (await site.http.get(link)).status_code == 200, link
+    ended = next(one for one in sorted(links, reverse=True) if one.startswith("/console/jobs?from="))
+    assert 'href="/console/jobs/5' in (await site.http.get(ended)).text
     odd = await site.http.get("/console?over=year&class=%00")
     assert odd.status_code == 200
     await pool.execute("delete from openbell.worker")

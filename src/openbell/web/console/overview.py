@@ -147,7 +147,7 @@ def stuck(
     found += [Trouble(what, f"{row[name]:,} {said}", href) for what, name, said, href in counted if row[name]]
     places = {"unknown_spends": "/console/spends?state=unknown", "breaker": "/console/providers"}
     found += [
-        Trouble(one.about, one.message, places.get(one.code, "/budgets"), "stale" if one.level == "info" else "expired")
+        Trouble(one.about, one.message, places.get(one.code, "/console/accounts"), "expired")
         for one in alarms
         if one.level == "warn"
     ]
