@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import asyncpg
@@ -62,7 +61,7 @@ async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, news
     with both waiting 4 and 1 are; and all of them are made.
     """
     control, seats = newsroom.sandbox.client, seat_limits(5, 4, 2)
-    slow = {"provider": "news", "kind": "slow", "seconds": 0.5}
+    slow = {"provider": "news", "kind": "slow", "seconds": 3}  # so that none is over before all seats are taken
     (await control.post("/_control/faults", json=slow)).raise_for_status()
     limits = [roomy(one) for one in limits_of(newsroom.connections.sources)]
     today = local_day(await pool.fetchval("select openbell.now()"), ZONE)
@@ -71,10 +70,6 @@ async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, news
     for _ in range(2):
         context = contexts(newsroom.connections)
         await employ(digest, limits=limits, context=context, seats=seats, slots=5)
-    await asyncio.gather(
-        queue(pool, *adhoc, name="digest", job_class="ad-hoc"),
-        queue(pool, *scheduled, name="digest", job_class="scheduled"),
-    )
     seen: set[tuple[int, int]] = set()
 
     async def look() -> tuple[int, int]:
@@ -87,6 +82,9 @@ async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, news
         seen.add(found)
         return found
 
+    async def has_begun() -> bool:
+        return await look() == (4, 0)
+
     async def is_full() -> bool:
         return await look() == (4, 1)
 
@@ -94,6 +92,9 @@ async def test_limits_hold_with_digests(pool: asyncpg.Pool, employ: Employ, news
         await look()
         return not await pool.fetchval("select count(*) from openbell.job")
 
+    await queue(pool, *scheduled, name="digest", job_class="scheduled")
+    await eventually(has_begun)
+    await queue(pool, *adhoc, name="digest", job_class="ad-hoc")
     await eventually(is_full, 180)
     (await control.delete("/_control/faults")).raise_for_status()
     await eventually(is_over, 240)
