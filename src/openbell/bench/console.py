@@ -105,7 +105,8 @@ async def fill(lab: Lab, size: Size, say: Callable[[str], None]) -> None:
 
 
 async def _one(lab: Lab) -> str:
-    return f"/console/jobs/{await lab.raw.fetchval(SQL.get('read_old_job'))}"
+    number = await lab.raw.fetchval(SQL.get("read_old_job"))
+    return f"/console/jobs/{number}"
 
 
 async def _far(client: httpx.AsyncClient) -> str:
