@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from typing import Literal
 
 import asyncpg
 import pytest
@@ -32,15 +33,18 @@ from generate_series(1, 200) n, lateral (select openbell.now() - interval '5 min
 """
 TRIALS = """
 with declared as (
-    insert into openbell.product select (p).* from (
-        select jsonb_populate_record(p, '{"name": "quote-next", "kind": "task"}') as p from openbell.product p where p.name = 'quote') p
+    insert into openbell.product
+    select (made.p).* from openbell.product q,
+        lateral (select jsonb_populate_record(q, '{"name": "quote-next", "kind": "task"}') as p) made
+    where q.name = 'quote'
     returning version
 )
-insert into openbell.trial (challenger, key, at, job_id, producer_version, live_version, verdict, fields, differences, calls,
-    bytes, cost_micro, took_s, age_s, live_calls, live_bytes, live_cost_micro, live_took_s, live_age_s)
+insert into openbell.trial (challenger, key, at, job_id, producer_version, live_version, verdict, fields, differences,
+    calls, bytes, cost_micro, took_s, age_s, live_calls, live_bytes, live_cost_micro, live_took_s, live_age_s)
 select 'quote-next', 'K' || n % 9, openbell.now() - interval '1 minute' * n, n, declared.version, 1,
     case when n % 25 = 0 then 'different' else 'equal' end, case when n % 25 = 0 then 1 else 0 end,
-    case when n % 25 = 0 then '[{"path": "price", "side": "different", "live": "562.95", "new": "562.90"}]' else '[]' end::jsonb,
+    case when n % 25 = 0 then '[{"path": "price", "side": "different", "live": "562.95", "new": "562.90"}]'
+        else '[]' end::jsonb,
     1, 900, 0, 0.2, 12, 1, 1200, 0, 0.4, 15 from declared, generate_series(1, 100) n
 """
 WAITING = """
@@ -245,8 +249,7 @@ async def set_flag_with_markup(pool: asyncpg.Pool) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_pages_that_steer_in_a_browser(site: Site, browser: Browser, scheme: str) -> None:
+async def test_pages_that_steer_in_a_browser(site: Site, browser: Browser) -> None:
     """LOOK: no violation that axe finds, nothing to scroll sideways on a phone, no complaint of the browser; a form
     sets without a script what it says.
     """
@@ -267,15 +270,19 @@ async def test_pages_that_steer_in_a_browser(site: Site, browser: Browser, schem
         "flag": f"/console/flags/{FLAG}", "schedules": "/console/schedules", "schedule": f"/console/schedules/{name}",
         "audit": "/console/audit",
     }  # fmt: skip
-    async with browser(color_scheme=scheme, java_script_enabled=True) as (_, page, complaints):
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    async with browser() as (_, page, complaints):
         for word, place in pages.items():
             await page.set_viewport_size({"width": 1280, "height": 900})
             await page.goto(site.address + place)
-            result = await Axe().run(page)
-            assert not result.violations_count, (place, result.generate_report())
-            await shot(page, f"console-{word}-{scheme}")
-            await page.set_viewport_size({"width": 390, "height": 844})
-            await shot(page, f"console-{word}-{scheme}-phone")
+            for width, kind in ((1280, ""), (390, "-phone")):
+                await page.set_viewport_size({"width": width, "height": 900})
+                for scheme in schemes:
+                    await page.emulate_media(color_scheme=scheme)
+                    if not kind:
+                        result = await Axe().run(page)
+                        assert not result.violations_count, (place, scheme, result.generate_report())
+                    await shot(page, f"console-{word}-{scheme}{kind}")
             assert not await page.evaluate(SIDEWAYS), place
         assert complaints == []
     async with browser(java_script_enabled=False) as (_, page, _complaints):
