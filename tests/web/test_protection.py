@@ -22,8 +22,8 @@ from tests.support import eventually
 
 SECRET = "a-secret-of-the-scheduler"
 WORDS = {
-    "product": "quote", "key": "AAPL", "job_id": "1", "slug": "coffee-vs-tea", "ticker": "AAPL", "day": "2026-01-05",
-    "token": "no-such-token-here", "symbol": "AAPL", "name": "2026-01-05",
+    "product": "quote", "key": "AAPL", "job_id": "1", "spend_id": "1", "slug": "coffee-vs-tea", "ticker": "AAPL",
+    "day": "2026-01-05", "token": "no-such-token-here", "symbol": "AAPL", "name": "2026-01-05",
     "batch": "1", "number": "1", "action": "zone", "provider": "fmp",
 }  # fmt: skip
 REFUSED = {401, 403}
