@@ -166,7 +166,12 @@ def _fits(code: Path) -> bool:
 
 def _starts(code: Path) -> bool:
     """Whether a version is whole: a commit of a busy day may not be."""
-    words = [sys.executable, "-P", "-c", "import openbell.web.app, openbell.products; openbell.products.registry()"]
+    words = [
+        sys.executable,
+        "-P",
+        "-c",
+        "import openbell.cli.app, openbell.web.app, openbell.products; openbell.products.registry()",
+    ]
     environ = os.environ | {"PYTHONPATH": str(code)}
     return subprocess.run(words, env=environ, check=False, capture_output=True).returncode == 0
 
