@@ -137,6 +137,17 @@ async def test_a_worker_of_staging_reaches_the_admin_only(dsn: str, post: Post, 
     assert "@example.com" not in (tmp_path / "worker.log").read_text(), "DG-34: no address in a log"
 
 
+async def test_a_worker_of_another_environment_does_not_start(dsn: str, pool: asyncpg.Pool, tmp_path: Path) -> None:
+    """Issue 9: a worker that was pointed at the database of another environment does nothing there, and says why."""
+    await gate.stamp(pool, Rules(environment="production"))
+    settings = {"DATABASE_URL": dsn, "ENVIRONMENT": "staging", "ADMIN_EMAIL": ADMIN}
+    settings |= {"FMP_API_KEY": "sandbox", "FMP_BASE_URL": "http://127.0.0.1:9"}
+    with a_worker(tmp_path, **settings) as process:
+        assert await asyncio.to_thread(process.wait, 60) == 2
+    assert "stamped production" in (tmp_path / "worker.log").read_text()
+    assert await pool.fetchval("select count(*) from openbell.worker") == 0
+
+
 async def test_whose_database_it_is(dsn: str, pool: asyncpg.Pool) -> None:
     """DG-23: the stamp stays what it was; only an operator changes it, audited."""
     assert await gate.stamp(pool, Rules(environment="production")) == "production"

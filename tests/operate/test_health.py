@@ -43,6 +43,17 @@ async def test_readiness_needs_every_producer(site: Site, tmp_path: Path, monkey
     assert (await site.http.get("/health")).status_code == 503
 
 
+async def test_a_database_of_another_environment_is_not_served(site: Site) -> None:
+    """Issue 9: a web process that was pointed at the database of another environment is not ready, and says why."""
+    stamp = """insert into openbell.meta (key, value) values ('environment', to_jsonb($1::text))
+               on conflict (key) do update set value = excluded.value"""
+    await site.pool.execute(stamp, "development")
+    assert (await site.http.get("/readyz")).status_code == 200
+    await site.pool.execute(stamp, "production")
+    answer = await site.http.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "other_environment")
+
+
 async def test_health_tells_what_is_overdue(site: Site, clock: Clock) -> None:
     """PF-31: /health is 503 while a schedule is overdue, and names doubts, budgets, schedules and the last backup."""
     await set_up(site.pool, chore(), schedules=[every(max_late=timedelta(minutes=5))])

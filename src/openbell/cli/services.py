@@ -222,15 +222,16 @@ def _declared(settings: Settings) -> Registry:
 
 
 async def _stamp(pool: asyncpg.Pool, rules: Rules) -> None:
-    """Say whose database this is, or that it is another environment's, from which no mail leaves here."""
-    import logging
-
+    """Say whose database this is. Raises :class:`CliError` where it is another environment's."""
     from openbell.mail.gate import stamp
 
     found = await stamp(pool, rules)
     if found != rules.environment:
-        words = "mail.refused database=%s process=%s: no mail leaves; see `openbell mail environment`"
-        logging.getLogger(__name__).warning(words, found, rules.environment)
+        raise CliError(
+            f"The database is stamped {found} and ENVIRONMENT is {rules.environment}: nothing is started. Name the right "
+            f"database or environment; to change this one's: `openbell mail environment {rules.environment}`.",
+            BAD_INPUT,
+        )
 
 
 @click.command()

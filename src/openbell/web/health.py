@@ -43,7 +43,13 @@ async def check_ready(request: Request) -> None:
         raise leaving
     database: Database = request.app.state.database
     async with database.use(READY_S) as db:
-        await db.fetchval(SQL.get("ping_database"))
+        stamped = await db.fetchval(SQL.get("ping_database"))
+    if stamped not in (None, request.app.state.config.environment):
+        raise DatabaseUnavailable(
+            f"The database is stamped {stamped} and this process runs as {request.app.state.config.environment}: name "
+            "the right one in DATABASE_URL or ENVIRONMENT.",
+            code="other_environment",
+        )
     try:
         async with asyncio.timeout(READY_S):
             missing = await database.missing_migrations()

@@ -30,7 +30,7 @@ async def market_page(request: Request) -> HTMLResponse:
     """What is known; the open stream asks for more."""
     opened = sections.chosen(request.query_params.get("open"), sections.MARKET, sections.MARKET_AT_FIRST)
     async with database(request).use() as db:
-        now: datetime = await db.fetchval(SQL.get("ping_database"))
+        now: datetime = await db.fetchval(SQL.get("read_now"))
         [rates] = await licence.visible(request, [await read(db, "treasury-rates", GLOBAL)])
         week = week_of(request, request.query_params.get("week"), market_day(rates, now))
         products = sections.products_of(opened, sections.MARKET)

@@ -1,1 +1,2 @@
-select openbell.now()
+-- Whether it answers, and whose environment it is.
+select (select m.value #>> '{}' from openbell.meta m where m.key = 'environment')
