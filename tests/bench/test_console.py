@@ -13,7 +13,7 @@ from tests.bench.test_queue import run
 
 @pytest.mark.slow
 def test_pages_of_the_console_are_measured(tmp_path: Path) -> None:
-    """`openbell bench console --json` names every page with its 99th percentile and its median, over pages that came."""
+    """`openbell bench console --json` names every page with its 99th percentile and its median, of pages that came."""
     done = run("console", "--jobs", "30000", "--others", "1000", "--asks", "2", "--json", cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout)
