@@ -34,7 +34,7 @@ QUICK = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "a
 ROOM = 4 * 2**30
 
 SLOW_S, USUAL_S = 15.0, 0.3
-"""What tests take, about: those that are marked as slow, and the others."""
+"""What tests take, about: those that are marked as slow or need a browser, and the others."""
 
 _numbers = itertools.count(1)
 
@@ -65,7 +65,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         long: dict[Path, float] = defaultdict(float)
         for item in items:
-            long[item.path] += SLOW_S if item.get_closest_marker("slow") else USUAL_S
+            is_long = any(item.get_closest_marker(name) for name in ("slow", "browser"))
+            long[item.path] += SLOW_S if is_long else USUAL_S
         items.sort(key=lambda item: -long[item.path])
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 from pydantic import BaseModel
 
 from openbell.engine.enqueue import enqueue
@@ -171,6 +172,7 @@ async def resolve_by_their_book(sandbox: Running, cwd: Path, dsn: str) -> list[t
     return found
 
 
+@pytest.mark.slow
 async def test_a_day_adds_up_to_the_billing_ledger(
     pool: asyncpg.Pool,
     dsn: str,

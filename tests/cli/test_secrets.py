@@ -130,6 +130,7 @@ async def ask_everybody(pool: asyncpg.Pool, providers: dict[str, Running]) -> No
         assert {entry["status"] for entry in arrived} - {401, 403}, name
 
 
+@pytest.mark.slow
 async def test_a_run_with_marked_keys_shows_none_of_them(
     pool: asyncpg.Pool,
     dsn: str,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from openbell.drills.deploy import Played, Size, play
 from openbell.drills.deploy_report import tell
 from tests.sandbox.conftest import sandbox, start  # noqa: F401 - fixtures
@@ -10,6 +12,7 @@ from tests.sandbox.harness import Running
 SMALL = Size(streams=60, keys=16, webs=1, workers=2, pause_s=0.5, patience=6)
 
 
+@pytest.mark.slow
 async def test_a_version_replaces_the_one_before(empty_dsn: str, sandbox: Running) -> None:  # noqa: F811
     """PF-26, PF-43: nothing fails, is lost, done twice or late while each process is replaced."""
     said: list[str] = []

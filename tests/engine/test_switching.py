@@ -130,6 +130,7 @@ async def calls(pool: asyncpg.Pool, product: str, since: datetime) -> list[async
     return list(await pool.fetch(statement, product, since))
 
 
+@pytest.mark.slow
 async def test_one_type_through_shadow_ten_percent_all_and_back(
     pool: asyncpg.Pool,
     dsn: str,
