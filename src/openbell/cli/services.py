@@ -228,8 +228,8 @@ async def _stamp(pool: asyncpg.Pool, rules: Rules) -> None:
     found = await stamp(pool, rules)
     if found != rules.environment:
         raise CliError(
-            f"The database is stamped {found} and ENVIRONMENT is {rules.environment}: nothing is started. Name the right "
-            f"database or environment; to change this one's: `openbell mail environment {rules.environment}`.",
+            f"The database is stamped {found} and ENVIRONMENT is {rules.environment}: nothing is started. "
+            f"Name the right ones; to change the stamp: `openbell mail environment {rules.environment}`.",
             BAD_INPUT,
         )
 

@@ -28,8 +28,8 @@ ROUNDING_S = 1e-6
 OF_AN_ADDRESS = 5
 """An address, behind which a whole office may sit, may come so many times as often as one asker."""
 ASKERS_MAX = 100_000
-FREE = ("/static/", "/livez", "/readyz", "/health", "/metrics")
-"""Files, and what probes ask."""
+FREE = ("/static/", "/livez", "/readyz")
+"""Files, and what probes ask often."""
 
 
 class Buckets:
