@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from openbell.engine.purge import PurgeRefused, plan, purge
+from openbell.engine.confirm import NotConfirmed
+from openbell.engine.purge import Purge, PurgeRefused
 from openbell.engine.registry import Calls
 from openbell.mail import queue as queue_mail
 from openbell.people import add_person, consent
@@ -150,19 +151,24 @@ async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
         " 'cc0', 0, 1)"
     )
     with pytest.raises(PurgeRefused):
-        await plan(pool)
-    planned = await plan(pool, provider="shop")
-    assert {name: n for name, n in planned.rows.items() if not name.startswith("data.")} == {
+        await Purge().plan(pool)
+    shop = Purge(provider="shop")
+    proposed = await shop.propose(pool, actor="test")
+    assert {name: n for name, n in proposed.plan.rows.items() if not name.startswith("data.")} == {
         "artifact": 1, "version": 1, "rejected": 1, "answer": 1,
     }  # fmt: skip
-    with pytest.raises(PurgeRefused, match="changed since"):
-        await purge(pool, planned, "000000000000", actor="test")
-    assert (await found_in(pool, "shopmark")).keys() >= {"openbell.version", "openbell.answer", "openbell.rejected"}
     spends = await pool.fetchval("select count(*) from openbell.account")
-    gone = await purge(pool, planned, planned.token, actor="test")
-    assert gone == planned.rows
+    async with pool.acquire() as conn:
+        for meant, actor in ((Purge(provider="mall"), "test"), (shop, "somebody")):
+            with pytest.raises(NotConfirmed):
+                await meant.carry_out(conn, proposed.token, actor=actor)
+        assert (await found_in(pool, "shopmark")).keys() >= {"openbell.version", "openbell.answer", "openbell.rejected"}
+        gone = await shop.carry_out(conn, proposed.token, actor="test")
+        assert gone == proposed.plan.rows
+        with pytest.raises(NotConfirmed):
+            await shop.carry_out(conn, proposed.token, actor="test")
     assert await found_in(pool, "shopmark") == {}
     assert await found_in(pool, "mallmark") == {"openbell.version": 1}
     assert await pool.fetchval("select count(*) from openbell.account") == spends
     acts = [row["action"] for row in await pool.fetch("select action from openbell.audit where actor = 'test'")]
-    assert acts == ["data.purge", "data.purged"]
+    assert acts == ["data.purge.planned", "data.purge", "data.purged"]

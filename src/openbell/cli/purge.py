@@ -15,7 +15,7 @@ from openbell.cli.output import print_json, print_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from openbell.engine.purge import Plan
+    from openbell.engine.confirm import Plan
 
 
 @click.command()
@@ -33,24 +33,26 @@ def purge(
     Shows the plan first, with a token; with --confirm TOKEN it is carried out if it is still the same. Books and
     history stay. Switch the products off before, or what is wanted is fetched again; backups keep what they hold.
     """
-    plan, gone = reach.run_async(_purge(data, provider, licence, confirm, actor))
+    plan, token, gone = reach.run_async(_purge(data, provider, licence, confirm, actor))
     if as_json:
-        print_json({"plan": dict(plan.rows), "token": plan.token, "removed": gone and dict(gone)})
+        print_json({"plan": dict(plan.rows), "token": token, "removed": gone and dict(gone)})
         return
     shown = plan.rows if gone is None else gone
     print_table(("table", "rows>"), [(name, f"{n:,}") for name, n in shown.items()], empty="There is nothing of it.")
-    if gone is None and plan.total:
-        click.echo(f"Nothing was removed. To do so, the same command with --confirm {plan.token}")
+    if token:
+        click.echo(f"Nothing was removed. To do so within two minutes, the same command with --confirm {token}")
 
 
 async def _purge(
     data: Path | None, provider: str | None, licence: str | None, confirm: str | None, actor: str
-) -> tuple[Plan, Mapping[str, int] | None]:
-    from openbell.engine.purge import plan as count
-    from openbell.engine.purge import purge as remove
+) -> tuple[Plan, str | None, Mapping[str, int] | None]:
+    from openbell.engine.purge import Purge
 
+    meant = Purge(provider or None, licence or None)
     async with reach.connected(data) as connection:
-        planned = await count(connection, provider=provider, licence=licence)
-        if confirm is None:
-            return planned, None
-        return planned, await remove(connection, planned, confirm, actor=actor)
+        plan = await meant.plan(connection)
+        if confirm is not None:
+            return plan, None, await meant.carry_out(connection, confirm, actor=actor)
+        if not plan.rows:
+            return plan, None, None
+        return plan, (await meant.propose(connection, actor=actor)).token, None
