@@ -91,6 +91,46 @@ async def test_a_note_is_asked_once_and_says_only_what_is_stored(
         await connections.close()
 
 
+async def test_a_crash_behind_the_count_uses_no_question_up(
+    dsn: str,
+    pool: asyncpg.Pool,
+    employ: Employ,  # noqa: F811
+) -> None:
+    """FC-26: a job that died between taking its question and saving that step asks it; no later job asks it again."""
+    value = comparison(PAIR)
+    key = value["forecast_key"]
+    said = json.dumps({"text": facts_of(value)[0]})
+    async with serving({"*": chat(said)}) as model, serve(dsn, pool, notes=RULES) as site:
+        sources = {"openai": Source(f"{model.url}/v1", key="k", budget=10**8, calls_per_minute=1_000)}
+        connections = Connections(sources, notes=RULES)
+        products = [PRODUCTS.get(name) for name in ("entity", "comparison", "comparison-note", "forecast")]
+        await Registry(products).seed(pool)
+        await site.ready()
+        await site.publish("comparison", PAIR.key, value)
+        person = await add_person(pool, "ada@example.com", name="ada", state="active", actor="test")
+        assert await take(pool, key, person.id, RULES) == "taken"
+        await want(pool, [("comparison-note", key)], source="anybody", seconds=600)
+        await pool.execute("update openbell.forecast_note set asked_at = openbell.now()")  # what the dead left behind
+        await employ(PRODUCTS.get("comparison-note"), limits=limits_of(sources), context=contexts(connections))
+
+        async def ended() -> list[str | None]:
+            rows = "select code from openbell.job_history where product = 'comparison-note' order by id"
+            return [row["code"] for row in await pool.fetch(rows)]
+
+        await eventually(ended)
+        assert await ended() == [None]
+        assert len(model.asked) == 1
+        await pool.execute("delete from openbell.artifact where product = 'comparison-note'")
+        await want(pool, [("comparison-note", key)], source="somebody else", seconds=600)
+
+        async def refused() -> bool:
+            return (await ended())[1:] == ["not_counted"]
+
+        await eventually(refused)
+        assert len(model.asked) == 1
+        await connections.close()
+
+
 async def test_the_counts_of_notes_hold_against_many_at_once(pool: asyncpg.Pool) -> None:
     """FC-26: 40 at the same time take what a person and a day may have and not one more; a new day begins anew."""
     await Registry([PRODUCTS.get("comparison-note")]).seed(pool)

@@ -94,7 +94,8 @@ async def comparison_note(key: ForecastKey, ctx: Context) -> Note:
 
 
 async def _use(ctx: Context, key: str) -> bool:
-    return await ctx.attempt.pool.fetchval(SQL.get("use_note"), key) is not None
+    """Taken before its step is saved: a job that dies in between takes its own question again, counted once."""
+    return await ctx.attempt.pool.fetchval(SQL.get("use_note"), key, ctx.attempt.claim.queued_at) is not None
 
 
 async def _ask(ctx: Context, key: str, choice: Choice, facts: list[str]) -> dict[str, Any]:
