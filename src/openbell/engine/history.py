@@ -46,23 +46,26 @@ class Page:
     further: Place | None
 
 
-def statement(sought: Sought) -> str:
-    """Which statement reads them: that of the rarest mark that is given. Pure."""
+def mark(sought: Sought) -> str:
+    """By which index they are looked for: that of the rarest mark that is given, else that of time. Pure."""
     if sought.key is not None:
-        return "list_ended_of_key"
+        return "key"
     if sought.code is not None:
-        return "list_ended_of_code"
-    if sought.state is not None and sought.state not in COMMON:
-        return "list_ended_of_outcome"
-    return "list_ended_jobs"
+        return "code"
+    return "time" if sought.state in (None, *COMMON) else "outcome"
+
+
+def asked(sought: Sought, *, limit: int, look: int) -> tuple[Any, ...]:
+    """What `list_ended_jobs` takes."""
+    own = (sought.state, sought.product, sought.key, sought.code, sought.job_class)
+    return (sought.since, *sought.before, look, *own, limit, mark(sought))
 
 
 async def list_ended(db: Db, sought: Sought, *, limit: int, look: int = LOOK) -> Page:
     """At most ``limit`` of the ended jobs that are meant, of the latest ``look`` that its index brings."""
-    own = (sought.state, sought.product, sought.key, sought.code, sought.job_class)
     async with turn(db) as conn:
         await conn.execute(SQL.get("keep_order"))
-        found = await conn.fetch(SQL.get(statement(sought)), sought.since, *sought.before, look, *own, limit + 1)
+        found = await conn.fetch(SQL.get("list_ended_jobs"), *asked(sought, limit=limit + 1, look=look))
     rows = [row for row in found if row["meant"]]
     if len(rows) > limit:
         return Page(rows[:limit], _place(rows[limit - 1]))

@@ -1,5 +1,6 @@
 -- Ended jobs of the time from $1 up to the place ($2, $3), the newest first; of the latest $4 those that are meant, and the last
--- that was looked at, so that it is known from where on to look further. The others list_ended_* begin from a rarer mark.
+-- that was looked at, so that it is known from where on to look further. The mark $11 that is given says by which index it is
+-- looked; keep_order has each question planned by its own values, so that the others fall away.
 select r.id, r.product, r.key, r.job_class, r.state, r.attempt, r.queued_at, r.started_at, r.finished_at, r.worker, r.code, r.message, r.version,
     r.cost_micro, r.trail, r.meant, r.n
 from (
@@ -11,6 +12,8 @@ from (
             h.worker, h.code, h.message, h.version, h.cost_micro, coalesce(h.trail, '[]') as trail
         from openbell.job_history h
         where h.finished_at >= $1 and (h.finished_at, h.id) < ($2, $3)
+            and ($11::text <> 'key' or h.key = $7) and ($11 <> 'code' or h.code = $8)
+            and ($11 <> 'outcome' or (h.outcome not in ('done', 'unchanged') and h.outcome = ($5::text)::openbell.job_outcome))
         order by h.finished_at desc, h.id desc limit $4
     ) l
 ) r
