@@ -36,6 +36,7 @@ WORDS: Mapping[str, str] = {
     "live": "left, for they are being made already",
     "since": "left, for their key has ended another way since",
     "gone": "left, for their product is no more",
+    "doubt": "left, for they may have been paid for: look at each of them alone",
     "cancelled": "cancelled",
     "cancelling": "told to stop at their next step",
     "moved on": "left, for they have moved on",

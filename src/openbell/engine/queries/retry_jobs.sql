@@ -5,6 +5,7 @@ with judged as materialized (
         when p.name is null then 'gone'
         when exists (select 1 from openbell.job j where j.product = h.product and j.key = h.key) then 'live'
         when exists (select 1 from openbell.job_history l where l.key = h.key and l.product = h.product and l.finished_at > h.finished_at) then 'since'
+        when exists (select 1 from openbell.cooldown c where c.product = h.product and c.key = h.key and c.retry_at >= '9999-01-01') then 'doubt'
         else 'again' end as verdict
     from unnest($1::bigint[], $2::timestamptz[]) as u (id, at)
     join openbell.job_history h on h.finished_at = u.at and h.id = u.id
