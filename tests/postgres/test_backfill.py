@@ -101,7 +101,7 @@ async def test_a_backfill_moves_beside_writers_and_resumes_when_killed(
     assert 200 < left.rows < ROWS
 
     worker = await employ(declare(book, work_s=0.3), context=_context)
-    assert await queue_backfills(pool) == [NAME]
+    assert await queue_backfills(pool) in ([NAME], [])  # the worker looks itself, and may have been first
     assert await queue_backfills(pool) == []
     worker.wake()
 
