@@ -273,6 +273,24 @@ async def test_what_a_crash_left_of_a_day_is_dropped(pool: asyncpg.Pool, clock: 
     assert first not in await partitions(pool)
 
 
+async def test_an_index_that_cannot_be_made_keeps_no_old_day(pool: asyncpg.Pool, clock: Clock) -> None:
+    """PF-37: days without an index get it one a beat, without an hour between; while that does not go, old days go."""
+    first, second, third, _ = await partitions(pool)
+    await pool.execute("create index job_history_odd on only openbell.job_history (product)")
+    for day in (first, second):
+        assert await pool.fetchval("select openbell.index_history(1 << 30)") == f"job_history_{day}_odd"
+    await clock.advance(days=32)
+    async with pool.acquire() as conn, conn.transaction():
+        await conn.execute(f"lock table openbell.job_history_{third} in row exclusive mode")
+        assert await Historian(pool).beat() < 3600
+        assert (await partitions(pool))[0] == third
+    while await Historian(pool).beat() < 3600:
+        pass
+    without = "select count(*) from pg_index where indrelid = 'openbell.job_history'::regclass and not indisvalid"
+    assert await pool.fetchval("select openbell.index_history(1 << 30)") is None
+    assert await pool.fetchval(without) == 0
+
+
 async def test_history_waits_for_no_lock(pool: asyncpg.Pool, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """PF-37: while somebody reads history for long, the historian steps back at once and workers go on finishing."""
     made = chore()

@@ -132,6 +132,7 @@ class Historian(Duty):
         try:
             await self._look_ahead()
             more = await self._clear()
+            more = await self._index() or more  # last: one that takes too long keeps history from nothing else
         except (asyncpg.LockNotAvailableError, asyncpg.CheckViolationError) as error:
             swallowed("historian.waits", error)
             log.info("historian.waits error=%s", error)
@@ -141,8 +142,12 @@ class Historian(Duty):
     async def _look_ahead(self) -> None:
         for n in range(DAYS_AHEAD + 1):
             await self._pool.execute(SQL.get("add_history_day"), n)
+
+    async def _index(self) -> bool:
+        """One index of a day that is older than it; whether there was one to make."""
         if (made := await self._pool.fetchval(SQL.get("index_history"))) is not None:
             log.info("historian.indexed index=%s", made)
+        return made is not None
 
     async def _clear(self) -> bool:
         """Whether there is more to do than one beat may."""
