@@ -15,6 +15,7 @@ from openbell.engine.database import SQL, turn
 from openbell.engine.history import Page, Sought, asked, list_ended
 from openbell.engine.many import Done, Meant, NothingMeant, carry_out, prepare
 from tests.engine.test_plans import nodes
+from tests.support import eventually
 
 PRODUCT = """
 insert into openbell.product (name, kind, version, provider, job_class, ttl, stale_ttl, empty_ttl, retry_ttl, keep_for,
@@ -166,6 +167,27 @@ async def test_what_may_have_been_paid_for_is_not_retried_in_large_numbers(pool:
     assert done.counts == {"again": 3, "since": 5, "doubt": 2}
     assert await pool.fetchval("select count(*) from openbell.cooldown") == 2
     assert await pool.fetchval("select count(*) from openbell.job where key in ('k5', 'k105')") == 0
+
+
+async def test_cancelling_many_and_a_sweep_lock_in_one_order(pool: asyncpg.Pool) -> None:
+    """Step 8, bulk: who cancels many waits for whoever lifts one of them while holding none that is lifted next."""
+    await pool.execute(PRODUCT)
+    jobs = "insert into openbell.job (product, key, job_class, max_attempts) values ('number', $1, 10, 5)"
+    for key in ("z", "a"):
+        await pool.execute(jobs, key)
+    plan = await prepare(pool, "cancel", Meant(), actor="ann")
+    waits = (
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+    )
+    lock = "select 1 from openbell.job where key = $1 for update nowait"
+    async with pool.acquire() as sweep, sweep.transaction():
+        await sweep.execute(lock, "a")
+        act = asyncio.create_task(
+            carry_out(pool, "cancel", plan.meant, plan.proposed.plan, plan.proposed.token, actor="ann")
+        )
+        await eventually(lambda: pool.fetchval(waits))
+        await sweep.execute(lock, "z")
+    assert (await act).counts == {"cancelled": 2}
 
 
 async def test_two_operators_cancel_the_same_jobs(pool: asyncpg.Pool) -> None:
