@@ -126,7 +126,9 @@ async def test_export_and_erase_are_complete(pool: asyncpg.Pool) -> None:
 
 
 async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
-    """DC-10, PF-37: what is known from a provider is counted, confirmed, removed from every table, and audited."""
+    """DC-10, PF-37: what is known from a provider is counted, confirmed, removed from every table, and audited; what may
+    have been paid for is not bought again for it (DC-1).
+    """
     mine, theirs = declare("mine"), declare("theirs", spends={"mall": Calls(1)})
     hand = await Hand.hire(pool, mine, theirs, limits=[BUDGET, per_minute(9)])
 
@@ -150,12 +152,17 @@ async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
         " cost_micro, job_id) values ('theirs', 'a', 1, now(), '{\"t\": \"mallmark\"}', '{\"provider\": \"mall\"}', 1,"
         " 'cc0', 0, 1)"
     )
+    await pool.execute(
+        "insert into openbell.cooldown (product, key, code, message, at, retry_at, job_id) values"
+        " ('mine', 'b', 'bad_answer', 'x', now(), now() + interval '1 day', 1),"
+        " ('mine', 'c', 'outcome_unknown', 'x', now(), '9999-12-31', 1)"
+    )
     with pytest.raises(PurgeRefused):
         await Purge().plan(pool)
     shop = Purge(provider="shop")
     proposed = await shop.propose(pool, actor="test")
     assert {name: n for name, n in proposed.plan.rows.items() if not name.startswith("data.")} == {
-        "artifact": 1, "version": 1, "rejected": 1, "answer": 1,
+        "artifact": 1, "version": 1, "cooldown": 1, "rejected": 1, "answer": 1,
     }  # fmt: skip
     spends = await pool.fetchval("select count(*) from openbell.account")
     async with pool.acquire() as conn:
@@ -168,6 +175,7 @@ async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
         with pytest.raises(NotConfirmed):
             await shop.carry_out(conn, proposed.token, actor="test")
     assert await found_in(pool, "shopmark") == {}
+    assert [row["key"] for row in await pool.fetch("select key from openbell.cooldown")] == ["c"]
     assert await found_in(pool, "mallmark") == {"openbell.version": 1}
     assert await pool.fetchval("select count(*) from openbell.account") == spends
     acts = [row["action"] for row in await pool.fetch("select action from openbell.audit where actor = 'test'")]

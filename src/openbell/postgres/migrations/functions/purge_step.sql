@@ -17,7 +17,7 @@ begin
             ('artifact', 'product = any ($1) or exists (select 1 from openbell.version v where v.product = t.product and v.key = t.key
                 and v.version = t.version and ($2 is null or v.provenance ->> ''provider'' = $2) and ($3 is null or v.licence = $3))'),
             ('version', '($2 is null or t.provenance ->> ''provider'' = $2 or t.product = any ($1)) and ($3 is null or t.licence = $3)'),
-            ('cooldown', 't.product = any ($1)'),
+            ('cooldown', 't.product = any ($1) and t.retry_at < ''9999-01-01'''),  -- what may have been paid for still waits for an operator
             ('rejected', 't.product = any ($1) or $2 is not null and t.provider = $2'),
             ('trial', '$2 is not null and exists (select 1 from openbell.product p where p.name = t.challenger and p.provider = $2)'),
             ('answer', '$2 is not null and t.provider = $2'),
