@@ -126,8 +126,9 @@ async def test_export_and_erase_are_complete(pool: asyncpg.Pool) -> None:
 
 
 async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
-    """DC-10, PF-37: what is known from a provider is counted, confirmed, removed from every table, and audited; what may
-    have been paid for is not bought again for it (DC-1).
+    """DC-10, PF-37: what is known from a provider is counted, confirmed, removed from every table, and audited.
+
+    What may have been paid for is not bought again for it (DC-1).
     """
     mine, theirs = declare("mine"), declare("theirs", spends={"mall": Calls(1)})
     hand = await Hand.hire(pool, mine, theirs, limits=[BUDGET, per_minute(9)])
