@@ -119,11 +119,13 @@ async def test_history_that_is_older_than_its_indexes_gets_them(pool: asyncpg.Po
     assert await pool.fetchval("select openbell.index_history(1 << 40)") is None
 
 
-async def test_failures_are_queued_again_by_a_plan(pool: asyncpg.Pool) -> None:
+async def test_failures_are_queued_again_by_a_plan(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Step 8, bulk: a plan counts and samples; it is done once, for its maker; what has changed is left, and told."""
     await pool.execute(PRODUCT)
     await pool.execute(PAST, 1_000)
-    prepared = await prepare(pool, "retry", Meant(), actor="ann")
+    with monkeypatch.context() as some:
+        some.setattr("openbell.engine.many.BATCH", 3)  # a plan counts in batches, too
+        prepared = await prepare(pool, "retry", Meant(), actor="ann")
     plan = prepared.proposed.plan
     assert dict(plan.rows) == {"queued again": 5, "left, for their key has ended another way since": 5}
     assert plan.sample[0] == "number k405: odd"

@@ -9,6 +9,7 @@ that was made meanwhile is not paid for again, and what another operator has que
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,9 +162,15 @@ async def _plan_retry(db: Db, meant: Meant) -> Plan:
     rows = await _ended(db, meant)
     if not rows:
         raise NothingMeant("No job has ended so, with these filters: there is nothing to queue again.")
-    judged = await db.fetch(SQL.get("judge_retries"), [r["id"] for r in rows], [r["finished_at"] for r in rows])
-    counts = {WORDS[one["verdict"]]: one["jobs"] for one in judged}
-    paid = sum(one["cost_micro"] for one in judged if one["verdict"] == "again")
+    judged: Counter[str] = Counter()
+    paid = 0
+    for start in range(0, len(rows), BATCH):  # of many at once the planner would read all of history
+        part = rows[start : start + BATCH]
+        ids, ends = [row["id"] for row in part], [row["finished_at"] for row in part]
+        for one in await db.fetch(SQL.get("judge_retries"), ids, ends):
+            judged[one["verdict"]] += one["jobs"]
+            paid += one["cost_micro"] if one["verdict"] == "again" else 0
+    counts = {WORDS[verdict]: judged[verdict] for verdict in sorted(judged)}
     more = f" Only the latest {MOST:,} are meant; there may be more." if len(rows) == MOST else ""
     return Plan(
         f"Jobs that ended as {meant.state} are queued again, unless their key has ended another way since. They have "
