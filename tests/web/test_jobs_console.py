@@ -109,3 +109,25 @@ async def test_pages_of_jobs_in_a_browser(site: Site, browser: Browser, scheme: 
             assert not await page.evaluate(SIDEWAYS)
             await shot(page, f"console-{name}-{scheme}-phone")
         assert complaints == []
+
+
+async def test_times_that_nobody_means(site: Site) -> None:
+    """Issue 9, bad input: a time at the edge of what can be told is left out of the filters, as what is no time is."""
+    await site.ready()
+    for time in ("0001-01-01T00:00Z", "0001-01-01T00:00%2B14:00", "9999-12-31T23:59-12:00", "0001-01-15T00:00Z"):
+        for place in (
+            "jobs?from=",
+            "jobs?to=",
+            "jobs?id=3&before=",
+            "spends?from=",
+            "spends?to=",
+            "spends?state=unknown&from=",
+        ):
+            assert (await site.http.get(f"/console/{place}{time}")).status_code == 200, (place, time)
+    answer = await site.http.post(
+        "/console/providers/fmp", data={"act": "close", "reason": "x", "seen": "0001-01-01T00:00+14:00"}
+    )
+    assert answer.status_code in (400, 404, 409)
+    for told in ("[" * 15_000, '{"plan": {"sentence": "", "rows": {"a": 1e999}, "sample": []}, "meant": {}}'):
+        answer = await site.http.post("/console/jobs/many/done", data={"act": "retry", "token": "x", "told": told})
+        assert answer.status_code == 400, told[:20]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from openbell.engine.errors import EngineError
 from openbell.engine.revisions import Overtaken, differences
 from openbell.engine.rollout import NotReady
 from openbell.web.sign_in import typed
-from openbell.web.words import clock
+from openbell.web.words import clock, moment
 
 MOST_NUMBER = 2**31 - 1
+YEARS = range(1900, 9000)
+"""Times of other years are meant by nobody, and leave no room to count from."""
 
 
 def status_of(error: EngineError) -> int:
@@ -23,6 +26,12 @@ def revision(form: Mapping[str, Any]) -> int:
     """What its author has seen; a form that does not say has seen nothing, which is refused as the past is."""
     text = typed(form, "seen", 10)
     return int(text) if text.isdecimal() and int(text) <= MOST_NUMBER else 0
+
+
+def time_given(given: Mapping[str, Any], name: str) -> datetime | None:
+    """A time of an address or a form, in UTC, which one without a zone is in; None for what is none. Pure."""
+    found = moment(typed(given, name, 40))
+    return found.astimezone(UTC) if found is not None and found.year in YEARS else None
 
 
 def told(row: Mapping[str, Any], now: Any) -> dict[str, Any]:

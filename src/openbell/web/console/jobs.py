@@ -16,11 +16,12 @@ from openbell.engine.history import AFTER_ALL, EVER, LOOK, Page, Place, Sought, 
 from openbell.engine.registry import CLASSES, class_name
 from openbell.web.api import database, in_range
 from openbell.web.backend import SQL as WEB
+from openbell.web.console.acts import time_given
 from openbell.web.console.frame import SQL, console_page
 from openbell.web.console.timeline import draw, spans
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
-from openbell.web.words import clock, duration, moment, money
+from openbell.web.words import clock, duration, money
 
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
@@ -47,7 +48,7 @@ class Filters:
         """Pure; what is none of the choices is left out. ``from`` and ``to`` are times, and go before ``hours``."""
         state, job_class, hours = (typed(given, name, 20) for name in ("state", "class", "hours"))
         product, key, code = (typed(given, name) for name in ("product", "key", "code"))
-        since, until = (moment(typed(given, name, 40)) for name in ("from", "to"))
+        since, until = (time_given(given, name) for name in ("from", "to"))
         return cls(
             state=state if state in jobs.LIVE + jobs.ENDED else "",
             product=product,
@@ -105,7 +106,7 @@ class Filters:
 
 def place(given: Any) -> Place | None:
     """Where the page before ended: a time and an id; None, as for the first page, when either is no such thing."""
-    at, number = moment(typed(given, "before", 40)), typed(given, "id", 19)
+    at, number = time_given(given, "before"), typed(given, "id", 19)
     if at is None or not number.isdecimal() or int(number) > AFTER_ALL:
         return None
     return at, int(number)

@@ -70,7 +70,7 @@ async def carry_out(request: Request, admin: Admin) -> Response:
             done = await many.carry_out(db, chosen, meant, planned, token, actor=actor(admin))
     except NotConfirmed as error:
         return await _page(request, 409, act=chosen, asked=asked, notice=str(error))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return await _page(request, 400, act=chosen, asked=asked, notice="This is no plan: ask for it again.")
     return await _page(request, act=chosen, asked=asked, done=done)
 

@@ -17,12 +17,12 @@ from openbell.engine.naming import account_title, subject_name
 from openbell.engine.revisions import list_changes
 from openbell.web.api import database
 from openbell.web.backend import SQL as WEB
-from openbell.web.console.acts import status_of, told
+from openbell.web.console.acts import status_of, time_given, told
 from openbell.web.console.frame import SQL, console_page
 from openbell.web.errors import NotHere
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
-from openbell.web.words import DASH, NARROW, clock, duration, moment
+from openbell.web.words import DASH, NARROW, clock, duration
 
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
@@ -133,7 +133,7 @@ async def provider_act(request: Request, provider: str, admin: Admin) -> Respons
     """Leave it alone for a time, or let calls go out again; each with a reason."""
     async with request.form() as form:
         act, operation, reason, span = (typed(form, name) for name in ("act", "operation", "reason", "span"))
-        seen = moment(typed(form, "seen", 40))
+        seen = time_given(form, "seen")
     given: dict[str, Any] = {"operation": operation.strip(), "reason": reason, "actor": actor(admin), "seen": seen}
     try:
         async with database(request).use() as db:

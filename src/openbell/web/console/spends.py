@@ -14,11 +14,12 @@ from openbell.engine.costs import CostRefused, NotDoubtful, UnknownSpend, get_sp
 from openbell.engine.history import AFTER_ALL
 from openbell.web.api import database
 from openbell.web.backend import SQL as WEB
+from openbell.web.console.acts import time_given
 from openbell.web.console.frame import SQL, console_page
 from openbell.web.errors import NotHere
 from openbell.web.protection import safe
 from openbell.web.sign_in import Admin, actor, typed
-from openbell.web.words import clock, moment, money
+from openbell.web.words import clock, money
 
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
@@ -45,7 +46,7 @@ class Filters:
     def of(cls, given: Any) -> Filters:
         """Pure; what is none of the choices is left out."""
         state, provider, product, key = (typed(given, name) for name in ("state", "provider", "product", "key"))
-        since, until = (moment(typed(given, name, 40)) for name in ("from", "to"))
+        since, until = (time_given(given, name) for name in ("from", "to"))
         return cls(state if state in STATES else "", provider, product, key, since, until)
 
     def address(self, **more: str) -> str:
