@@ -6,9 +6,10 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from openbell.products import registry
-from openbell.web.rates import MINUTE_S, OF_AN_ADDRESS, Buckets
+from openbell.web.rates import MINUTE_S, OF_AN_ADDRESS, Buckets, address_of
 from tests.web.conftest import serve
 
 MANY = 5
@@ -38,6 +39,21 @@ def test_buckets_are_bounded() -> None:
         buckets.take(f"new {n}", 1, 0.0)
         assert len(buckets) <= 10
     assert buckets.take("new 999", 1, 0.0) > 0
+
+
+def test_whom_an_address_stands_for() -> None:
+    """Issue 9: IPv4 clients of whoever speaks IPv6 are counted one by one, lines of IPv6 by their /64."""
+    given = (
+        "::ffff:203.0.113.9",
+        "::ffff:203.0.113.10",
+        "203.0.113.9",
+        "2001:db8::1",
+        "2001:db8::2",
+        "2001:db8:0:1::1",
+    )
+    found = [address_of(Request({"type": "http", "client": (one, 1), "headers": []})) for one in given]
+    assert found[:3] == ["203.0.113.9", "203.0.113.10", "203.0.113.9"]
+    assert found[3] == found[4] != found[5]
 
 
 async def test_who_comes_too_often_is_told_when_to_come_again(web_dsn: str, pool: asyncpg.Pool) -> None:
