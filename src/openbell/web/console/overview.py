@@ -216,7 +216,7 @@ def draw_all(steps: Sequence[Step], job_class: str) -> list[charts.Chart]:
         ),
         charts.draw(
             "Cost",
-            "No call has cost anything in this time." if any(costs) else unsure,
+            "No call has cost anything in this time." if any(known(one) for one in steps) else unsure,
             [charts.Series("all of it", "one", costs, cents(sum(one.cost_micro for one in steps)))],
             charts.linear(max((value for value in costs if value), default=0.0), lambda value: f"${value:,.4g}"),
             times,
