@@ -15,6 +15,7 @@ def test_the_idle_house_is_measured(tmp_path: Path) -> None:
     """`openbell bench idle --json` tells memory of the process tree, transactions a second, and processor time."""
     done = run("idle", "--seconds", "2", "--settle", "0", "--json", cwd=tmp_path)
     assert done.returncode in (0, 1), done.stderr
+    assert done.stdout, done.stderr
     said = json.loads(done.stdout)
     assert said["idle_system_memory_mib"] > 20
     assert said["idle_system_processes"] >= 4

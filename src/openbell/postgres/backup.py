@@ -214,7 +214,7 @@ async def _read_in(dsn: str, tools: Path, path: Path, head: Head, actor: str) ->
     feeding = asyncio.create_task(_feed(reader, path))
     try:
         await _pass_on(reader, writer)
-        codes = (await reader.wait(), await writer.wait())
+        codes = (await _end(reader), await writer.wait())
         told = [(await one).decode("utf-8", "replace") for one in said]
         if codes != (0, 0):
             raise BackupError(f"The restore failed and changed nothing: {_first_line(told[1] or told[0])}")
@@ -254,7 +254,7 @@ async def _pass_on(reader: asyncio.subprocess.Process, writer: asyncio.subproces
         await writer.stdin.drain()
         writer.stdin.close()
     except (BrokenPipeError, ConnectionResetError):
-        return  # psql has ended; what it said tells why
+        return  # psql has ended, what it said tells why; who writes for it is ended, too
 
 
 async def _lines(reader: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
@@ -332,7 +332,10 @@ def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "it said nothing")[:300]
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process) -> int:
+    """Its exit code, once it has ended; a pipe that is not read to its end would stay open, and hold up who writes."""
     if process.returncode is None:
         process.kill()
-    await process.wait()
+    while process.stdout is not None and await process.stdout.read(BLOCK):
+        pass
+    return await process.wait()
