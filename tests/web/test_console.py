@@ -273,6 +273,23 @@ async def test_live_regions_and_keys(site: Site, browser: Browser) -> None:
         assert await site.pool.fetchval("select count(*) from openbell.job where key = 'NONE'") == 1
 
 
+@pytest.mark.browser
+async def test_focus_goes_to_no_other_row(site: Site, browser: Browser) -> None:
+    """Step 8, console: when rows move, the focus stays at its own, or is lost: a button of another acts on another."""
+    await site.ready()
+    await site.pool.execute(
+        "insert into openbell.person (address, state, confirmed_at) select 'p' || n || '@example.test', 'active', now()"
+        " from generate_series(1, 3) n"
+    )
+    async with browser() as (_, page, _):
+        await page.goto(f"{site.address}/console/people")
+        row = page.locator("tr", has_text="p2@example.test")
+        await row.get_by_role("button").last.focus()
+        await site.pool.execute("delete from openbell.person where address in ('p1@example.test', 'p3@example.test')")
+        await expect(page.locator("tr", has_text="p3@example.test")).to_have_count(0)
+        await expect(row.get_by_role("button").last).to_be_focused()
+
+
 def test_the_guide_says_what_each_page_answers() -> None:
     """The operator's guide has a line for each place of the console, with the question that it answers."""
     guide = (Path(__file__).parents[2] / "docs/console.md").read_text()

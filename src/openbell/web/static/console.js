@@ -59,15 +59,17 @@
     if (!fresh || old.innerHTML === fresh.innerHTML || busy(old)) return;
     fresh = document.importNode(fresh, true);
     const at = document.activeElement, before = $("tr.selected", old), chosen = mark(before);
-    const walked = before?.contains(at), held = old.contains(at) ? $$(TARGETS, walked ? before : old).indexOf(at) : null;
+    const home = old.contains(at) ? at.closest("[data-rows] tbody tr") : null, own = mark(home);  // a button of another row acts on another thing
+    const held = old.contains(at) ? $$(TARGETS, home ?? old).indexOf(at) : null;
     const shifted = $$(".scroll", old).map((e) => e.scrollLeft);
     $$("details", old).forEach((d, i) => $$("details", fresh)[i]?.toggleAttribute("open", d.open));
     const was = new Map($$("[data-figure]", old).map((e) => [e.dataset.figure, e.textContent]));
     old.replaceWith(fresh);
     $$(".scroll", fresh).forEach((e, i) => { if (shifted[i]) e.scrollLeft = shifted[i]; });
-    const row = chosen === undefined ? null : $$("[data-rows] tbody tr", fresh).find((r) => mark(r) === chosen);
-    row?.classList.add("selected");
-    if (held !== null) (walked ? row && ($$(TARGETS, row)[held] ?? door(row)) : $$(TARGETS, fresh)[held])?.focus({ preventScroll: true });
+    const found = (name) => name === undefined ? null : $$("[data-rows] tbody tr", fresh).find((r) => mark(r) === name);
+    found(chosen)?.classList.add("selected");
+    const row = found(own);
+    if (held !== null) (home ? row && ($$(TARGETS, row)[held] ?? door(row)) : $$(TARGETS, fresh)[held])?.focus({ preventScroll: true });
     for (const e of $$("[data-figure]", fresh)) if (was.has(e.dataset.figure) && was.get(e.dataset.figure) !== e.textContent) e.classList.add("tinted");
   }
 
