@@ -78,6 +78,7 @@ def _allow_streams() -> None:
 
 async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket, stop: asyncio.Event) -> None:
     import asyncio
+    import gc
 
     import uvicorn
 
@@ -115,6 +116,8 @@ async def _serve_web(place: reach.Place, settings: Settings, door: socket.socket
         )
     )
     server = Server(configure(app, grace_s=WEB_GRACE_S, log_level="warning"))
+    gc.collect()
+    gc.freeze()  # code and routes stay: a full collection that walks over them stops all readers for 0.1 s and more
     serving = asyncio.create_task(server.serve(sockets=[door]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
