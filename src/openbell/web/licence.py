@@ -68,7 +68,7 @@ def proof(request: Request) -> bytes | None:
     """By what an operator was known, to be asked about while a stream is open; None for who sits at this machine."""
     from openbell.web.sign_in import proof_of  # noqa: PLC0415 - it stands on modules that use this one
 
-    return proof_of(request)
+    return None if request.scope["state"]["person"] is None else proof_of(request)
 
 
 async def visible(request: Request, readings: Iterable[Reading]) -> list[Reading]:
