@@ -32,7 +32,7 @@ def test_a_bucket_gives_what_a_minute_allows(pauses: list[float], a_minute: int)
 
 
 def test_buckets_are_bounded() -> None:
-    """Issue 9: who comes under ever new names takes no more memory than there is for all, and throws out no regular."""
+    """Issue 9: who comes under ever new names takes no more memory than there is for all."""
     buckets = Buckets(most=10)
     assert not buckets.take("regular", 1, 0.0)
     for n in range(1_000):

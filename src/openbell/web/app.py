@@ -123,6 +123,7 @@ def create_app(config: WebConfig) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Turns)
     app.add_middleware(Reads, database=app.state.database, registry=config.registry, held=config.display_licences)
+    app.add_middleware(Rates, a_minute=config.requests_a_minute)
     if readers := [*config.allowed_origins, *config.reading_origins]:
         app.add_middleware(
             CORSMiddleware,
@@ -130,9 +131,8 @@ def create_app(config: WebConfig) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["*"],  # the Guard keeps readers from more; OpenBB Workspace sends headers that its user sets
             allow_private_network=True,
-            expose_headers=["ETag"],
+            expose_headers=["ETag", "Retry-After"],
         )
-    app.add_middleware(Rates, a_minute=config.requests_a_minute)
     app.add_middleware(Guard, allowed_origins=config.allowed_origins)
     for door in (api, health, metrics, openbb, picks_api, compare_api, digests_api, operations):
         app.include_router(door.router)

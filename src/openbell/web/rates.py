@@ -13,6 +13,7 @@ import ipaddress
 import logging
 from collections import OrderedDict
 from http.cookies import CookieError, SimpleCookie
+from math import ceil
 from time import monotonic
 
 from starlette.requests import Request
@@ -43,6 +44,7 @@ class Buckets:
         """Seconds until this asker may come again; 0 when now, which is then counted."""
         full_at = max(self._full_at.get(asker, now), now) + MINUTE_S / a_minute
         if (wait_s := full_at - now - MINUTE_S) > ROUNDING_S:
+            self._full_at.move_to_end(asker)
             return wait_s
         self._full_at[asker] = full_at
         self._full_at.move_to_end(asker)
@@ -71,10 +73,10 @@ class Rates:
         if wait_s:
             refusal = TooMany(
                 f"You ask more often than {self.a_minute:,} times a minute.",
-                todo=f"Come again in {wait_s:.0f} seconds." if wait_s >= 1 else "Come again in a second.",
+                todo=f"Come again in {ceil(wait_s)} seconds." if wait_s > 1 else "Come again in a second.",
             )
             answer = respond(Request(scope), refusal)
-            answer.headers["Retry-After"] = str(max(1, round(wait_s)))
+            answer.headers["Retry-After"] = str(ceil(wait_s))
             await answer(scope, receive, send)
             return
         await self.app(scope, receive, send)
