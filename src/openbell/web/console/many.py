@@ -23,6 +23,8 @@ router = APIRouter(dependencies=[confirm("admin")], include_in_schema=False)
 
 TITLES = {"retry": "Queue jobs again", "cancel": "Cancel jobs"}
 LONGEST = 20_000
+DEED_S = 60.0
+"""For all batches of a plan; each statement has its own limit."""
 
 
 def meant_by(asked: Filters) -> many.Meant:
@@ -66,7 +68,7 @@ async def carry_out(request: Request, admin: Admin) -> Response:
     chosen: many.Act = act
     try:
         meant, planned = _read(text)
-        async with database(request).use() as db:
+        async with database(request).use(DEED_S) as db:
             done = await many.carry_out(db, chosen, meant, planned, token, actor=actor(admin))
     except NotConfirmed as error:
         return await _page(request, 409, act=chosen, asked=asked, notice=str(error))
