@@ -71,9 +71,10 @@ async def retry(
 
     With ``pay_again`` the answer is given up, which is audited, and the edition may be asked for once more.
     """
-    if await read_slot(pool, key) is None:
+    slot = await read_slot(pool, key)
+    if slot is None:
         return None
-    if pay_again:
+    if pay_again and slot.job_id is None:
         async with pool.acquire() as conn, conn.transaction():
             given_up = [row["number"] for row in await conn.fetch(SQL.get("give_up_answers"), key)]
             await conn.execute(ENGINE.get("add_audit"), actor, "picks.pay-again", key, {"given_up": given_up})
