@@ -17,6 +17,13 @@ from openbell.products.operations import KEPT_TABLES, OPERATIONS, RefusedHere, r
 from openbell.web.operations import PATHS
 from tests.web.test_protection import house
 
+LETTER = "insert into openbell.letter (hash, subject, html, body) values ('\\x01', 'A', 'A', 'A')"
+MAIL = """
+insert into openbell.delivery (kind, artifact, address, message_id, letter, send_at, expires_at, state)
+select 'digest', 'digest A', 'one@example.com', $1, '\\x01', now, now + interval '1 day', 'ready'
+from openbell.now() now
+returning id
+"""
 CSV = "ticker,name\nAAPL,Apple\nMSFT,Microsoft\n"
 
 
@@ -110,6 +117,25 @@ async def test_a_token_is_for_one_person_one_action_one_plan_and_two_minutes(dsn
         old = await ask(http, "commit-ticker-csv", boss, token=token)
         assert old.json()["error"]["code"] == "confirmation_expired"
         assert await audits(pool, "commit-ticker-csv") == ["commit-ticker-csv.planned"]
+
+
+async def test_a_token_stands_for_the_very_rows_of_its_plan(dsn: str, pool: asyncpg.Pool) -> None:
+    """PF-38: as many as were planned, but others: refused, and those are left alone."""
+    boss = await stamped(pool, "staging")
+    await pool.execute(LETTER)
+    planned = await pool.fetchval(MAIL, "planned")
+    async with house(dsn, "staging") as (_, http):
+        told = (await ask(http, "clear-all-reports", boss)).json()
+        assert told["plan"]["rows"] == {"mails": 1}
+        await pool.execute("delete from openbell.delivery where id = $1", planned)
+        await pool.execute(MAIL, "came later")
+        refused = await ask(http, "clear-all-reports", boss, token=told["token"])
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "plan_changed")
+        assert await pool.fetchval("select state from openbell.delivery") == "ready"
+        again = (await ask(http, "clear-all-reports", boss)).json()
+        done = (await ask(http, "clear-all-reports", boss, token=again["token"])).json()
+        assert done["done"]["mails"] == 1, done
+        assert await pool.fetchval("select state from openbell.delivery") == "cancelled"
 
 
 async def test_two_operators_with_one_token_do_it_once(dsn: str, pool: asyncpg.Pool) -> None:

@@ -41,6 +41,8 @@ class Plan:
     sentence: str
     rows: Mapping[str, int] = field(default_factory=dict)
     sample: Sequence[str] = ()
+    which: Sequence[int | str] = ()
+    """Each of them, where they could be others by then in the same number; its token stands for just these."""
 
     def as_json(self) -> dict[str, Any]:
         """For programs, and for the audit log."""
@@ -58,7 +60,9 @@ class Proposed:
 
 def mark_of(action: str, arguments: Mapping[str, Any], plan: Plan) -> bytes:
     """SHA-256 of what a token stands for."""
-    told = json.dumps([action, arguments, plan.as_json()], sort_keys=True, default=str, separators=(",", ":"))
+    told = json.dumps(
+        [action, arguments, plan.as_json(), list(plan.which)], sort_keys=True, default=str, separators=(",", ":")
+    )
     return hashlib.sha256(told.encode()).digest()
 
 

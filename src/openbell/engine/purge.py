@@ -41,7 +41,10 @@ class Purge:
         return {"provider": self.provider, "licence": self.licence}
 
     async def plan(self, db: Db) -> Plan:
-        """What would go, by table; changes nothing. Raises :class:`PurgeRefused` without a provider and a licence."""
+        """What would go, by table; changes nothing. All that is theirs goes, whichever rows that are by then.
+
+        Raises :class:`PurgeRefused` without a provider and a licence.
+        """
         if not self.target:
             raise PurgeRefused("Say whose data is to go: a provider, a licence, or both.")
         rows = await db.fetch(SQL.get("purge_step"), self.provider, self.licence, None)

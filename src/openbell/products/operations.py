@@ -61,7 +61,8 @@ class Operation:
     level: Level
     about: str
     plan: Callable[[asyncpg.Connection, Arguments], Awaitable[Plan]]
-    do: Callable[[asyncpg.Connection, Arguments, str], Awaitable[dict[str, Any]]]
+    do: Callable[[asyncpg.Connection, Arguments, Plan, str], Awaitable[dict[str, Any]]]
+    """Given the plan as it is in the same transaction: what it does, it does to ``Plan.which``."""
 
 
 async def run(
@@ -83,7 +84,7 @@ async def run(
             if token is None:
                 return await propose(conn, actor, operation.name, arguments, plan)
             await take(conn, token, actor, operation.name, arguments, plan)
-        done = await operation.do(conn, arguments, actor)
+        done = await operation.do(conn, arguments, plan, actor)
         await conn.execute(ENGINE.get("add_audit"), actor, operation.name, "done", {"plan": plan.as_json(), **done})
     return done
 
@@ -94,7 +95,7 @@ async def _plan_wipe(conn: asyncpg.Connection, _: Arguments) -> Plan:
     return Plan("All results, jobs, mails, digests, reference data and people but the admins are deleted.", dict(row))
 
 
-async def _wipe(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, Any]:
+async def _wipe(conn: asyncpg.Connection, _: Arguments, __: Plan, ___: str) -> dict[str, Any]:
     return {"tables": await conn.fetchval(SQL.get("wipe_data"), list(KEPT_TABLES))}
 
 
@@ -109,37 +110,32 @@ async def _plan_import(conn: asyncpg.Connection, given: Arguments) -> Plan:
     return Plan("The tickers in the file become what it says; others stay.", counts, [*added, *changed][:SAMPLE])
 
 
-async def _import(conn: asyncpg.Connection, given: Arguments, actor: str) -> dict[str, Any]:
+async def _import(conn: asyncpg.Connection, given: Arguments, _: Plan, actor: str) -> dict[str, Any]:
     done = await reference.import_rows(conn, str(given["csv"]), source="operation", actor=actor)
     return {"added": done.added, "changed": done.changed, "unchanged": done.unchanged}
 
 
-async def _latest(conn: asyncpg.Connection) -> list[DigestKey]:
-    rows = await conn.fetch(SQL.get("list_latest_digests"))
-    return [DigestKey(row["key"]) for row in rows]
-
-
 async def _plan_regenerate(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    keys = await _latest(conn)
-    return Plan(
-        "Every digest of the latest day is made again, of the same articles.", {"digests": len(keys)}, keys[:SAMPLE]
-    )
+    keys = [row["key"] for row in await conn.fetch(SQL.get("list_latest_digests"))]
+    sentence = "Every digest of the latest day is made again, of the same articles."
+    return Plan(sentence, {"digests": len(keys)}, keys[:SAMPLE], which=keys)
 
 
-async def _regenerate(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
+async def _regenerate(conn: asyncpg.Connection, _: Arguments, plan: Plan, actor: str) -> dict[str, Any]:
     asked = []
-    for key in await _latest(conn):
+    for key in [DigestKey(str(one)) for one in plan.which]:
         await make_again(conn, key, None, actor=actor)
         asked.append(await ask_for(conn, key, source="operation:force-regenerate-all", job_class="research"))
     return {"digests": len(asked), "queued": sum(one.created for one in asked)}
 
 
 async def _plan_clean(conn: asyncpg.Connection, _: Arguments) -> Plan:
-    found = await conn.fetchval(SQL.get("count_old_articles"), KEPT, FIXED)
-    return Plan(f"Articles that no digest has used and nobody has seen for {KEPT.days} days go.", {"articles": found})
+    ids = [row["id"] for row in await conn.fetch(SQL.get("list_old_articles"), KEPT, FIXED)]
+    sentence = f"Articles that no digest has used and nobody has seen for {KEPT.days} days go."
+    return Plan(sentence, {"articles": len(ids)}, which=ids)
 
 
-async def _clean(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, Any]:
+async def _clean(conn: asyncpg.Connection, _: Arguments, __: Plan, ___: str) -> dict[str, Any]:
     told = await conn.execute(DIGEST.get("forget_articles"), KEPT, FIXED)
     return {"articles": int(told.rpartition(" ")[2])}
 
@@ -152,7 +148,7 @@ async def _plan_init(conn: asyncpg.Connection, _: Arguments) -> Plan:
     )
 
 
-async def _init(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, Any]:
+async def _init(conn: asyncpg.Connection, _: Arguments, __: Plan, ___: str) -> dict[str, Any]:
     found = await reference.list_references(conn)
     for one in found:
         await reference.link_again(conn, one)
@@ -161,32 +157,30 @@ async def _init(conn: asyncpg.Connection, _: Arguments, __: str) -> dict[str, An
 
 async def _plan_clear(conn: asyncpg.Connection, _: Arguments) -> Plan:
     ids = await _reports(conn, "list_queued_reports")
-    return Plan(
-        "Every digest mail that waits is cancelled; it can be brought back while it is worth anything.",
-        {"mails": len(ids)},
-    )
+    sentence = "Every digest mail that waits is cancelled; it can be brought back while it is worth anything."
+    return Plan(sentence, {"mails": len(ids)}, which=ids)
 
 
-async def _clear(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    ids = await _reports(conn, "list_queued_reports")
-    return {"mails": len(await control.act(conn, "cancel", ids, actor=actor))}
+async def _clear(conn: asyncpg.Connection, _: Arguments, plan: Plan, actor: str) -> dict[str, Any]:
+    return {"mails": len(await control.act(conn, "cancel", _ids(plan), actor=actor))}
 
 
 async def _reports(conn: asyncpg.Connection, statement: str) -> list[int]:
     return [row["id"] for row in await conn.fetch(SQL.get(statement), FIXED)]
 
 
+def _ids(plan: Plan) -> list[int]:
+    return [int(one) for one in plan.which]
+
+
 async def _plan_generate(conn: asyncpg.Connection, _: Arguments) -> Plan:
     tickers = await _makeable(conn)
-    return Plan(
-        "Today's digests are made for every ticker with reference data that somebody follows; their mails follow.",
-        {"digests": len(tickers)},
-        tickers[:SAMPLE],
-    )
+    sentence = "Today's digests are made for every ticker with reference data that somebody follows; mails follow."
+    return Plan(sentence, {"digests": len(tickers)}, tickers[:SAMPLE], which=tickers)
 
 
-async def _generate(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    tickers = await _makeable(conn)
+async def _generate(conn: asyncpg.Connection, _: Arguments, plan: Plan, actor: str) -> dict[str, Any]:
+    tickers = [str(one) for one in plan.which]
     made = [
         await batches.submit(conn, tickers[n : n + batches.MOST_TICKERS], edition=None, mode="production", actor=actor)
         for n in range(0, len(tickers), batches.MOST_TICKERS)
@@ -202,12 +196,12 @@ async def _makeable(conn: asyncpg.Connection) -> list[str]:
 
 async def _plan_send(conn: asyncpg.Connection, _: Arguments) -> Plan:
     ids = await _reports(conn, "list_ready_reports")
-    return Plan("Every digest mail that is ready and not held leaves now, if the rules allow it.", {"mails": len(ids)})
+    sentence = "Every digest mail that is ready and not held leaves now, if the rules allow it."
+    return Plan(sentence, {"mails": len(ids)}, which=ids)
 
 
-async def _send(conn: asyncpg.Connection, _: Arguments, actor: str) -> dict[str, Any]:
-    ids = await _reports(conn, "list_ready_reports")
-    return {"mails": len(await control.act(conn, "send-now", ids, actor=actor))}
+async def _send(conn: asyncpg.Connection, _: Arguments, plan: Plan, actor: str) -> dict[str, Any]:
+    return {"mails": len(await control.act(conn, "send-now", _ids(plan), actor=actor))}
 
 
 OPERATIONS: Mapping[str, Operation] = {
