@@ -207,6 +207,19 @@ async def test_the_doctor_looks_at_the_books(dsn: str, pool: asyncpg.Pool) -> No
     assert "100 % used: $2.00 of $2.00" in (await openbell(dsn, "doctor"))[1]
 
 
+async def test_the_doctor_tells_a_database_of_another_environment(dsn: str, pool: asyncpg.Pool) -> None:
+    """PF-42: settings of one environment beside a database of another: `doctor` names both and the mend."""
+    await pool.execute("insert into openbell.meta values ('environment', '\"staging\"')")
+    found = {one["about"]: one for one in (await doctor(dsn))["findings"]}["environment"]
+    assert (found["state"], found["detail"]) == (
+        "bad",
+        "the database is stamped staging, and ENVIRONMENT is development",
+    )
+    assert "openbell mail environment" in found["mend"]
+    await pool.execute("update openbell.meta set value = '\"development\"' where key = 'environment'")
+    assert {one["about"]: one for one in (await doctor(dsn))["findings"]}["environment"]["state"] == "ok"
+
+
 async def doctor(dsn: str) -> Any:
     """Its report; without a worker it is not healthy, which is not what is asked here."""
     return json.loads((await openbell(dsn, "doctor", "--json"))[1])

@@ -29,6 +29,8 @@ async def test_a_backfill_is_shown_and_throttled(
         return code, "".join(capsys.readouterr())
 
     assert "There was no backfill." in (await openbell("migrate", "status"))[1]
+    code, said = await openbell("migrate", "--data", str(tmp_path), "status")
+    assert (code, "openbell migrate status [OPTIONS]" in said) == (2, True), "never another database than was meant"
     connection = await connect(dsn, name="test")
     try:
         await add(connection, "9001_fill_words", Pace(50, 700))

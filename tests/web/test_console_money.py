@@ -95,6 +95,9 @@ async def test_spends_are_found_and_resolved(site: Site) -> None:
     asked = {"from": span["a"].isoformat(), "to": span["b"].isoformat(), "provider": "press"}
     page = (await site.http.get("/console/spends", params=asked)).text
     assert re.findall(r'href="/console/spends/(\d+)"', page) == ["41"]
+    assert all(f'name="{name}" value="{asked[name]}"' in unescape(page) for name in ("from", "to")), (
+        "the filter keeps it"
+    )
     doubts = (await site.http.get("/console/spends?state=unknown")).text
     assert "<b>cut off" not in doubts
     wish = {"state": "unknown", "id": ["118", "119"], "answer": "not", "reason": "not on the bill"}

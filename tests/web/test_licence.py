@@ -128,6 +128,19 @@ async def test_a_stream_ends_with_the_rights_of_its_reader(site: Site, how: str)
     assert not told(heard)
 
 
+async def test_a_stale_cookie_ends_no_stream_at_the_machine_itself(site: Site) -> None:
+    """DC-10: who sits at the machine is the operator by that, and no visit that is over takes it away."""
+    await fill(site, provider="fmp", operation="quote")
+    await site.ready()
+    stale = {"cookie": "openbell=left-from-another-day"}
+    async with site.http.stream("GET", STREAM, headers=stale, timeout=60) as answer:
+        lines = answer.aiter_lines()
+        while not told(await anext(lines)):
+            pass
+        assert site.app.state.hub.subscribers
+        assert not site.app.state.hub.operators, "nobody whose rights are asked about again"
+
+
 async def test_the_client_of_the_operator(site: Site) -> None:
     """DC-10, Build 7: the Python client with a token is whoever made it; in production one without is a stranger."""
     await fill(site, provider="fmp", operation="quote")

@@ -72,7 +72,7 @@ async def examine(data: Path | None) -> list[Finding]:
         return [*findings, *await _sources(settings, None, {})]
     run = reach.read_run(place.folder)
     findings += [_folder(place.folder)] if place.folder else []
-    looks, mode = await _database(place.dsn)
+    looks, mode = await _database(place.dsn, settings.environment)
     return [*findings, *looks, *await _pages(run), *await _sources(settings, mode, run)]
 
 
@@ -121,7 +121,7 @@ def _folder(folder: Path) -> Finding:
     return Finding("data folder", "ok", f"{folder}" + ("" if folder.exists() else " (will be made)"))
 
 
-async def _database(dsn: str) -> tuple[list[Finding], str | None]:
+async def _database(dsn: str, environment: str) -> tuple[list[Finding], str | None]:
     """What the database says of itself, and the mode it is stamped with."""
     from openbell.postgres.errors import PostgresError
     from openbell.postgres.migrate import pending
@@ -141,13 +141,26 @@ async def _database(dsn: str) -> tuple[list[Finding], str | None]:
             return [*findings, Finding("migrations", "bad", f"{len(waiting)} waiting", mend)], None
         findings.append(Finding("migrations", "ok", "none waiting"))
         (row,) = await connection.fetch(queries.get("inspect_database"))
-        books = [*await _books(connection), await _calendars(connection, row["mode"]), await _views(connection)]
+        books = [
+            _environment(row["environment"], environment),
+            *await _books(connection),
+            await _calendars(connection, row["mode"]),
+            await _views(connection),
+        ]
         books.append(await _flags(connection))
     except PostgresError as error:
         return [Finding("migrations", "bad", error.__class__.__name__, str(error))], None
     finally:
         await connection.close(timeout=2)
     return [*findings, *_work(row), *books], row["mode"]
+
+
+def _environment(stamp: str | None, ours: str) -> Finding:
+    """Whether the database is of the environment that processes with these settings say they are."""
+    if stamp in (None, ours):
+        return Finding("environment", "ok", f"the database is {f'stamped {stamp}' if stamp else 'not stamped yet'}")
+    mend = "Name the right one in ENVIRONMENT or DATABASE_URL; a copy gets its own: openbell mail environment NAME"
+    return Finding("environment", "bad", f"the database is stamped {stamp}, and ENVIRONMENT is {ours}", mend)
 
 
 async def _books(connection: asyncpg.Connection) -> list[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from openbell.cli import reach
 from openbell.cli.exits import FAILED
@@ -32,6 +33,10 @@ def migrate(
     Backfills are only begun: workers move the data, at their rate; `openbell migrate status` says how far they are.
     """
     if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ctx.params):
+            raise click.UsageError(
+                f"Options stand behind the word: openbell migrate {ctx.invoked_subcommand} [OPTIONS]."
+            )
         return 0
     return reach.run_async(_migrate(check, contract, web_role, data, as_json))
 

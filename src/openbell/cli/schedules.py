@@ -63,7 +63,8 @@ def schedules_run(name: str, reason: str, actor: str, data: Path | None, as_json
     if as_json:
         print_json({"name": name, "job": job_id})
     elif job_id is None:
-        click.echo(f"{name} needs no job now: its result is fresh, or failed a moment ago (openbell schedules list).")
+        click.echo(f"{name} got no job: its result is fresh, failed a moment ago, or there is no room for routine.")
+        click.echo("What is still wanted is queued as soon as there is room (openbell jobs why PRODUCT KEY).")
     else:
         click.echo(f"{name} runs as job {job_id}: openbell jobs show {job_id}")
 
