@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
-from openbell.engine.confirm import NotConfirmed
+from openbell.engine.confirm import NotConfirmed, Plan
 from openbell.people import add_person
 from openbell.people.doors import make_token
 from openbell.products import registry
@@ -175,3 +175,19 @@ async def test_a_wipe_empties_every_table_but_those_that_are_named(dsn: str, poo
                 assert await conn.fetchval(f'select count(*) from openbell."{row["name"]}"') == 0, row["name"]
         assert await conn.fetchval("select array_agg(role) from openbell.person") == ["admin"]
         assert await conn.fetchval("select count(*) from openbell.account") == spent
+
+
+async def test_clean_feeds_forgets_the_articles_of_its_plan_alone(pool: asyncpg.Pool) -> None:
+    """PF-38: an article that has grown old enough since the plan was made again stays, and is one of the next plan."""
+    ids = [
+        await pool.fetchval(
+            "insert into openbell.digest_article (address, title, title_key, publisher, seen_at)"
+            " values ($1, 'Old', 'old', 'p', openbell.now() - interval '70 days') returning id",
+            f"https://news.example/{n}",
+        )
+        for n in range(2)
+    ]
+    async with pool.acquire() as conn, conn.transaction():
+        done = await OPERATIONS["clean-feeds"].do(conn, {}, Plan("", which=ids[:1]), "test")
+    assert done == {"articles": 1}
+    assert await pool.fetchval("select array_agg(id) from openbell.digest_article") == ids[1:]

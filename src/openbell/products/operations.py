@@ -135,8 +135,8 @@ async def _plan_clean(conn: asyncpg.Connection, _: Arguments) -> Plan:
     return Plan(sentence, {"articles": len(ids)}, which=ids)
 
 
-async def _clean(conn: asyncpg.Connection, _: Arguments, __: Plan, ___: str) -> dict[str, Any]:
-    told = await conn.execute(DIGEST.get("forget_articles"), KEPT, FIXED)
+async def _clean(conn: asyncpg.Connection, _: Arguments, plan: Plan, __: str) -> dict[str, Any]:
+    told = await conn.execute(DIGEST.get("forget_articles"), KEPT, FIXED, _ids(plan))
     return {"articles": int(told.rpartition(" ")[2])}
 
 

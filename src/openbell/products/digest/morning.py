@@ -283,7 +283,7 @@ async def cleanup(key: Global, ctx: Context) -> None:  # noqa: ARG001 (there is 
     await pool.execute(SQL.get("forget_links"))
     await pool.execute(SQL.get("forget_paid"))
     await pool.execute(SQL.get("prune_answers"), KEPT)
-    while await pool.execute(SQL.get("forget_articles"), KEPT, BATCH) == f"DELETE {BATCH}":
+    while await pool.execute(SQL.get("forget_articles"), KEPT, BATCH, None) == f"DELETE {BATCH}":
         await ctx.attempt.progress("forgetting old articles")
     while await pool.execute(SQL.get("forget_texts"), BATCH) == f"DELETE {BATCH}":
         await ctx.attempt.progress("forgetting old texts")
