@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import asyncpg
 import pytest
 
+from openbell.engine import purge
 from openbell.engine.confirm import NotConfirmed
 from openbell.engine.purge import Purge, PurgeRefused
 from openbell.engine.registry import Calls
@@ -18,6 +20,7 @@ from openbell.people.records import erase, export
 from openbell.products import registry
 from tests.engine.hand import Hand, declare, per_minute, queue
 from tests.engine.purse import BUDGET, buy
+from tests.support import eventually
 
 ADDRESS = "jane.marker@example.com"
 NAME = "Jane Markername"
@@ -181,3 +184,47 @@ async def test_purge_of_a_provider(pool: asyncpg.Pool) -> None:
     assert await pool.fetchval("select count(*) from openbell.account") == spends
     acts = [row["action"] for row in await pool.fetch("select action from openbell.audit where actor = 'test'")]
     assert acts == ["data.purge.planned", "data.purge", "data.purged"]
+
+
+async def test_a_purge_in_steps_goes_by_what_points_to_what(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DC-10: articles that turned out to be another one go before it, however few go at once."""
+    add = (
+        "insert into openbell.digest_article (address, title, title_key, publisher, same_as)"
+        " values ($1, 't', 't', 'p', $2) returning id"
+    )
+    first = await pool.fetchval(add, "https://news.example/1", None)
+    for n in (2, 3):
+        await pool.execute(add, f"https://news.example/{n}", first)
+    monkeypatch.setattr(purge, "AT_ONCE", 1)
+    meant = Purge("news")
+    async with pool.acquire() as proxy:
+        conn: asyncpg.Connection = proxy  # type: ignore[assignment]
+        token = (await meant.propose(conn, actor="test")).token
+        assert await meant.carry_out(conn, token, actor="test") == {"digest_article": 3}
+
+
+async def test_a_letter_that_another_is_about_to_get_outlives_who_is_erased(pool: asyncpg.Pool) -> None:
+    """Platform F: somebody can be erased while the same letter is being queued to somebody else, who gets it."""
+    await registry().seed(pool)
+    mine, other = [await add_person(pool, f"{name}@example.com", state="active") for name in ("mine", "other")]
+    said = {"kind": "notice", "subject": "News", "html": "<p>x</p>", "text": "x"}
+    await queue_mail(pool, recipient=mine, ref="one", **said)
+    async with pool.acquire() as conn:
+        async with conn.transaction():
+            await queue_mail(conn, recipient=other, ref="two", **said)
+            erasing = asyncio.create_task(erase(pool, mine.id, actor="test"))
+            await eventually(lambda: held_up(pool))
+        await erasing
+    assert await pool.fetchval("select count(*) from openbell.letter") == 1
+    assert await pool.fetch("select person_id, letter is null from openbell.delivery order by id") == [
+        (mine.id, True),
+        (other.id, False),
+    ]
+
+
+async def held_up(pool: asyncpg.Pool) -> bool:
+    """Whether a statement of this database waits for a lock."""
+    waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return bool(await pool.fetchval(waits))

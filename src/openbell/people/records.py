@@ -59,7 +59,7 @@ async def erase(db: Db, person_id: int, *, actor: str) -> None:
     async with transaction(db) as conn:
         if await conn.fetchval(SQL.get("lock_person"), person_id) is None:
             raise UnknownPerson(f"with the id {person_id}")
-        for query in ("erase_follows", "erase_sessions", "erase_links", "erase_tokens", "erase_mails"):
+        for query in ("erase_follows", "erase_sessions", "erase_links", "erase_tokens", "lock_letters", "erase_mails"):
             await conn.execute(SQL.get(query), person_id)
         await conn.execute(SQL.get("erase_person"), person_id, actor)
 

@@ -33,8 +33,10 @@ begin
             execute format('select count(*) from openbell.%I t where %s', v_part.name, v_part.rule)
                 into v_count using v_products, p_provider, p_licence;
         else
-            execute format('delete from openbell.%I d where d.ctid = any (array(select t.ctid from openbell.%I t where %s limit $4))',
-                v_part.name, v_part.name, v_part.rule) using v_products, p_provider, p_licence, p_most;
+            execute format('delete from openbell.%I d where d.ctid = any (array(select t.ctid from openbell.%I t where %s %s limit $4))',
+                v_part.name, v_part.name, v_part.rule, case v_part.name  -- what points to another goes before it: its key says so
+                    when 'digest_article' then 'and not exists (select from openbell.digest_article c where c.same_as = t.id)' end)
+                using v_products, p_provider, p_licence, p_most;
             get diagnostics v_count = row_count;
         end if;
         what := v_part.name; n := v_count;
