@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from openbell.postgres.pool import connect
+from openbell.products.picks import work
 from openbell.products.picks.alternatives import MODELS
 from openbell.products.picks.config import Provider
 from openbell.products.picks.content import Made
@@ -299,6 +303,32 @@ async def test_who_is_erased_leaves_nothing(desk: Desk) -> None:
     await desk.work()
     assert await desk.ends(other) is Status.COMPLETE
     assert await desk.charges() == 1
+
+
+async def test_who_is_erased_while_the_answer_is_read_gets_no_edition(
+    desk: Desk, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PK-22, PF-50: what is cancelled between the last step and the publishing is not published."""
+    desk.config = replace(desk.config, provider="anthropic", model=None)
+    person, real = await desk.person(), work.edition_of
+
+    async def erase() -> None:
+        conn = await connect(dsn, name="test")
+        await conn.execute(ERASE, person)
+        await conn.close()
+
+    def read_and_erase(*given: Any) -> Any:
+        thread = threading.Thread(target=asyncio.run, args=(erase(),))
+        thread.start()
+        thread.join()
+        return real(*given)
+
+    monkeypatch.setattr(work, "edition_of", read_and_erase)
+    await desk.ask(person)
+    await desk.work()
+    ended = "select outcome::text from openbell.job_history where product = 'picks-edition'"
+    assert await eventually(lambda: desk.pool.fetchval(ended)) == "cancelled"
+    assert await desk.pool.fetchval("select count(*) from openbell.picks_edition where person_id = $1", person) == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from openbell.engine.database import SQL as ENGINE
 from openbell.engine.errors import (
     AccountBlocked,
     Fenced,
@@ -95,7 +94,7 @@ class Work:
         stored, made = edition_of(answer, facts, () if profile is None else profile.interests)
         kind = Kind.IMPERSONAL if profile is None else Kind.PERSONAL
         async with self.pool.acquire() as conn, conn.transaction():
-            if not await conn.fetchval(ENGINE.get("set_progress"), *self._claim, Status.COMPLETE.step):
+            if not await conn.fetchval(SQL.get("hold_claim"), *self._claim):
                 raise Fenced(f"The attempt at {self.key} is no longer this worker's.")
             await publish(conn, self.key, kind, stored, made)
             await set_status(conn, Status.COMPLETE, self.key)
