@@ -12,12 +12,15 @@ import pytest
 from openbell.engine.artifacts import read
 from openbell.engine.enqueue import enqueue
 from openbell.engine.registry import CLASSES
-from openbell.postgres.pool import open_pool
+from openbell.people import add_person
+from openbell.people.records import erase
+from openbell.postgres.pool import connect, open_pool
 from openbell.products.forecast import forecast as forecast_module
 from openbell.products.forecast.keys import ForecastKey, pair_of
 from openbell.products.forecast.premium import available, status_of
 from openbell.products.forecast.uploads import parse_csv, save_upload
 from tests.engine.hand import Hand
+from tests.operate.test_personal_data import found_in
 from tests.products.forecast.conftest import PAIR, Desk
 from tests.products.kitchen import PRODUCTS
 from tests.support import eventually
@@ -221,6 +224,28 @@ async def test_a_series_of_ones_own(desk: Desk) -> None:
     weeks = await desk.warm(pair_of("csv one", "csv two", "12m").key)
     assert weeks["forecast"]["a"]["show"] is False
     assert weeks["forecast"]["a"]["label"] == "low"
+
+
+async def test_nothing_made_of_a_series_outlives_who_brought_it(desk: Desk, web_dsn: str) -> None:
+    """Platform F: whoever is erased takes along what was made of their series, by the role of a web process."""
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(150)]
+    lines = parse_csv("\n".join(f"{day},{n % 7 + 3}" for n, day in enumerate(days)))
+    mine, other = [await add_person(desk.pool, f"{name}@example.com", state="active") for name in ("mine", "other")]
+    for person in (mine, other):
+        for n in ("one", "two"):
+            await save_upload(desk.pool, f"{n} of {person.id}", lines, person_id=person.id)
+    gone, kept = [pair_of(f"csv one of {p.id}", f"csv two of {p.id}", "3m").key for p in (mine, other)]
+    for key in (gone, kept):
+        await desk.warm(key)
+    before = await found_in(desk.pool, f"two of {mine.id}")
+    assert before.keys() >= {"openbell.version", "openbell.artifact", "openbell.forecast_run"}
+    conn = await connect(web_dsn, name="test")
+    await erase(conn, mine.id, actor=mine.subject)
+    await conn.close()
+    assert await found_in(desk.pool, f"two of {mine.id}") == {}
+    assert (await desk.read(gone)).value is None
+    assert (await desk.read(kept)).value is not None
+    assert await desk.pool.fetchval("select count(*) from openbell.forecast_run") == 1
 
 
 async def test_regions_are_legal_and_told_to_be_missing(desk: Desk) -> None:
