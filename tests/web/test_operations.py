@@ -138,6 +138,21 @@ async def test_a_token_stands_for_the_very_rows_of_its_plan(dsn: str, pool: asyn
         assert await pool.fetchval("select state from openbell.delivery") == "cancelled"
 
 
+async def test_an_import_replaces_only_what_its_plan_has_seen(pool: asyncpg.Pool) -> None:
+    """PF-38: what somebody has written about a ticker since the plan is not replaced unseen, though as many change."""
+    await stamped(pool, "staging")
+    operation, given = OPERATIONS["commit-ticker-csv"], {"csv": CSV}
+    async with pool.acquire() as conn:
+        await import_rows(conn, "ticker,name\nAAPL,Apple Computer\n", source="test", actor="test")
+        planned = await run(conn, operation, given, actor="cli", environment="staging")
+        assert planned.plan.rows == {"added": 1, "changed": 1, "unchanged": 0}  # type: ignore[union-attr]
+        await import_rows(conn, "ticker,name\nAAPL,Apple Europe\n", source="test", actor="test")
+        with pytest.raises(NotConfirmed) as refused:
+            await run(conn, operation, given, actor="cli", environment="staging", token=planned.token)  # type: ignore[union-attr]
+        assert refused.value.code == "plan_changed"
+        assert await conn.fetchval("select name from openbell.digest_ticker") == "Apple Europe"
+
+
 async def test_two_operators_with_one_token_do_it_once(dsn: str, pool: asyncpg.Pool) -> None:
     """Issue 9, bad input: two at once with the same token: one does it, the other is told; never both."""
     await stamped(pool, "staging")

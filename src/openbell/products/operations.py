@@ -107,7 +107,10 @@ async def _plan_import(conn: asyncpg.Connection, given: Arguments) -> Plan:
     added = [row.ticker for row in rows if row.ticker not in known]
     changed = [row.ticker for row in rows if row.ticker in known and known[row.ticker] != row]
     counts = {"added": len(added), "changed": len(changed), "unchanged": len(rows) - len(added) - len(changed)}
-    return Plan("The tickers in the file become what it says; others stay.", counts, [*added, *changed][:SAMPLE])
+    names = [*added, *changed]
+    replaced = [f"{name}: {known[name].as_row() if name in known else None}" for name in names]
+    sentence = "The tickers in the file become what it says; others stay."
+    return Plan(sentence, counts, names[:SAMPLE], which=replaced)
 
 
 async def _import(conn: asyncpg.Connection, given: Arguments, _: Plan, actor: str) -> dict[str, Any]:
