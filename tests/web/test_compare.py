@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import date
+from urllib.parse import quote
 
 import asyncpg
+import httpx
 import pytest
 
 from openbell.people import add_person
 from openbell.people.doors import open_session
 from openbell.products import registry
-from openbell.products.forecast.keys import pair_of
+from openbell.products.forecast.keys import Pair, pair_of
+from openbell.products.forecast.uploads import save_upload
 from tests.support import Clock
 from tests.web.comparisons import comparison
 from tests.web.conftest import Site, serve
@@ -272,3 +276,48 @@ async def test_suggestions_come_from_what_is_stored_and_keep_nothing(site: Site)
         assert "<li" not in answer.text
     assert await site.count("artifact") == before
     assert await site.count("job") == await site.count("demand") == 0
+
+
+async def test_what_is_made_of_a_series_is_for_its_owner_and_the_operator(site: Site) -> None:
+    """Platform F: every door tells others that there is nothing of that name, whether there is or not; nothing is queued."""
+    pair, others = pair_of("csv my shop", "csv my stall"), pair_of("csv my shop", "csv hers")
+    mine, hers = [
+        await add_person(site.pool, f"{name}@example.com", state="active", actor="test") for name in ("mine", "hers")
+    ]
+    for name, person in (("my shop", mine), ("my stall", mine), ("hers", hers)):
+        await save_upload(site.pool, name, [(date(2026, 1, 1), 5.0)], person_id=person.id)
+    for one in (pair, others):
+        await site.publish("comparison", one.key, comparison(one))
+    readers = {
+        person.id: {"cookie": f"openbell={await open_session(site.pool, person.id)}", "x-forwarded-for": "192.0.2.1"}
+        for person in (mine, hers)
+    }
+    guest = {"x-forwarded-for": "192.0.2.1"}
+    unknown = pair_of("csv no such", "csv series")
+
+    def doors(key: str, slug: str) -> list[httpx.Request]:
+        asked = ["/api/v1/artifacts/comparison/" + quote(key), f"/api/v1/artifacts/comparison/{quote(key)}/why"]
+        asked += [f"/compare/{slug}{rest}" for rest in ("", "/data.csv", "/data.json", "/chart.png")]
+        asked += [f"{PREMIUM}?slug={slug}"]
+        wish = {"items": [{"product": "comparison", "key": key}], "seconds": 60}
+        made = [site.http.build_request("GET", path) for path in asked]
+        made.append(site.http.build_request("POST", f"/compare/{slug}/ask"))
+        made.append(site.http.build_request("POST", "/api/v1/demand", json=wish))
+        return made
+
+    async def codes(one: Pair, headers: dict[str, str]) -> set[int]:
+        found = set()
+        for request in doors(one.key, one.slug):
+            request.headers.update(headers)
+            found.add((await site.http.send(request)).status_code)
+        return found
+
+    for one in (pair, others, unknown):
+        for headers in (guest, readers[hers.id]):
+            assert await codes(one, headers) == {404}, (one.key, headers)
+        watch = f"/api/v1/stream?watch={quote(f'comparison:{one.key}')}"
+        assert (await site.http.get(watch, headers=guest)).status_code == 404
+    assert await codes(others, readers[mine.id]) == {404}
+    assert await site.count("job") == await site.count("demand") == 0
+    assert await codes(pair, readers[mine.id]) <= {200, 202, 303}
+    assert await codes(others, {}) <= {200, 202, 303}, "who sits at the machine itself is the operator"

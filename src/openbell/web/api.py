@@ -13,7 +13,7 @@ from openbell.engine.artifacts import Reading
 from openbell.engine.errors import UnknownJob
 from openbell.engine.inquiry import inquire
 from openbell.engine.registry import Product, Registry, list_products
-from openbell.web import licence
+from openbell.web import licence, own_series
 from openbell.web.backend import Database
 from openbell.web.errors import Malformed, NotHere
 from openbell.web.protection import safe
@@ -70,6 +70,8 @@ def declared(product: Product | None) -> dict[str, Any]:
 @router.get("/artifacts/{product}/{key:path}/why", response_model=Explained)
 async def why(request: Request, product: str, key: str) -> dict[str, Any]:
     """Why a key is not running or not fresh: each gate in its way with its numbers, and the expected start."""
+    if (known := registry(request).products.get(product)) is not None:
+        await own_series.check(request, [(product, known.parse_key(key))])
     async with database(request).use() as db:
         return (await inquire(db, registry(request), product, key)).as_json()
 
@@ -83,6 +85,7 @@ async def artifact(request: Request, product: str, key: str) -> Response:
     """What is known of one key, from the database alone. Ask for more with POST /api/v1/demand."""
     # Hits have been answered before they came here, by openbell.web.reads; this says what they are, and what is wrong.
     canonical = registry(request).artifact(product).parse_key(key)
+    await own_series.check(request, [(product, canonical)])
     answer = await database(request).answer(product, canonical)
     reading = answer.reading
     await licence.check(request, reading)
@@ -104,6 +107,7 @@ async def demand(request: Request, wish: Demand) -> dict[str, Any]:
     The answer says where each stands.
     """
     keys = [(item.product, registry(request).artifact(item.product).parse_key(item.key)) for item in wish.items]
+    await own_series.check(request, keys)
     source = f"api:{request.client.host if request.client else 'unknown'}"
     await database(request).want(keys, source=source, seconds=wish.seconds)
     readings = await database(request).read_some(keys)
@@ -138,6 +142,7 @@ async def stream(
     state of each key is sent, so a slow reader misses states in between and never the last one.
     """
     keys = list(dict.fromkeys(parse_watch(registry(request), text) for text in watch))
+    await own_series.check(request, keys)
     hub: Hub = request.app.state.hub
     check_room(hub)
     sees_all = await licence.is_operator(request)

@@ -22,7 +22,7 @@ from openbell.products.forecast.suggest import suggest
 from openbell.products.forecast.uploads import BadUpload, parse_csv, save_upload
 from openbell.web import compare_views, fragments
 from openbell.web.api import database
-from openbell.web.compare_api import asked_pair, note_reading
+from openbell.web.compare_api import note_reading, visible_pair
 from openbell.web.compare_picture import picture
 from openbell.web.errors import NotHere, TooMany
 from openbell.web.pages import page, stream_address
@@ -101,7 +101,7 @@ def address(pair: Pair) -> str:
 @router.get("/compare/{slug}")
 async def compare_page(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "") -> Response:
     """One comparison: series, fans, gap, head to head, what it says, how far to trust it."""
-    pair = asked_pair(slug, tf, geo)
+    pair = await visible_pair(request, slug, tf, geo)
     if slug != pair.slug:
         return RedirectResponse(address(pair), 308)
     person = await person_of(request)
@@ -134,7 +134,7 @@ async def compare_page(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo
 @router.post("/compare/{slug}/ask")
 async def ask(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "") -> Response:
     """Demand without a stream: the button of a page without JavaScript."""
-    pair = asked_pair(slug, tf, geo)
+    pair = await visible_pair(request, slug, tf, geo)
     await database(request).want([("comparison", pair.key)], source="form", seconds=ASK_S)
     return RedirectResponse(address(pair), 303)
 
@@ -167,7 +167,7 @@ async def ask_note(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: st
 @router.post("/compare/{slug}/save", dependencies=[safe("person")])
 async def keep(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = "") -> Response:
     """Save a comparison, change its alert, or remove it."""
-    person, pair = await signed_in(request), asked_pair(slug, tf, geo)
+    person, pair = await signed_in(request), await visible_pair(request, slug, tf, geo)
     form = await request.form()
     alert = str(form.get("alert", "none"))
     threshold = str(form.get("threshold", "10"))
@@ -187,7 +187,7 @@ async def keep(request: Request, slug: str, tf: str = DEFAULT_FRAME, geo: str = 
 
 async def shown(request: Request, slug: str, tf: str, geo: str) -> tuple[Pair, Reading]:
     """The stored comparison for an export. Raises NotHere while there is none to show."""
-    pair = asked_pair(slug, tf, geo)
+    pair = await visible_pair(request, slug, tf, geo)
     async with database(request).use() as db:
         reading = await read(db, "comparison", pair.key)
     if not available(reading):

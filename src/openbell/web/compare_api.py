@@ -18,6 +18,7 @@ from openbell.engine.enqueue import enqueue
 from openbell.products.forecast.evaluate import accuracy
 from openbell.products.forecast.keys import DEFAULT_FRAME, Pair, pair_of, pair_of_slug
 from openbell.products.forecast.premium import answer, available, note_of, status_of, within_limit
+from openbell.web import own_series
 from openbell.web.api import database, registry
 from openbell.web.errors import Malformed, TooMany, WebError
 from openbell.web.protection import safe
@@ -65,6 +66,13 @@ def asked_pair(slug: str, tf: str, geo: str) -> Pair:
         ) from None
 
 
+async def visible_pair(request: Request, slug: str, tf: str, geo: str) -> Pair:
+    """The pair of a page. Raises Malformed, and NotHere for one that is made of somebody else's series."""
+    pair = asked_pair(slug, tf, geo)
+    await own_series.check(request, [("comparison", pair.key)])
+    return pair
+
+
 @router.get(
     "/api/comparison/premium",
     responses={304: {"description": "not changed since the ETag"}},
@@ -82,6 +90,7 @@ async def premium(
 ) -> Response:
     """What is known of a comparison: status, both forecasts and the gap with their bands, insights and freshness."""
     pair = asked_pair(slug, tf, geo) if slug else asked_terms(term_a, term_b, tf, geo)
+    await own_series.check(request, [("comparison", pair.key)])
     person = await person_of(request)
     await check_rate(request, person.subject if person else "")
     reading = await database(request).read("comparison", pair.key)

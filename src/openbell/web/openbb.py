@@ -18,7 +18,7 @@ from openbell.engine.artifacts import Reading
 from openbell.engine.keys import Global, Key
 from openbell.engine.registry import Product
 from openbell.products.keys import Symbol, Week
-from openbell.web import licence, words
+from openbell.web import licence, own_series, words
 from openbell.web.api import database, registry
 from openbell.web.errors import NotHere
 from openbell.web.marks import shown_state, source
@@ -91,6 +91,7 @@ async def read(request: Request, product: str) -> tuple[Product, Reading]:
     declared = registry(request).artifact(product)
     name = parameter(declared)
     key = declared.parse_key(request.query_params.get(name, "") if name else "GLOBAL")
+    await own_series.check(request, [(product, key)])
     reading = await database(request).read(product, key)
     await licence.check(request, reading)
     if reading.state == "missing":

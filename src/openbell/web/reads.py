@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from openbell.engine.artifacts import Reading
 from openbell.engine.errors import EngineError
+from openbell.products.forecast.uploads import brought_in
 from openbell.products.licences import is_reserved
 from openbell.web.errors import WebError, respond
 
@@ -138,6 +139,8 @@ class Reads:
             canonical = self.registry.artifact(product).parse_key(key)
         except EngineError:
             return None
+        if brought_in(product, canonical):
+            return None  # the route asks whose it is
         answer = await self.database.answer(product, canonical)
         is_plain = answer.reading.state != "missing" and not is_reserved(answer.reading, self.held)
         return answer if is_plain else None

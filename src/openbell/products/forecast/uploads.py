@@ -6,15 +6,20 @@ import csv
 import io
 import math
 import re
+from collections.abc import Set as AbstractSet
 from datetime import date
 
 from openbell.engine.database import Db
 from openbell.products.forecast.database import SQL
+from openbell.products.forecast.gather import UPLOAD
+from openbell.products.forecast.keys import split
 
 ROWS_MAX = 4_000
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 """A day outside would make a series of thousands of years, a step for each."""
 FIGURE_MAX = 1e15
+MADE_OF = frozenset(("comparison", "forecast", "comparison-note"))
+"""Products whose keys begin with two terms."""
 NAME = re.compile(r"[a-z0-9][a-z0-9 ]{0,39}")
 
 
@@ -83,3 +88,14 @@ async def save_upload(
     plain = [[day.isoformat(), value] for day, value in points]
     if await db.fetchval(SQL.get("save_upload"), name, plain, person_id) is None:
         raise BadUpload(f"The name {name!r} belongs to somebody else; choose another.")
+
+
+def brought_in(product: str, key: str) -> list[str]:
+    """The names of the series that this key of a product is made of; none for words and symbols."""
+    terms = split(key)[:2] if product in MADE_OF else []
+    return [term.removeprefix(UPLOAD) for term in terms if term.startswith(UPLOAD)]
+
+
+async def owns(db: Db, person_id: int, names: AbstractSet[str]) -> bool:
+    """Whether each of these series is this person's."""
+    return bool(await db.fetchval(SQL.get("count_owned"), person_id, list(names)) == len(names))
