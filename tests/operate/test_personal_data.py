@@ -17,6 +17,7 @@ from openbell.mail import queue as queue_mail
 from openbell.people import add_person, consent
 from openbell.people.doors import make_link, make_token
 from openbell.people.records import erase, export
+from openbell.postgres.pool import open_pool
 from openbell.products import registry
 from tests.engine.hand import Hand, declare, per_minute, queue
 from tests.engine.purse import BUDGET, buy
@@ -32,6 +33,9 @@ ABOUT_PEOPLE = {
 }  # fmt: skip
 STAYS = {"consent", "credit", "delivery", "forecast_note_count"}
 """What the books and the proof of consent need: under a number that names nobody."""
+
+LATE = ("api_token", "follow", "forecast_upload", "link", "picks_profile", "saved_comparison", "visit")
+"""What a request of theirs may write at the moment in which they are erased."""
 
 ROWS = (
     "insert into openbell.follow (person_id, ticker) values ($1, 'AAPL')",
@@ -224,7 +228,33 @@ async def test_a_letter_that_another_is_about_to_get_outlives_who_is_erased(pool
     ]
 
 
-async def held_up(pool: asyncpg.Pool) -> bool:
-    """Whether a statement of this database waits for a lock."""
+async def held_up(pool: asyncpg.Pool, statements: int = 1) -> bool:
+    """Whether so many statements of this database wait for a lock."""
     waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return bool(await pool.fetchval(waits))
+    return int(await pool.fetchval(waits)) >= statements
+
+
+async def test_nothing_is_written_about_somebody_who_is_being_erased(pool: asyncpg.Pool, web_dsn: str) -> None:
+    """Platform F: a request that had seen them before leaves nothing, whatever it writes, once they are erased."""
+    written = [row for row in ROWS if any(f".{name} " in row for name in LATE)]
+    assert len(written) == len(LATE) - 2, "links and tokens are made by their own doors"
+    person = await add_person(pool, ADDRESS, name=NAME, state="active", actor="test")
+    web = await open_pool(web_dsn, name="test", max_size=len(LATE))
+
+    async def late() -> list[object]:
+        return await asyncio.gather(
+            *(web.execute(row.replace("$1", str(person.id))) for row in written),
+            make_link(web, person.id, "sign-in"),
+            make_token(web, person, "my program", "person"),
+            return_exceptions=True,
+        )
+
+    async with pool.acquire() as conn, conn.transaction():
+        await erase(conn, person.id, actor="test")
+        writing = asyncio.create_task(late())
+        await eventually(lambda: held_up(pool, len(LATE)))
+    told = await writing
+    assert not [one for one in told if isinstance(one, BaseException)], told
+    for table in LATE:
+        assert await pool.fetchval(f"select count(*) from openbell.{table}") == 0, table
+    await web.close()

@@ -279,7 +279,7 @@ async def test_suggestions_come_from_what_is_stored_and_keep_nothing(site: Site)
 
 
 async def test_what_is_made_of_a_series_is_for_its_owner_and_the_operator(site: Site) -> None:
-    """Platform F: every door tells others that there is nothing of that name, whether there is or not; nothing is queued."""
+    """Platform F: every door tells others that there is no such series, whether there is or not; none is queued."""
     pair, others = pair_of("csv my shop", "csv my stall"), pair_of("csv my shop", "csv hers")
     mine, hers = [
         await add_person(site.pool, f"{name}@example.com", state="active", actor="test") for name in ("mine", "hers")
