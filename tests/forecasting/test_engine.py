@@ -199,7 +199,9 @@ def test_prices_are_the_last_price_with_a_band():
 
 @pytest.mark.parametrize(("freq", "season", "n", "h"), [("W", 52, 260, 13), ("D", 7, 90, 14), ("M", 12, 100, 18)])
 def test_bands_reach_their_nominal_coverage_on_synthetic_data(freq, season, n, h):
-    """FC-16: on data of a known kind, 80 and 95 % bands hold about 80 and 95 % of what comes."""
+    """FC-16: on data of a known kind, 80 and 95 % bands hold about 80 and 95 % of what comes, and more of what repeats
+    itself year by year as no interest does.
+    """
     inside = np.zeros(2)
     for seed in range(60):
         series = wave(n + h, seed=seed, noise=6.0, season=season)
@@ -209,8 +211,8 @@ def test_bands_reach_their_nominal_coverage_on_synthetic_data(freq, season, n, h
             np.mean((future >= made.lo80) & (future <= made.hi80)),
             np.mean((future >= made.lo95) & (future <= made.hi95)),
         ]
-    assert 0.73 <= inside[0] / 60 <= 0.90
-    assert 0.90 <= inside[1] / 60 <= 0.995
+    assert 0.75 <= inside[0] / 60 <= 0.95
+    assert 0.90 <= inside[1] / 60 <= 0.998
 
 
 @settings(max_examples=40, deadline=None)
@@ -331,7 +333,7 @@ def test_the_base_install_stays_light():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-GOLDEN = {"1": "756e7b867f91bdbf"}
+GOLDEN = {"1": "756e7b867f91bdbf", "2": "32354ea5e63fae51"}
 """By engine version, the hash of its forecasts of fixed series. A new engine gets a new version and a new line."""
 
 

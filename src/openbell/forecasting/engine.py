@@ -25,7 +25,7 @@ from openbell.forecasting.season import find_season, no_season
 
 Array = npt.NDArray[np.float64]
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 POINTS_MIN = 24
 SEASON_WEEKS_MIN = 156
 HISTORY_MAX = {"W": 260, "D": 365, "M": 240, "Q": 100}  # older years hurt: 208 to 312 weeks are best
@@ -156,7 +156,7 @@ def _choose(cleaned: _Cleaned, h: int, freq: str, period: int) -> tuple[Array, t
     season = find_season(y, period, h) if seasonal else no_season(n + h, multiplicative=bool(y.min() > 0))
     adjusted = season.remove(y)
     logs = (
-        season.multiplicative and (season.doubt > 0 or freq in "MQ") and adjusted.min() > LOG_MIN * np.median(adjusted)
+        season.multiplicative and (season.sought or freq in "MQ") and adjusted.min() > LOG_MIN * np.median(adjusted)
     )
     level = np.log(adjusted) if logs else adjusted
     steps = np.minimum(np.arange(n)[:, None] + np.arange(1, h + 1), n + h - 1)

@@ -18,19 +18,23 @@ Array = npt.NDArray[np.float64]
 INDEX_MIN = 0.05  # a factor of nearly nothing would blow up what is divided by it
 SMOOTHING = {52: (1.0, 2.0, 3.0, 2.0, 1.0), 12: (1.0, 2.0, 1.0)}  # weights over neighbouring positions
 SEASONS_MIN = 3
+MOVES = {52: 3.0, 7: 2.0}
+"""How much more an index is unsure than its scatter says: holidays move between weeks, habits between years."""
 
 
 @dataclass(frozen=True)
 class Season:
     """The season of a series: `values[t]` for every past and future step, and how unsure they are.
 
-    `doubt` is the variance of an index as a share of the variance of one observation (0 for no season).
+    `doubt` is the variance of an index as a share of the variance of one observation, `strength` the share of the
+    indices that was believed, both 0 for no season; `sought` is whether there was enough to look for one.
     """
 
     values: Array
     multiplicative: bool
     doubt: float
     strength: float
+    sought: bool
 
     def remove(self, y: Array) -> Array:
         """The series without its season."""
@@ -45,7 +49,7 @@ class Season:
 
 def no_season(length: int, *, multiplicative: bool) -> Season:
     """A season that changes nothing, for `length` steps."""
-    return Season(np.ones(length) if multiplicative else np.zeros(length), multiplicative, 0.0, 0.0)
+    return Season(np.ones(length) if multiplicative else np.zeros(length), multiplicative, 0.0, 0.0, sought=False)
 
 
 def find_season(y: Array, period: int, horizon: int) -> Season:
@@ -70,9 +74,9 @@ def find_season(y: Array, period: int, horizon: int) -> Season:
     scatter *= float(np.sum(weights**2) / counts.mean())
     spread = float(indices.var())
     strength = max(0.0, 1 - scatter / spread) if spread > 0 else 0.0
-    doubt = float(np.sum(weights**2)) * period / n
+    doubt = MOVES.get(period, 1.0) * strength**2 * float(np.sum(weights**2)) * period / n
     if multiplicative:
         indices = np.maximum(1 + strength * (indices / indices.mean() - 1), INDEX_MIN)
     else:
         indices = strength * (indices - indices.mean())
-    return Season(indices[np.arange(n + horizon) % period], multiplicative, doubt, strength)
+    return Season(indices[np.arange(n + horizon) % period], multiplicative, doubt, strength, sought=True)
