@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ SCHEMAS = ("openbell", "data")
 LOCK_TIMEOUT = "5s"
 SUFFIX = ".openbell-backup"
 PREAMBLE_LINES = 25
+TELL_S = 10
 _PREAMBLE = re.compile(rb"^SET (transaction_timeout|idle_session_timeout) = .*;$")
 """Settings that a newer dump sets and an older server does not know; none of them matters to a restore."""
 
@@ -76,7 +78,7 @@ async def backup(dsn: str, path: Path, *, actor: str) -> Head:
         assert server is not None
         if not server["is_openbell"]:
             raise BackupError(f"The database {server['database']} holds nothing of Openbell.")
-        tool, tools = _tools(server["major"], at_least=server["major"])
+        tool, tools = await asyncio.to_thread(_tools, server["major"], at_least=server["major"])
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             snapshot = await connection.fetchrow(SQL.get("export_snapshot"))
             counted = await connection.fetchrow(SQL.get("count_backup"))
@@ -169,7 +171,7 @@ async def restore(dsn: str, path: Path, *, actor: str, replace: str | None = Non
         server = await connection.fetchrow(SQL.get("read_server"))
         assert server is not None
         _check_target(server, head, replace)
-        _, tools = _tools(server["major"], at_least=head.tool)
+        _, tools = await asyncio.to_thread(_tools, server["major"], at_least=head.tool)
         await _read_in(dsn, tools, path, head, actor)
         about = head.as_json() | {"made": head.at}
         columns = ("restore", path.name, head.bytes + HEAD, head.sha256, monotonic() - begun, actor, about)
@@ -309,8 +311,12 @@ def _tools(major: int, *, at_least: int) -> tuple[int, Path]:
 
 
 def _version(program: Path) -> int:
-    """The major version of a program that lies in a folder named after it; 0 when it cannot be told."""
-    found = re.search(r"/postgresql/(\d+)/", str(program.resolve()))
+    """The major version that a program says it has; 0 when it does not tell within ``TELL_S`` seconds."""
+    try:
+        told = subprocess.run((program, "--version"), capture_output=True, text=True, timeout=TELL_S, check=True).stdout
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0
+    found = re.search(r"\(PostgreSQL\) (\d+)", told)
     return int(found[1]) if found else 0
 
 
