@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 from datetime import timedelta
 from typing import Any
 
@@ -108,7 +109,7 @@ async def test_a_staging_is_made(dsn: str, pool: asyncpg.Pool, server: TestServe
     await registry().seed(pool)
     assert "this database itself" in refused(await say("staging", "create", dsn))
     assert "postgresql://" in refused(await say("staging", "create", "somewhere"))
-    name = "openbell_staging_by_command"
+    name = f"openbell_staging_{secrets.token_hex(6)}"
     await server.execute(f"create database {name} template template0 encoding 'UTF8'")
     try:
         made = await say("staging", "create", server.dsn_of(name))
