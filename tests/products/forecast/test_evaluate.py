@@ -9,6 +9,7 @@ import pytest
 
 from openbell.engine.enqueue import enqueue
 from openbell.engine.registry import Calls
+from openbell.forecasting import ENGINE_VERSION
 from openbell.people import add_person
 from openbell.products.context import Context
 from openbell.products.forecast import saved
@@ -200,7 +201,7 @@ async def test_a_challenger_is_scored_beside_the_champion(desk: Desk) -> None:
     for part in ("a", "b", "gap"):
         assert all(p["lo95"] <= p["lo80"] <= p["hi80"] <= p["hi95"] for p in made[part]["points"])
     rows = await desk.pool.fetch("select engine, challenger from openbell.forecast_run order by id")
-    assert [tuple(row) for row in rows] == [("1", False), ("ensemble-1", True)]
+    assert [tuple(row) for row in rows] == [(ENGINE_VERSION, False), ("ensemble-1", True)]
     await desk.pool.execute("update openbell.forecast_run set scored_at = openbell.now() where challenger")
     await desk.pool.execute(
         """insert into openbell.forecast_score (run_id, term, points, mae, naive_mae, inside80, inside95)
