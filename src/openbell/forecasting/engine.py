@@ -155,9 +155,7 @@ def _choose(cleaned: _Cleaned, h: int, freq: str, period: int) -> tuple[Array, t
     seasonal = period > 1 and not (freq == "W" and n < SEASON_WEEKS_MIN)
     season = find_season(y, period, h) if seasonal else no_season(n + h, multiplicative=bool(y.min() > 0))
     adjusted = season.remove(y)
-    logs = (
-        season.multiplicative and (season.sought or freq in "MQ") and adjusted.min() > LOG_MIN * np.median(adjusted)
-    )
+    logs = season.multiplicative and (season.sought or freq in "MQ") and adjusted.min() > LOG_MIN * np.median(adjusted)
     level = np.log(adjusted) if logs else adjusted
     steps = np.minimum(np.arange(n)[:, None] + np.arange(1, h + 1), n + h - 1)
     low, high = _guard(cleaned)
