@@ -25,7 +25,9 @@ from tests.support import Clock, eventually
 
 
 def test_every_product_is_found_and_whole() -> None:
-    """MD-1, MD-2: a data type is one file in the folder; each names its licence, provider and estimate."""
+    """MD-1, MD-2: a data type is one file in the folder; each is tried here, and names licence, provider, estimate."""
+    here = [one for one in PRODUCTS.products.values() if one.producer.__module__.startswith("openbell.products.market")]
+    assert {one.name for one in here if not one.is_task} == set(CASES)
     for one in (PRODUCTS.get(name) for name in CASES):
         assert one.licence == ("public-domain" if one.provider == "edgar" else "personal")
         assert one.provider in ("fmp", "edgar")
