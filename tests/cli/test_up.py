@@ -93,7 +93,7 @@ async def test_whatever_dies_is_started_again(tmp_path: Path) -> None:
         await eventually(lambda: answers(home))
         assert home.json("get", "quote", "MSFT")["state"] == "fresh"
 
-        postgres = next(one for one in home.tree() if one.name() == "postgres" and one.ppid() == home.process.pid)
+        postgres = next(one for one in psutil.Process(home.process.pid).children() if one.name() == "postgres")
         postgres.kill()
         await eventually(lambda: any("The database process ended" in line for line in home.said))
         await eventually(lambda: home.run("get", "quote", "IBM", "--wait", "10").returncode == 0)

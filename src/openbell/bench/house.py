@@ -9,10 +9,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import psutil
@@ -20,6 +21,7 @@ import psutil
 from openbell.bench.errors import BenchError
 from openbell.postgres.embedded import DATABASE, running_dsn
 
+Read = TypeVar("Read")
 UP_S = 90.0
 PARTS = ("web", "worker", "sandbox")
 DOWN_S = 15.0
@@ -45,29 +47,32 @@ class House:
 
     def web_pid(self) -> int:
         """Its web process."""
-        return next(one.pid for one in self.tree() if "web" in one.cmdline())
+        return next(pid for pid, words in self._each(lambda one: (one.pid, one.cmdline())) if "web" in words)
 
     def memory_mib(self) -> float:
         """Proportional set size of all processes: memory that several share counts once."""
-        return sum(float(one.memory_full_info().pss) for one in self.tree()) / 2**20
+        return sum(float(one.pss) for one in self._each(psutil.Process.memory_full_info)) / 2**20
 
     def processor_s(self) -> float:
         """Processor time that its living processes have used so far."""
-        times = [one.cpu_times() for one in self.tree()]
-        return sum(float(one.user + one.system) for one in times)
+        return sum(float(one.user + one.system) for one in self._each(psutil.Process.cpu_times))
 
     def processor_by_part(self) -> dict[str, float]:
         """The same by part of the house: web, worker, sandbox, database, and up for the rest."""
         used: dict[str, float] = {}
-        for one in self.tree():
-            try:
-                words, times = one.cmdline(), one.cpu_times()
-            except psutil.NoSuchProcess:  # it has ended since the list was made
-                continue
+        for words, times in self._each(lambda one: (one.cmdline(), one.cpu_times())):
             part = next((name for name in PARTS if name in words), "up")
             part = "database" if words and "postgres" in words[0] else part
             used[part] = used.get(part, 0.0) + float(times.user + times.system)
         return used
+
+    def _each(self, read: Callable[[psutil.Process], Read]) -> Iterator[Read]:
+        for one in self.tree():
+            try:
+                said = read(one)
+            except psutil.NoSuchProcess:  # it has ended since the list was made
+                continue
+            yield said
 
     async def watcher(self) -> asyncpg.Connection:
         """A connection beside it whose questions are not counted among its own."""
