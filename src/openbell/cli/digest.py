@@ -82,7 +82,7 @@ async def _digest(
         await hints.stop()
     finally:
         pool.terminate()
-    return _show(reading, as_json=as_json)
+    return _show(reading, data, as_json=as_json)
 
 
 async def _wait(db: asyncpg.Pool, key: DigestKey, wait_s: float) -> Reading:
@@ -104,14 +104,15 @@ async def _wait(db: asyncpg.Pool, key: DigestKey, wait_s: float) -> Reading:
             await asyncio.sleep(POLL_S)
 
 
-def _show(reading: Reading, *, as_json: bool) -> int:
+def _show(reading: Reading, data: Path | None, *, as_json: bool) -> int:
+    from openbell.cli.people import home
     from openbell.products.digest.digest import Digest
     from openbell.products.digest.render import render_text
 
     if as_json:
         print_json(reading.as_json())
     elif reading.value is not None:
-        click.echo(render_text(Digest.model_validate(reading.value).content).strip())
+        click.echo(render_text(Digest.model_validate(reading.value).content, home(data)).strip())
         click.echo(f"\n{reading.key}, version {reading.version}, cost {dollars(reading.cost_micro)}")
     if reading.state == "empty":
         if not as_json:

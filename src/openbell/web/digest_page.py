@@ -78,11 +78,12 @@ async def list_editions(request: Request, ticker: str) -> Response:
 async def show_digest(request: Request, ticker: str, day: str) -> Response:
     """One digest; of two editions of a day the one that ``?edition=`` names, else the one that is there."""
     person = await _reader(request)
-    keys = _keys(ticker, day, request.query_params.get("edition"))
+    edition = request.query_params.get("edition")
+    keys = _keys(ticker, day, edition)
     async with database(request).use() as db:
         readings = await read_many(db, [("digest", str(key)) for key in keys])
     if (key := keys[0]).parts.ticker != ticker:
-        return RedirectResponse(address(key.parts.ticker, key.parts.day, None), 308)
+        return RedirectResponse(address(key.parts.ticker, key.parts.day, edition), 308)
     reading = next((one for one in readings if one.value is not None), readings[0])
     if reading.value is None:
         return _not_there(request, reading, key)

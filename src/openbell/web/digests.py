@@ -46,7 +46,7 @@ async def _orders(request: Request, ticker: str, edition: str, notice: str = "",
         known = [] if rows else [one.ticker for one in await starters(db, STARTERS)]
     return page(
         request, "digests.html", status, person=person, purse=purse, offer=offer, notice=notice, ticker=ticker.strip(),
-        where=page_of(offer.key) if offer else "", price=_dollars(offer.cost_micro) if offer else "",
+        where=page_of(offer.key) if offer else "", price=_about(offer.cost_micro) if offer else "",
         rows=[_line(row) for row in rows], known=known, runs_it=await is_operator(request),
         edition=offer.key.parts.edition if offer else "",
     )  # fmt: skip
@@ -60,6 +60,11 @@ def _dollars(micro: int) -> str:
     if not micro:
         return "nothing"
     return f"${micro / 1_000_000:.2f}" if micro >= 10_000 else "less than a cent"
+
+
+def _about(micro: int) -> str:
+    told = _dollars(micro)
+    return f"about {told}" if told.startswith("$") else told
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,18 @@ class Tags(HTMLParser):
         return {str(given["href"]) for tag, given in self.found if tag == "a"}
 
 
+class Words(HTMLParser):
+    """What a reader sees of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
 def letters() -> dict[str, Letter]:
     weekly = content()
     return {
@@ -64,7 +76,10 @@ def test_rendering_reads_stored_results_only() -> None:
     again = type(weekly).model_validate_json(weekly.model_dump_json())
     assert digest_letter(weekly) == digest_letter(again)
     assert render_html(weekly) == digest_letter(weekly).html
-    assert render_text(weekly) == digest_letter(weekly).text
+    plain = render_text(weekly, "https://bell.example")
+    assert plain == render_text(again, "https://bell.example")
+    assert "Read this on the web: https://bell.example/digest/ACME/2026-11-24?edition=weekly" in plain
+    assert "%%" not in plain
 
 
 def test_both_forms_say_the_same() -> None:
@@ -97,6 +112,23 @@ def test_links_lead_to_stored_sources_only() -> None:
     allowed = {f"https://news.example.com/a/{n}" for n in range(1, 6)} | {"https://filings.example.com/acme-10k"}
     for letter in letters().values():
         assert all(one in allowed or one.startswith("%%") for one in Tags(letter.html).links())
+
+
+def test_each_bullet_and_point_names_its_sources_by_number() -> None:
+    """DG-15: behind what is said stand the numbers of its sources, its twins' too; a source keeps its number."""
+    letter = digest_letter(content())
+    for form in (Words(letter.html).text, letter.text):
+        for words in (
+            "A record quarter meets a federal probe. [1, 2, 3]", "A probe of 1,250 systems has begun. [3]",
+            "between $13.1 billion and $13.4 billion. [1, 2]", "The probe concerns 1,250 warehouse systems. [3]",
+            "welding robots by 8% in China. [4]", "Acme Robotics reports on Jan. 28. [1]",
+        ):  # fmt: skip
+            assert words in form, words
+    listed = re.findall(r"^(\d)\. .*\n   (\S+)$", letter.text, re.M)
+    assert listed == [(n, f"https://news.example.com/a/{key}") for n, key in ("11", "23", "32", "44", "11")]
+    assert [given["value"] for tag, given in Tags(letter.html).found if tag == "li" and "value" in given] == list(
+        "12341"
+    )
 
 
 def test_hostile_texts_stay_text() -> None:

@@ -8,16 +8,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from openbell.mail import Letter, render
-from openbell.mail.letters import Image
-from openbell.products.digest.content import SECTIONS, Bullet, DigestContent, PhaseRun, Price, SourceRef
+from openbell.mail.letters import HOME, Image
+from openbell.products.digest.content import (
+    SECTIONS,
+    Bullet,
+    DigestContent,
+    Paragraph,
+    PhaseRun,
+    Price,
+    SectionName,
+    SourceRef,
+)
 from openbell.products.digest.inputs import Candidate, DigestInputs
 from openbell.products.digest.render_chart import chart
 from openbell.products.digest.truth_text import line
@@ -31,6 +41,8 @@ OUTCOMES = {
     "unreachable": "could not be read", "model_error": "model error",
 }  # fmt: skip
 SIGNS = {"positive": "▲", "negative": "▼", "mixed": "◆", "neutral": "●"}
+Numbers = dict[int, tuple[int, SectionName]]
+"""Each source that readers see: its number, counted through the digest, and the section that lists it first."""
 QUIET = "Nothing new was found about {name} between {begins} and {ends}."
 
 
@@ -44,16 +56,16 @@ class Cost:
     cost_micro: int
 
 
-def digest_letter(content: DigestContent) -> Letter:
-    """Mail 3. The links to unsubscribe are put in for each recipient when it is sent."""
+def digest_letter(content: DigestContent, *, listed: bool = True) -> Letter:
+    """Mail 3. The links to unsubscribe are put in for each recipient when it is sent; not ``listed`` it has none."""
     picture = chart(content.price.closes) if content.price else None
     return render(
         "digest",
         package=PACKAGE,
         subject=subject_of(content),
         images={"chart": Image("image/png", picture)} if picture else None,
-        listed=True,
-        why=f"You get this because you follow {content.ticker}.",
+        listed=listed,
+        why=f"You get this because you follow {content.ticker}." if listed else "",
         **page_values(content),
     )
 
@@ -61,6 +73,8 @@ def digest_letter(content: DigestContent) -> Letter:
 def page_values(content: DigestContent) -> dict[str, Any]:
     """What mail 3 and the page of a digest show, in words and figures."""
     shown = content.shown()
+    numbers = _numbers(content, shown)
+    top = content.summary
     return {
         "content": content,
         "title": f"{content.name} ({content.ticker})",
@@ -72,19 +86,52 @@ def page_values(content: DigestContent) -> dict[str, Any]:
         ),
         "price": price_card(content.price),
         "weekly": content.edition == "weekly",
-        "sections": [
-            {
-                "name": name,
-                "title": SECTIONS[name],
-                "bullets": [bullet_view(one, content) for one in bullets],
-                "sources": [source_view(one, content.zone) for one in content.cited(bullets)],
-            }
-            for name, bullets in shown
+        "bottom_line": _point_view(top.bottom_line, content, numbers) if top.bottom_line else None,
+        "points": [
+            (title, [_point_view(one, content, numbers) for one in points])
+            for title, points in (("What speaks for it", top.upside), ("What speaks against it", top.downside))
+            if points and content.edition == "weekly"
         ],
+        "sections": [_section_view(name, bullets, content, numbers) for name, bullets in shown],
         "filings": [one.model_copy(update={"url": safe_url(one.url)}) for one in content.filings if one.is_new],
         "made_by": made_by(content),
-        "address": f"/digest/{content.ticker}/{content.day.isoformat()}",
+        "address": f"/digest/{content.ticker}/{content.day.isoformat()}?edition={content.edition}",
     }
+
+
+def _numbers(content: DigestContent, shown: Sequence[tuple[SectionName, Sequence[Bullet]]]) -> Numbers:
+    found: Numbers = {}
+    for name, bullets in shown:
+        for source in content.cited(bullets):
+            found.setdefault(source.id, (len(found) + 1, name))
+    return found
+
+
+def _cites(
+    bullets: Iterable[Bullet], content: DigestContent, numbers: Numbers, section: SectionName | None = None
+) -> list[dict[str, Any]]:
+    """The sources that carry some bullets, by their numbers, and where they stand: in this section, or the first."""
+    known = sorted(numbers[one.id] for one in content.cited(bullets) if one.id in numbers)
+    return [{"number": number, "at": f"{section or first}-{number}"} for number, first in known]
+
+
+def _section_view(
+    name: SectionName, bullets: Sequence[Bullet], content: DigestContent, numbers: Numbers
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": SECTIONS[name],
+        "bullets": [bullet_view(one, content) | {"cites": _cites([one], content, numbers, name)} for one in bullets],
+        "sources": sorted(
+            (source_view(one, content.zone) | {"number": numbers[one.id][0]} for one in content.cited(bullets)),
+            key=itemgetter("number"),
+        ),
+    }
+
+
+def _point_view(point: Paragraph, content: DigestContent, numbers: Numbers) -> dict[str, Any]:
+    carried = [one for one in content.bullets if one.bullet_id in point.bullets]
+    return {"text": point.text, "cites": _cites(carried, content, numbers)}
 
 
 def selection_letter(inputs: DigestInputs) -> Letter:
@@ -144,9 +191,9 @@ def render_html(content: DigestContent) -> str:
     return digest_letter(content).html
 
 
-def render_text(content: DigestContent) -> str:
-    """Mail 3 as text."""
-    return digest_letter(content).text
+def render_text(content: DigestContent, home: str) -> str:
+    """What mail 3 says, without what is one recipient's own. ``home`` is where the pages are, or nothing."""
+    return digest_letter(content, listed=False).text.replace(HOME, home)
 
 
 def subject_of(content: DigestContent) -> str:
@@ -178,6 +225,7 @@ def price_card(price: Price | None) -> dict[str, Any] | None:
     moved = price.change is not None and price.percent is not None
     return {
         "close": money(price.close, price.currency),
+        "last": money(price.closes[-1][1], price.currency) if price.closes else "",
         "arrow": "▲" if rising else "▼",
         "way": "gain" if rising else "loss",
         "word": "up" if rising else "down",

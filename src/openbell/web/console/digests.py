@@ -81,7 +81,7 @@ def _edition(row: dict[str, Any], now: datetime) -> dict[str, Any]:
     return row | {
         "state": state,
         "late": row["alerted_at"] is not None and row["mailed_version"] is None,
-        "due": f"in {span_words(left)}" if left.total_seconds() > 0 else f"{row['send_at']:%d %b, %H:%M} UTC",
+        "due": f"in {span_words(left)}" if left.total_seconds() > 0 else f"{row['send_at']:%-d %b, %H:%M} UTC",
         "mails": ", ".join(mails) or "no mails yet",
         "acts": acts,
         "previews": [(name, f"/console/mail/{number}") for name, number in links if number],
@@ -123,7 +123,7 @@ def _made(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _when(at: datetime | None) -> str:
-    return f"{at:%d %b, %H:%M} UTC" if at else "never"
+    return f"{at:%-d %b, %H:%M} UTC" if at else "never"
 
 
 @router.post(PAGE)

@@ -95,7 +95,7 @@ class Filters:
         if self.hours:
             return f"in the {SPANS[self.hours]}"
         if self.since or self.until:
-            ends = [f"{one:%d %b, %H:%M} UTC" if one else "" for one in (self.since, self.until)]
+            ends = [f"{one:%-d %b, %H:%M} UTC" if one else "" for one in (self.since, self.until)]
             return f"from {ends[0]} to {ends[1] or 'now'}" if ends[0] else f"before {ends[1]}"
         return "so far"
 

@@ -109,7 +109,7 @@ async def _show(request: Request, status: int = 200, notice: str = "") -> Respon
 
 def _row(one: Delivery, now: datetime) -> dict[str, Any]:
     """What the page shows of a mail; the countdown is to the minute, at the time the page was drawn."""
-    when = f"{one.state_at:%d %b, %H:%M} UTC"
+    when = f"{one.state_at:%-d %b, %H:%M} UTC"
     if one.state in ("ready", "held"):
         left = one.send_at - now
         when = f"in {span_words(left)}" if left.total_seconds() > 0 else "due now"

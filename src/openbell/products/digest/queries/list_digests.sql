@@ -1,6 +1,6 @@
 select a.key, a.version, a.state::text as state, a.changed_at, v.cost_micro,
     v.value -> 'inputs' -> 'outcomes' as outcomes,
-    jsonb_array_length(v.value -> 'content' -> 'bullets') as bullets,
+    (v.value -> 'content' -> 'counts' ->> 'shown')::int as bullets,
     v.value -> 'inputs' ->> 'revision' as revision
 from openbell.artifact a
 left join openbell.version v on (v.product, v.key, v.version) = (a.product, a.key, a.version)
