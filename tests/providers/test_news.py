@@ -92,6 +92,15 @@ def test_a_yahoo_entry_is_read() -> None:
     assert entry.published == datetime(2026, 11, 3, 23, 30, tzinfo=UTC)
 
 
+def test_an_address_in_figures_is_nobodys_name() -> None:
+    """B5: where a link leads to a number and the item names no source, the feed's own title does."""
+    numbered = YAHOO_ITEM.replace("finance.example", "127.0.0.1:8000")
+    (entry,) = entries(rss(numbered))
+    assert (entry.publisher, entry.source_domain) == ("Synthetic", "127.0.0.1")
+    (entry,) = entries(rss(numbered).replace(b"<title>Synthetic</title>", b""))
+    assert entry.publisher is None
+
+
 def test_a_repeated_guid_merges_nothing() -> None:
     """B5: a feed that gives all its items one guid loses none of them, and it shows."""
     same = [YAHOO_ITEM.replace("reports", f"reports {n}") for n in range(10)]

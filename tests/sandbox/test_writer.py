@@ -269,6 +269,31 @@ def test_answers_from_the_texts_of_the_question() -> None:
     assert Writer(listed, DAY).json({"properties": {"scores": scored}}) == {"scores": [{"id": 5}, {"id": 9}]}
 
 
+def test_a_namesake_is_no_news_of_the_company() -> None:
+    """Build 2: an apple pie scores low and is of no relevance to Apple; headings break off between phrases."""
+    prompt = """Company: Apple (AAPL)
+<<<DATA-1 article 1
+Best apple pie in Ashford chosen by 12 judges
+An apple pie with walnuts won in Ashford. Apple and pear trees stand there.
+DATA-1>>>
+<<<DATA-1 article 2
+Apple wins $3.2 billion order from Halvard Shipping
+Apple won an order from Halvard Shipping. It runs for three years.
+DATA-1>>>"""
+    item = {
+        "properties": {
+            "id": {"enum": [1, 2]}, "topic": {"type": "string"}, "relevance": {"enum": ["direct", "indirect", "none"]},
+            "score": {"type": "number", "minimum": 0, "maximum": 10},
+        },
+        "type": "object",
+    }  # fmt: skip
+    made = Writer(prompt, DAY).json({"properties": {"bullets": {"type": "array", "items": item}}})["bullets"]
+    pie, order = sorted(made, key=lambda one: one["score"])
+    assert (pie["topic"], pie["relevance"]) == ("Best apple pie in Ashford chosen", "none")
+    assert (order["topic"], order["relevance"]) == ("Apple wins $3.2 billion order", "direct")
+    assert pie["score"] <= 1 < 5 <= order["score"]
+
+
 @pytest.mark.parametrize(
     "prompt", ["<<<A x\nno end", "<<< abcd >>>\nno end", '\n{"titles": [1, {"id": {}}]}', "<<<" * 9_000]
 )

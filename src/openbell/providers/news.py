@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from xml.sax import SAXException
@@ -165,7 +166,8 @@ def read_feed(name: str, fetched: Fetched) -> list[Entry]:
         raise Transient(f"The feed {name} is broken or cut short.", code="feed_broken")
     items = parsed.entries[:MOST_ENTRIES]
     guids = Counter(item.get("id") for item in items)
-    return [_entry(name, fetched.url, item, repeats=guids[item.get("id")] > 1) for item in items]
+    channel = plain(parsed.feed.get("title", ""))[:LONGEST_TITLE]
+    return [_entry(name, fetched.url, channel, item, repeats=guids[item.get("id")] > 1) for item in items]
 
 
 PARSER_FAULTS = (ValueError, LookupError, OverflowError, RecursionError, TypeError, AttributeError, AssertionError)
@@ -177,10 +179,12 @@ _WHOLE = re.compile(rb"</(?:rss|feed|(?:\w+:)?rdf)\s*>\s*(?:<!--.*?-->\s*)*$", r
 _GOOGLE_LINK = re.compile(r"/(?:rss/)?(?:articles|read)/([A-Za-z0-9_-]{8,2000})$")
 
 
-def _entry(feed: str, url: str, item: Any, *, repeats: bool) -> Entry:
+def _entry(feed: str, url: str, channel: str, item: Any, *, repeats: bool) -> Entry:
     source = item.get("source") or {}
     title, publisher = split_title(plain(item.get("title", "")), plain(source.get("title", "")) or None)
     link = plain_link(str(item.get("link", "")))
+    if publisher is None and _is_number(link):
+        publisher = channel or None
     ours = link is not None and urlsplit(link).netloc == urlsplit(url).netloc
     token = _GOOGLE_LINK.search(urlsplit(link).path) if ours and link else None
     guid = str(item.get("id") or "")[:LONGEST_LINK] or None
@@ -229,6 +233,15 @@ def _domain(link: str) -> str | None:
     except ValueError:
         return None
     return host.removeprefix("www.")[:253] if host else None
+
+
+def _is_number(link: str | None) -> bool:
+    """Whether the host is an address in figures, which names nobody; the feed's own title does then."""
+    try:
+        ip_address(_domain(link or "") or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _utc(parsed: Any) -> datetime | None:

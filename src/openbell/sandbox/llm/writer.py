@@ -19,9 +19,11 @@ from typing import Any
 from openbell.sandbox.companies import COMPANIES
 from openbell.sandbox.llm.patterns import Unsupported, example
 from openbell.sandbox.llm.quotes import Block, blocks_of, subject_of
+from openbell.sandbox.news.phrases import is_decoy
 
 ITEMS = 3
 QUOTED_MAX = 40
+HEADING = 6
 DEPTH_MAX = 12
 NOTHING_FOUND = frozenset(("findings", "pairs", "hints", "filings"))  # a reviewer without objections
 PREFERRED = ("keep", "direct")
@@ -33,6 +35,8 @@ REASON = "Synthetic: by the words of the text."
 NOTE = "Synthetic answer of the sandbox, written without a model."
 _TICKER_NAMES = frozenset(("ticker", "tickers", "symbol", "symbols", "stock", "stocks"))
 _COMPANY_NAMES = frozenset(("company", "companyname", "issuer"))
+_LINK = re.compile(r"\W*(a|after|an|and|as|at|by|for|from|in|its|of|off|on|or|over|the|to|with|[$€£\d].*)\W*", re.I)
+"""Words after which a phrase goes on."""
 _WORD = re.compile(r"\b[A-Z]{1,5}\d{0,3}\b")
 _SITE = "https://example.com/synthetic"
 
@@ -190,14 +194,14 @@ class Writer:
         return False
 
     def _is_about_it(self, block: Block) -> bool:
-        """Whether a text names the company that the prompt is about."""
-        return any(one in block.body for one in self._subject)
+        """Whether a text is about the company that the prompt is about, not about something else of its name."""
+        return any(one in block.body for one in self._subject) and not is_decoy(block.body)
 
     def _fitting(self, values: list[Any], name: str) -> Any:
         """Of a few words that which suits the text at hand."""
         block = self._at or self._blocks[0]
         if name == "relevance" and "none" in values and self._subject:
-            wanted = "direct" if self._is_about_it(block) else "indirect"
+            wanted = "direct" if self._is_about_it(block) else "none" if is_decoy(block.body) else "indirect"
             return wanted if wanted in values else "none"
         by_text = next(
             (one for one in values if str(one) in block.words or one == block.tone or block.is_about(one)), None
@@ -214,7 +218,8 @@ class Writer:
             return int(block.label)
         if low is None or high is None or whole:
             return _number(schema, whole=whole)
-        return float(low + (high - low) * (55 + block.number(name, 40)) / 100)
+        percent = block.number(name, 10) if is_decoy(block.body) else 55 + block.number(name, 40)
+        return float(low + (high - low) * percent / 100)
 
     def _string(self, schema: Schema, name: str, ticker: str, index: int) -> str:
         told = self._told(name) if self._blocks else ""
@@ -240,7 +245,7 @@ class Writer:
         if name not in SAYS:
             return ""
         if name == "topic":
-            return " ".join(block.title.split()[:6])
+            return _heading(block.title)
         return block.told(name, LENGTHS.get(name, 1))
 
     def _wish(self, schema: Schema, name: str, ticker: str, index: int) -> str:
@@ -267,6 +272,15 @@ class Writer:
             return by_format["date"]
         words = (name.replace("_", " ") or "text") + (f" {index + 1}" if index else "")
         return f"Synthetic {words} about {COMPANIES[ticker].name} ({ticker}) from the sandbox."
+
+
+def _heading(title: str) -> str:
+    """Its first six words at most, that do not break off in the middle of a phrase."""
+    words = title.split()
+    kept = words[:HEADING]
+    while len(words) > HEADING and len(kept) > 2 and _LINK.fullmatch(kept[-1]):
+        kept.pop()
+    return " ".join(kept)[:1].upper() + " ".join(kept)[1:]
 
 
 def _type(schema: Schema) -> str:

@@ -5,6 +5,7 @@ A beat is one kind of story. Every version of a story shares its facts; publishe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -485,6 +486,21 @@ DECOYS: Mapping[str, Sequence[Beat]] = {
         _decoy("School in {city} wins {name} robot contest", "A school class from {city} has won a robot contest."),
     ),
 }
+
+_DECOY = re.compile(
+    "|".join(
+        re.sub(r"\\{\w+\\}", ".{1,60}?", re.escape(text))
+        for beats in DECOYS.values()
+        for beat in beats
+        for text in (*beat.headlines, *beat.leads)
+    )
+)
+
+
+def is_decoy(text: str) -> bool:
+    """Whether a text holds the headline or the first sentence of an article about a namesake."""
+    return _DECOY.search(text) is not None
+
 
 # What slots choose from: all invented, none of it a real firm, person or authority.
 HOUSES = ("Corvale Research", "Bram & Oakes", "Pinehurst Equity Notes", "Kestrel Desk", "Linden Row Securities")
