@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -35,6 +36,21 @@ def test_it_says_where_it_is(home: House) -> None:
     assert "Ctrl-C" in text
     assert "<html" in home.page()
     assert json.loads(home.page("/readyz"))["status"] == "ready"
+
+
+async def test_it_signs_its_operator_in(home: House) -> None:
+    """Issue 9: the link that `up` prints signs the operator in, once, and leads to the console."""
+
+    def link() -> str:
+        found = re.search(r"Admin +(\S+/sign-in/\S+)", "\n".join(home.said))
+        return found[1] if found else ""
+
+    await eventually(link)
+    async with httpx.AsyncClient(follow_redirects=True) as http:
+        console = await http.post(link())
+        assert (console.status_code, console.url.path) == (200, "/console")
+        assert http.cookies
+        assert (await http.post(link())).url.path != "/console"
 
 
 def test_get_prints_everything_about_a_value(home: House) -> None:

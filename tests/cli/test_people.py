@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from openbell.cli.app import explain, openbell
+from openbell.cli.services import SLOTS, STAGING_SLOTS
 from openbell.mail import KINDS, gate, queue_all
 from openbell.mail.letters import Letter
 from openbell.mail.rules import Rules
@@ -129,10 +130,12 @@ async def test_a_worker_of_staging_reaches_the_admin_only(dsn: str, post: Post, 
         for one in queued:
             await post.ends(one, "sent")
         schedules = await post.pool.fetch("select name from openbell.schedule")
+        slots = await post.pool.fetchval("select slots from openbell.worker where not gone")
     assert await post.boxes() == {ADMIN: len(queued)}
     assert [row["name"] for row in schedules] == ["mail-sweep"], (
         "schedules do not run there; this one looks after mails"
     )
+    assert slots == STAGING_SLOTS < SLOTS
     assert await post.pool.fetchval("select value #>> '{}' from openbell.meta where key = 'environment'") == "staging"
     assert "@example.com" not in (tmp_path / "worker.log").read_text(), "DG-34: no address in a log"
 
