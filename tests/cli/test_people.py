@@ -21,7 +21,7 @@ from openbell.cli.services import SLOTS, STAGING_SLOTS
 from openbell.mail import KINDS, gate, queue_all
 from openbell.mail.letters import Letter
 from openbell.mail.rules import Rules
-from openbell.people import add_person, consent
+from openbell.people import add_person, consent, follow
 from openbell.products import registry
 from tests.cli.house import COMMAND, environ, run
 from tests.engine.conftest import employ  # noqa: F401 - fixture
@@ -138,6 +138,23 @@ async def test_a_worker_of_staging_reaches_the_admin_only(dsn: str, post: Post, 
     assert slots == STAGING_SLOTS < SLOTS
     assert await post.pool.fetchval("select value #>> '{}' from openbell.meta where key = 'environment'") == "staging"
     assert "@example.com" not in (tmp_path / "worker.log").read_text(), "DG-34: no address in a log"
+
+
+async def test_the_doctor_names_who_waits_for_a_digest_in_vain(dsn: str, post: Post) -> None:  # noqa: F811
+    """DG-1: a ticker that somebody follows and that has no reference data is told, with the mend."""
+    jane = await post.person()
+    await consent(post.pool, jane.id, ["mail:digest"], given=True, source="test")
+    await follow(post.pool, jane, "GOOG")
+
+    async def finding() -> dict[str, str]:
+        done = await asyncio.to_thread(run, "doctor", "--json", cwd=Path(__file__).parent, DATABASE_URL=dsn)
+        return next(one for one in json.loads(done.stdout)["findings"] if one["about"] == "digests")
+
+    found = await finding()
+    assert (found["state"], found["detail"]) == ("warn", "followed, without reference data: GOOG")
+    assert "openbell reference import" in found["mend"]
+    await post.pool.execute("insert into openbell.digest_ticker (ticker, name, source) values ('GOOG', 'Alphabet', '')")
+    assert (await finding())["state"] == "ok"
 
 
 async def test_a_worker_of_another_environment_does_not_start(dsn: str, pool: asyncpg.Pool, tmp_path: Path) -> None:

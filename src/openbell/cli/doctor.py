@@ -146,6 +146,7 @@ async def _database(dsn: str, environment: str) -> tuple[list[Finding], str | No
             *await _books(connection),
             await _calendars(connection, row["mode"]),
             await _views(connection),
+            await _followed(connection),
         ]
         books.append(await _flags(connection))
     except PostgresError as error:
@@ -218,6 +219,20 @@ async def _views(connection: asyncpg.Connection) -> Finding:
     if found.outdated:
         return Finding("views", "info", "not made yet: the first worker makes them, or `openbell migrate`")
     return Finding("views", "ok", f"{found.shown} data types can be read in SQL, schema data")
+
+
+async def _followed(connection: asyncpg.Connection) -> Finding:
+    """Whether each ticker that somebody follows can have a digest."""
+    from openbell.people.follows import followed
+    from openbell.products.digest.requests import undigested
+
+    tickers = await followed(connection)
+    if without := await undigested(connection, tickers):
+        named = ", ".join(without[:5]) + (f" and {len(without) - 5} more" if len(without) > 5 else "")
+        return Finding(
+            "digests", "warn", f"followed, without reference data: {named}", "openbell reference import FILE"
+        )
+    return Finding("digests", "ok", f"{len(tickers)} followed tickers can have one")
 
 
 async def _flags(connection: asyncpg.Connection) -> Finding:

@@ -27,6 +27,7 @@ from openbell.people.credits import read_credits
 from openbell.people.doors import ApiToken, list_tokens, make_token, revoke_token
 from openbell.people.follows import MOST_FOLLOWED
 from openbell.people.records import erase, export
+from openbell.products.digest.requests import undigested
 from openbell.web.api import database
 from openbell.web.pages import page
 from openbell.web.protection import safe
@@ -74,6 +75,7 @@ async def show(request: Request, person: Person, status: int = 200, **values: An
         consents = await consents_of(db, person.id)
         tickers = await tickers_of(db, person.id)
         purse = await read_credits(db, person)
+        without = await undigested(db, tickers)
         tokens: list[ApiToken] = await list_tokens(db, person.id)
     given: dict[str, Any] = {"notice": "", "candidates": [], "new_token": "", "typed": ""}
     return page(
@@ -82,6 +84,7 @@ async def show(request: Request, person: Person, status: int = 200, **values: An
         status,
         person=person,
         tickers=tickers,
+        undigested=without,
         room=person.is_admin or len(tickers) < MOST_FOLLOWED,
         most=MOST_FOLLOWED,
         lists=[(name, LIST_NAMES[name], wants(consents, name)) for name in LISTS],

@@ -128,6 +128,11 @@ async def starters(db: Db, limit: int) -> Sequence[Starter]:
     return [Starter(**row) for row in await db.fetch(SQL.get("list_starters"), limit)]
 
 
+async def undigested(db: Db, tickers: Sequence[str]) -> list[str]:
+    """Which of these are without reference data: no digest is made of them until there is some."""
+    return [row["ticker"] for row in await db.fetch(SQL.get("list_undigested"), tickers)]
+
+
 async def list_feeds(db: Db) -> Sequence[dict[str, Any]]:
     """Every feed with its success rate, and who wants it."""
     return [dict(row) for row in await db.fetch(SQL.get("list_feeds"))]
