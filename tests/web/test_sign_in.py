@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx
@@ -49,6 +50,27 @@ async def link_in_mail(post: Post, to: str) -> str:  # noqa: F811
 async def profile(site: Site, *symbols: tuple[str, str]) -> None:
     for symbol, name in symbols:
         await site.publish("profile", symbol, {"symbol": symbol, "name": name}, hint=False)
+
+
+@pytest.mark.parametrize(
+    ("going", "arrives"),
+    [
+        ("/digest/AAPL/2026-11-23?edition=weekly", "/digest/AAPL/2026-11-23?edition=weekly"),
+        ("//evil.example/", "/account"), ("/\\evil.example", "/account"), ("https://evil.example/", "/account"),
+        ("/picks\r\nSet-Cookie: a=b", "/account"), ("", "/account"),
+    ],
+)  # fmt: skip
+async def test_whoever_signs_in_arrives_where_they_were_going(site: Site, going: str, arrives: str) -> None:
+    """Issue 6: a link in a mail leads on to its page through signing in, and never to another site; only once."""
+    person = await jane(site)
+    if arrives != "/account":
+        asked = await site.http.get(going, headers={"x-forwarded-for": "192.0.2.1"})
+        assert f"next={quote(going, safe='')}" in asked.headers["location"]
+    await site.http.post("/sign-in", data={"address": JANE, "next": going})
+    entered = await site.http.post(f"/sign-in/{await make_link(site.pool, person.id, 'sign-in')}")
+    assert (entered.status_code, entered.headers["location"]) == (303, arrives)
+    again = await site.http.post(f"/sign-in/{await make_link(site.pool, person.id, 'sign-in')}")
+    assert again.headers["location"] == "/account"
 
 
 # --- signing up ------------------------------------------------------------------------------------------------------

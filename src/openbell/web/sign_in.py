@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -44,6 +44,9 @@ from openbell.web.protection import safe
 router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
 
 COOKIE = "openbell"
+NEXT = "openbell-next"
+"""Where whoever asked for a link in this browser was going; in another one there is none."""
+ACCOUNT = "/account"
 LINKS_AT_ONCE, LINK_PAUSE_S = 3, 900.0
 TODAY_S, TODAY_WAIT_S = 30.0, 0.5
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -177,12 +180,13 @@ def typed(form: Mapping[str, Any], name: str, most: int = 300) -> str:
 
 
 def _here(request: Request) -> str:
-    return request.url.path if request.method in ("GET", "HEAD") else "/account"
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{request.url.path}{query}" if request.method in ("GET", "HEAD") else ACCOUNT
 
 
 def _place(text: str) -> str:
     """Where to go afterwards: a path of ours."""
-    return text if _PLACE.fullmatch(text) else "/account"
+    return text if _PLACE.fullmatch(text) else ACCOUNT
 
 
 async def may_knock(request: Request) -> None:
@@ -212,7 +216,17 @@ async def ask_for_link(request: Request) -> Response:
                 await send_link(db, person, "sign-in" if person.confirmed_at is not None else "confirm")
     except InvalidAddress as error:
         return page(request, "sign_in.html", 400, where=where, notice=str(error), address=address)
-    return sent_page(request, "sign in", LINK_TIMES["sign-in"])
+    sent = sent_page(request, "sign in", LINK_TIMES["sign-in"])
+    sent.set_cookie(
+        NEXT,
+        quote(where),
+        max_age=int(LINK_TIMES["sign-in"].total_seconds()),
+        path="/sign-in",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+    return sent
 
 
 def sent_page(request: Request, what: str, lasts: timedelta) -> HTMLResponse:
@@ -241,13 +255,17 @@ async def link_page(request: Request, token: str) -> Response:
 
 @router.post("/sign-in/{token}")
 async def use_sign_in_link(request: Request, token: str) -> Response:
-    """Sign in, once."""
+    """Sign in, once, and go on to where the link was asked for."""
+    where = _place(unquote(request.cookies.get(NEXT, "")))
     try:
         async with database(request).use() as db:
             person = await use_link(db, token, "sign-in")
-            return await start_session(request, db, person, "/console" if person.is_admin else "/account")
+            home = "/console" if person.is_admin else ACCOUNT
+            begun = await start_session(request, db, person, home if where == ACCOUNT else where)
     except LinkRefused as error:
         return refused_page(request, error, "/sign-in")
+    begun.delete_cookie(NEXT, path="/sign-in", secure=request.url.scheme == "https", httponly=True)
+    return begun
 
 
 def refused_page(request: Request, error: LinkRefused, again: str) -> HTMLResponse:
