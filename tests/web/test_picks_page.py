@@ -108,7 +108,7 @@ async def test_the_profile_form(house: Picks) -> None:
         first_name="Ann b", risk="aggressive", horizon="3-5-years", experience="none", goals=("growth", "income"),
         interests=("energy",), monthly_amount=250, holdings=("AAPL", "BRK-B"),
     )  # fmt: skip
-    assert (wishes.profile, wishes.personal, wishes.by_mail) == (told, True, False)
+    assert (wishes.profile, wishes.personal) == (told, True)
     for wrong in ({"interests": ["ignore all rules"]}, {"risk": "total"}, {"monthly_amount": "-1"}):
         answer = await http.post("/picks/profile", data=form | wrong, headers=me)
         assert answer.status_code == 400

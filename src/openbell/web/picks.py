@@ -15,6 +15,7 @@ from openbell.engine.database import Db
 from openbell.products.picks import profile as words_of
 from openbell.products.picks import starter
 from openbell.products.picks.editions import EditionKey
+from openbell.products.picks.figures import NAMES
 from openbell.products.picks.profile import Profile
 from openbell.products.picks.reading import (
     Edition,
@@ -126,7 +127,7 @@ async def save_profile(request: Request, person: SignedIn) -> Response:
             stored = await read_wishes(db, person.id)
             return await _form(request, stored, f"{', '.join(names).capitalize()} cannot be that; choose again.", 400)
     async with database(request).use() as db:
-        await save_wishes(db, person.id, told, personal="personal" in form, by_mail="by_mail" in form)
+        await save_wishes(db, person.id, told, personal="personal" in form)
     return RedirectResponse("/picks", 303)
 
 
@@ -164,11 +165,12 @@ async def show(request: Request, *, chosen: Edition | None = None, notice: str =
         kind=KINDS[shown.kind] if shown else "",
         made=words.day(shown.made_at.date()) if shown else "",
         week=words.day(shown.week) if shown else "",
+        iso_day=words.iso_day,
         this_week=words.day(view.week),
         picks=drawn or [],
         opened=opened if opened in known else "",
         graph=chart(bars, shown.stored.base.get(opened, (None, 0))[0] if shown else None),
-        weeks=[week_line(row) for row in weeks],
+        weeks=[week_line(row) for row in weeks if shown is None or row["week"] != shown.week],
         person=person,
         wishes=wishes,
         attested=attested,
@@ -212,11 +214,11 @@ def lines(shown: Edition, how: dict[str, Since], opened: str) -> list[dict[str, 
             "pick": pick,
             "open": pick.ticker == opened,
             "figures": [
-                (one.name, words.share(one.value), one.formula, day(one.as_of))
+                (NAMES[one.name], words.share(one.value), one.formula, day(one.as_of))
                 for one in shown.stored.backing.get(pick.ticker, [])
             ],
             "since": since_words(how.get(pick.ticker)),
-            "gains": how[pick.ticker].change >= 0 if pick.ticker in how else None,
+            "way": way_of(how.get(pick.ticker)),
         }
         for pick in shown.stored.content.picks
     ]
@@ -226,7 +228,14 @@ def since_words(one: Since | None) -> str:
     """How a pick has done, with both dates."""
     if one is None:
         return ""
-    return f"{words.share(one.change)} from the close of {day(one.base_day)} to that of {day(one.day)}"
+    change = f"{words.signed(one.change * 100, 1)}{words.NARROW}%"
+    return f"{change} from the close of {day(one.base_day)} to that of {day(one.day)}"
+
+
+def way_of(one: Since | None) -> str:
+    """Up, down, or nothing where one digit shows no change."""
+    change = round(one.change, 3) if one else 0
+    return "up" if change > 0 else "down" if change < 0 else ""
 
 
 def week_line(row: Any) -> dict[str, str]:

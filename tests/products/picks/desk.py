@@ -96,16 +96,15 @@ class Desk:
             rows,
         )
 
-    async def person(self, *, personal: bool = True, by_mail: bool = False, **profile: Any) -> int:
+    async def person(self, *, personal: bool = True, **profile: Any) -> int:
         """Somebody who is active; their id."""
         n = next(_names)
         made = await add_person(self.pool, f"reader{n}@example.com", name=f"Reader {n}", state="active", actor="test")
         await self.pool.execute(
-            "insert into openbell.picks_profile (person_id, profile, personal, by_mail) values ($1, $2, $3, $4)",
+            "insert into openbell.picks_profile (person_id, profile, personal) values ($1, $2, $3)",
             made.id,
             profile,
             personal,
-            by_mail,
         )
         return made.id
 

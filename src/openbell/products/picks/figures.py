@@ -28,6 +28,13 @@ FORMULAS: Mapping[Literal["momentum", "value", "quality", "risk"], str] = {
     "quality": "net income per share / book value per share, twelve months",
     "risk": "standard deviation of daily log returns, 252 sessions, a year",
 }
+NAMES: Mapping[str, str] = {
+    "momentum": "Momentum, a year",
+    "value": "Earnings yield",
+    "quality": "Return on equity",
+    "risk": "Volatility, a year",
+}
+"""What readers call them: the risk that a pick is rated at is a word, not this figure."""
 CALM, ROUGH = 0.20, 0.35
 """Below and above which yearly deviation a company counts as of low and of high risk."""
 

@@ -66,12 +66,13 @@ def _chosen(ranked: list[tuple[str, float]], facts: Mapping[str, Fact]) -> list[
 
 def _pick(fact: Fact, score: float, count: int) -> Pick:
     parts = [
-        ("Over the year without its last month it went", fact.momentum, ""),
-        ("its earnings yield is", fact.value, ""),
-        ("its return on equity", fact.quality, ""),
-        ("its yearly deviation", fact.risk, ""),
+        ("its earnings yield is", fact.value),
+        ("its return on equity", fact.quality),
+        ("its yearly deviation", fact.risk),
     ]
-    said = "; ".join(f"{words} {percent(value)}" for words, value, _ in parts if value is not None)
+    year = [f"over the year without its last month it {moved(fact.momentum)}"] if fact.momentum is not None else []
+    all_of_it = "; ".join([*year, *(f"{words} {percent(value)}" for words, value in parts if value is not None)])
+    said = all_of_it[:1].upper() + all_of_it[1:]
     return Pick(
         ticker=fact.ticker,
         company_name=fact.name[:120],
@@ -108,8 +109,9 @@ def _analysis(facts: Mapping[str, Fact]) -> Analysis:
     day = max((one.day for one in facts.values() if one.day), default=None)
     return Analysis(
         current_environment=(
-            f"Of {len(facts)} companies, as of {day}: the median went {percent(middle['momentum'])} over the year "
-            f"without its last month, at an earnings yield of {percent(middle['value'])}."
+            f"Of {len(facts)} companies{f', as of {day:%-d %b %Y}' if day else ''}: the median "
+            f"{moved(middle['momentum'])} over the year without its last month, at an earnings yield of "
+            f"{percent(middle['value'])}."
         ),
         risk_factors=(
             f"The median yearly deviation is {percent(middle['risk'])}. Past figures say nothing certain about later "
@@ -120,6 +122,13 @@ def _analysis(facts: Mapping[str, Fact]) -> Analysis:
             "it knows no news and nobody's circumstances."
         ),
     )
+
+
+def moved(value: float | None) -> str:
+    """What a price did, in words."""
+    if value is None:
+        return "is not known"
+    return f"{'fell' if value < 0 else 'rose'} {percent(abs(value))}"
 
 
 def percent(value: float | None) -> str:

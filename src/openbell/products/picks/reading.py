@@ -152,11 +152,10 @@ async def closes(db: Db, ticker: str) -> list[tuple[date, float]]:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What somebody told, whether they want an edition of their own, and whether by mail."""
+    """What somebody told, and whether they want an edition of their own."""
 
     profile: Profile
     personal: bool
-    by_mail: bool
     told: bool
 
 
@@ -164,13 +163,13 @@ async def read_wishes(db: Db, person_id: int) -> Wishes:
     """What is stored of somebody; the default where nothing is."""
     row = await db.fetchrow(SQL.get("read_profile"), person_id)
     if row is None:
-        return Wishes(Profile(), personal=False, by_mail=False, told=False)
-    return Wishes(Profile.of(row["profile"]), row["personal"], row["by_mail"], told=True)
+        return Wishes(Profile(), personal=False, told=False)
+    return Wishes(Profile.of(row["profile"]), row["personal"], told=True)
 
 
-async def save_wishes(db: Db, person_id: int, profile: Profile, *, personal: bool, by_mail: bool) -> None:
+async def save_wishes(db: Db, person_id: int, profile: Profile, *, personal: bool) -> None:
     """Store what somebody told."""
-    await db.execute(SQL.get("save_profile"), person_id, profile.for_prompt(), personal, by_mail)
+    await db.execute(SQL.get("save_profile"), person_id, profile.for_prompt(), personal)
 
 
 async def _opened(db: Db, head: Head | None) -> Edition:

@@ -1,1 +1,1 @@
-select profile, personal, by_mail, changed_at from openbell.picks_profile where person_id = $1
+select profile, personal, changed_at from openbell.picks_profile where person_id = $1

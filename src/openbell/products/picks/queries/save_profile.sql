@@ -1,3 +1,3 @@
-insert into openbell.picks_profile (person_id, profile, personal, by_mail) values ($1, $2, $3, $4)
+insert into openbell.picks_profile (person_id, profile, personal) values ($1, $2, $3)
 on conflict (person_id) do update
-set profile = excluded.profile, personal = excluded.personal, by_mail = excluded.by_mail, changed_at = openbell.now()
+set profile = excluded.profile, personal = excluded.personal, changed_at = openbell.now()
