@@ -287,8 +287,16 @@ async def test_unsubscribing(site: Site) -> None:
         assert (answer.status_code, answer.text) == (200, "You are unsubscribed.")
     given = await consents_of(site.pool, person.id)
     assert (wants(given, "digest"), wants(given, "picks"), len(given)) == (False, True, 4)
+    assert "You get no digests already" in (await site.http.get("/unsubscribe", params=query)).text
+    page = await site.http.post("/unsubscribe", data=query | {"again": "1"})
+    assert "Stop the digests" in page.text
+    assert wants(await consents_of(site.pool, person.id), "digest"), "a slip is mended where it was made"
+    page = await site.http.post("/unsubscribe", data=query)
+    assert "You get no more digests" in page.text
+    assert "Get the digests again" in page.text
     page = await site.http.post("/unsubscribe", data={"token": person.mail_token, "list": "all"})
     assert "You get no more mail" in page.text
+    assert "again" not in page.text.partition("<main")[2].partition("<form id")[0]
     assert (await find_by_address(site.pool, JANE)).state == "left"  # type: ignore[union-attr]
     for token in ("", "x", "%%UNSUBSCRIBE%%", "\x00", "é" * 500):
         assert (await site.http.post("/unsubscribe", data={"token": token})).status_code == 404

@@ -27,7 +27,7 @@ from openbell.people import (
     normalise,
     tickers_of,
 )
-from openbell.people.consents import LISTS, NEEDED, TERMS
+from openbell.people.consents import LISTS, NEEDED, TERMS, consents_of, wants
 from openbell.people.doors import LINK_TIMES, end_sessions, use_link
 from openbell.people.errors import LinkRefused, StateRefused
 from openbell.people.follows import MOST_FOLLOWED
@@ -163,14 +163,22 @@ async def unsubscribe_page(request: Request) -> Response:
     token, name = request.query_params.get("token", ""), request.query_params.get("list", EVERYTHING)
     async with database(request).use() as db:
         person = await find_by_mail_token(db, token[:200])
-    return _unsubscribe_page(request, person, token, name)
+        return await _unsubscribe_page(request, db, person, token, name)
 
 
-def _unsubscribe_page(request: Request, person: Person | None, token: str, name: str, done: str = "") -> Response:
-    status = 200 if person is not None else 404
-    name = name if name in LISTS else EVERYTHING
-    given = {"known": person is not None, "token": token, "list": name, "names": LIST_NAMES, "done": done}
-    shown = page(request, "unsubscribe.html", status, **given)
+async def _unsubscribe_page(
+    request: Request, db: Any, person: Person | None, token: str, name: str, done: str = ""
+) -> Response:
+    consents = await consents_of(db, person.id) if person is not None else []
+    given = {
+        "known": person is not None,
+        "token": token,
+        "list": name if name in LISTS else EVERYTHING,
+        "names": LIST_NAMES,
+        "done": done,
+        "gets": [one for one in LISTS if wants(consents, one)],
+    }
+    shown = page(request, "unsubscribe.html", 200 if person is not None else 404, **given)
     shown.headers.update(PRIVATE)
     return shown
 
@@ -178,24 +186,24 @@ def _unsubscribe_page(request: Request, person: Person | None, token: str, name:
 @router.post("/unsubscribe")
 async def unsubscribe(request: Request) -> Response:
     """End one list, or everything. Programs of mail providers post to the address in the mail (RFC 8058) and need no
-    more; doing it again changes nothing.
+    more; doing it again changes nothing. Who ended a list by mistake gets it again by the button of the page.
     """
     form = await request.form()
     query = request.query_params
     token = typed(query, "token") or typed(form, "token")
     name = typed(form, "list") or typed(query, "list") or EVERYTHING
-    one_click = form.get("List-Unsubscribe") == "One-Click"
+    one_click, again = form.get("List-Unsubscribe") == "One-Click", "again" in form
     async with database(request).use() as db, db.acquire() as conn, conn.transaction():
         person = await find_by_mail_token(conn, token)
         if person is not None and name in LISTS:
-            await consent(conn, person.id, [f"mail:{name}"], given=False, source="unsubscribed")
+            await consent(conn, person.id, [f"mail:{name}"], given=again, source="unsubscribe page")
         elif person is not None:
             await leave(conn, person)
-    if one_click:
-        said = "You are unsubscribed." if person is not None else "This link is not known here."
-        return PlainTextResponse(said, 200 if person is not None else 404, PRIVATE)
-    done = LIST_NAMES.get(name, "mail")
-    return _unsubscribe_page(request, person, token, name, done if person is not None else "")
+        if not one_click:
+            done = "" if person is None or again else LIST_NAMES.get(name, "mail")
+            return await _unsubscribe_page(request, conn, person, token, name, done)
+    said = "You are unsubscribed." if person is not None else "This link is not known here."
+    return PlainTextResponse(said, 200 if person is not None else 404, PRIVATE)
 
 
 async def leave(conn: Any, person: Person, *, stay_signed_in: bool = False) -> None:
