@@ -91,6 +91,7 @@ def judge(facts: Row, alarms: Sequence[Alarm], schedules: Sequence[ScheduleView]
         *(one for alarm in alarms for one in _of_alarm(alarm)),
         *(_of_schedule(one) for one in schedules if one.overdue),
         *_of_flags(facts["expired"]),
+        *_of_drifts(facts["drifts"]),
         *_of_backup(facts, limits),
     ]
     return list({(one.code, one.about): one for one in found}.values())
@@ -208,6 +209,19 @@ def _of_flags(expired: Sequence[Row]) -> Iterator[Finding]:
             "Move what is on into the code and remove the flag, or give it a new end: "
             f"`openbell flags drop {row['name']}`, `openbell flags set {row['name']} --remove-by DATE`.",
             float(row["days"]),
+        )
+
+
+def _of_drifts(drifts: Sequence[Row]) -> Iterator[Finding]:
+    """As the nightly evaluation of forecasts has noted them."""
+    for row in drifts:
+        yield Finding(
+            "forecast_drift",
+            row["about"],
+            row["message"],
+            "See `openbell compare accuracy`; another engine can be tried in the shadow: `openbell flags set "
+            "forecast-ensemble shadow:10%`.",
+            row["figure"],
         )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from openbell.engine.artifacts import Reading, read
 from openbell.engine.demand import want
+from openbell.engine.enqueue import enqueue
 from openbell.engine.ledger import Limit
 from openbell.engine.registry import Registry
 from openbell.products.context import contexts
@@ -62,6 +63,16 @@ class Desk:
 
         await eventually(there, message=f"{product} {key} is not {state}: {await self.read(key, product)}")
         return (await self.read(key, product)).value
+
+    async def run(self, task: str) -> None:
+        """Queue a task and wait until it has ended."""
+        [job] = await enqueue(self.pool, PRODUCTS.get(task), [("GLOBAL", None)])
+
+        async def ended() -> bool:
+            await self.clock.advance(seconds=1)
+            return bool(await self.pool.fetchval("select count(*) from openbell.job_history where id = $1", job.id))
+
+        await eventually(ended)
 
     async def outcomes(self, product: str, key: str | None = None) -> list[str]:
         """How the jobs of a product ended, oldest first."""

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from openbell.engine.enqueue import enqueue
+from openbell.engine.alerts import evaluate, list_alerts
 from openbell.engine.registry import Calls
 from openbell.forecasting import ENGINE_VERSION
+from openbell.mail.alerting import tell_by_mail
 from openbell.people import add_person
 from openbell.products.context import Context
 from openbell.products.forecast import saved
-from openbell.products.forecast.evaluate import accuracy, actuals, drifting, score
+from openbell.products.forecast.evaluate import accuracy, actuals, score
 from openbell.products.forecast.gather import SLOT
 from openbell.products.forecast.keys import pair_of
 from openbell.products.forecast.premium import pack
@@ -22,7 +23,6 @@ from openbell.products.sources import Connections
 from tests.engine.hand import Hand, declare, queue
 from tests.products.forecast.conftest import PAIR, Desk
 from tests.products.kitchen import PRODUCTS
-from tests.support import eventually
 
 FIRST = date(2026, 3, 2)
 
@@ -92,13 +92,7 @@ async def test_accuracy_is_null_without_any_and_counts_its_sample(desk: Desk) ->
         await desk.store("interest", title, {**stored, "last": last, "views": views + later})
     await desk.clock.advance(days=80)
     for _ in range(2):
-        [job] = await enqueue(desk.pool, PRODUCTS.get("forecast-evaluation"), [("GLOBAL", None)])
-
-        async def ended(wanted: int = job.id) -> bool:
-            await desk.clock.advance(seconds=1)
-            return bool(await desk.pool.fetchval("select count(*) from openbell.job_history where id = $1", wanted))
-
-        await eventually(ended)
+        await desk.run("forecast-evaluation")
     found = await accuracy(desk.pool, "W")
     assert found is not None
     assert (found["runs"], found["points"]) == (1, 16)
@@ -108,15 +102,38 @@ async def test_accuracy_is_null_without_any_and_counts_its_sample(desk: Desk) ->
     assert await accuracy(desk.pool, "D") is None
 
 
-async def test_bands_that_are_not_honest_are_told(desk: Desk) -> None:
-    """Drift: when 80 % bands hold far less than they say, over enough points, the evaluation says so."""
+async def test_bands_that_are_not_honest_are_an_alert(desk: Desk) -> None:
+    """Build 6, drift: bands that hold far less than they say are one alert, told once, and once when it is over."""
+    await add_person(desk.pool, "admin@example.com", role="admin", state="active", actor="test")
     await desk.warm()
-    insert = """insert into openbell.forecast_score (run_id, term, points, mae, naive_mae, inside80, inside95)
-                select id, 0, 400, 5, 6, $1, 380 from openbell.forecast_run"""
-    await desk.pool.execute(insert, 320)
-    assert await drifting(desk.pool) is None
-    await desk.pool.execute("update openbell.forecast_score set inside80 = 200")
-    assert await drifting(desk.pool) == "80 % bands of weeks held 50 % of 400 points"
+
+    async def night(held: int) -> list[str]:
+        await desk.pool.execute("delete from openbell.forecast_score")
+        await desk.pool.execute(
+            """insert into openbell.forecast_score (run_id, term, points, mae, naive_mae, inside80, inside95)
+               select id, 0, 400, 5, 6, $1, 380 from openbell.forecast_run""",
+            held,
+        )
+        await desk.run("forecast-evaluation")
+        for _ in range(2):  # what is gone is over when it has been away for two minutes
+            await evaluate(desk.pool, ["mail"])
+            await tell_by_mail(desk.pool)
+            await desk.clock.advance(minutes=2)
+        rows = await desk.pool.fetch(
+            "select l.subject from openbell.delivery d join openbell.letter l on l.hash = d.letter order by d.id"
+        )
+        return [row["subject"] for row in rows]
+
+    assert await night(320) == []
+    fired = "Openbell: alert: forecast drift (weeks)"
+    assert await night(200) == [fired]
+    [alert] = await list_alerts(desk.pool, state="firing")
+    assert (alert.code, alert.about, alert.figure) == ("forecast_drift", "weeks", 50.0)
+    assert "80 % bands of weeks held 50 % of 400 points" in alert.message
+    assert await night(190) == [fired], "it is the same drift, one night on"
+    over = "Openbell: over: forecast drift (weeks)"
+    assert await night(320) == [fired, over]
+    assert await night(390) == [fired, over, fired], "bands that hold far too much are no more honest"
 
 
 BEFORE = {"leader": "a", "risk": 0.1, "scores": [50.0, 40.0]}
@@ -150,21 +167,12 @@ async def test_an_alert_is_one_mail_to_its_owner(desk: Desk) -> None:
     assert [one.pair for one in await saved.list_saved(desk.pool, person.id)] == [pair]
     value = await desk.warm()
 
-    async def look() -> None:
-        [job] = await enqueue(desk.pool, PRODUCTS.get("comparison-alerts"), [("GLOBAL", None)])
-
-        async def ended() -> bool:
-            await desk.clock.advance(seconds=1)
-            return bool(await desk.pool.fetchval("select count(*) from openbell.job_history where id = $1", job.id))
-
-        await eventually(ended)
-
-    await look()
+    await desk.run("comparison-alerts")
     assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 0
     turned = "costco" if value["leader"]["term"] == "amazon" else "amazon"
     await desk.store("comparison", PAIR, {**value, "leader": {**value["leader"], "term": turned}})
-    await look()
-    await look()
+    await desk.run("comparison-alerts")
+    await desk.run("comparison-alerts")
     assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 1
     await saved.forget(desk.pool, person.id, pair)
     assert await saved.list_saved(desk.pool, person.id) == []

@@ -1,5 +1,6 @@
 -- What the alert rules look at besides the books and the schedules: the queue, its pace, what came of jobs, what is wanted
--- and not worked at (what waits for room in a full queue apart), flags that have outlived their end, backups.
+-- and not worked at (what waits for room in a full queue apart), flags that have outlived their end,
+-- bands of forecasts that do not hold what they say, backups.
 with clock as materialized (select openbell.now() as t), queue as (
     select count(*) filter (where j.state = 'waiting') as waiting,
         coalesce(extract(epoch from max(clock.t - j.queued_at) filter (where j.state = 'waiting')), 0)::float8 as oldest_s
@@ -40,6 +41,7 @@ select queue.waiting, queue.oldest_s,
             'days', (clock.t at time zone 'UTC')::date - f.remove_by) order by f.name)
         from openbell.flag f where f.remove_by < (clock.t at time zone 'UTC')::date
     ), '[]') as expired,
+    coalesce((select m.value from openbell.meta m where m.key = 'forecast_drift'), '[]') as drifts,
     (select max(b.at) from openbell.backup b where b.act = 'backup') as backed_up_at,
     (select min(a.applied_at) from openbell.migration a) as made_at,
     (select m.value #>> '{}' from openbell.meta m where m.key = 'environment') as environment,

@@ -49,7 +49,10 @@ class Score:
 
 @task("forecast-evaluation", version=1, key=Global, timeout=minutes(5), retry=minutes(10))
 async def forecast_evaluation(_key: Global, ctx: Context) -> None:
-    """Score every run whose horizon is over and whose actuals are known; tell when bands are not honest any more."""
+    """Score every run whose horizon is over and whose actuals are known; tell when bands are not honest any more.
+
+    What is noted fires the alert `forecast_drift`, by :mod:`openbell.engine.alert_rules`, until it is found gone.
+    """
     db = ctx.attempt.pool
     done = 0
     for run in await db.fetch(SQL.get("list_due_runs"), ctx.attempt.claim.now.date(), RUNS_AT_ONCE):
@@ -59,8 +62,10 @@ async def forecast_evaluation(_key: Global, ctx: Context) -> None:
         if (scored := score(points, actual, run["first_day"])) is not None:
             await db.execute(SQL.get("score_run"), run["id"], *_columns(points, actual, scored))
             done += 1
-    if drift := await drifting(db):
-        log.warning("forecast.drift %s", drift)
+    drifts = await drifting(db)
+    await db.execute(SQL.get("note_drift"), drifts)
+    for one in drifts:
+        log.warning("forecast.drift %s", one["message"])
     log.info("forecast.scored runs=%d", done)
 
 
@@ -189,11 +194,15 @@ async def accuracy(
     }
 
 
-async def drifting(db: Db) -> str | None:
-    """A sentence when the 80 % bands of the running engine do not hold about 80 % of what comes; None when they do."""
-    for step in ("D", "W"):
-        found = await accuracy(db, step)
-        if found and found["points"] >= DRIFT_POINTS_MIN and not DRIFT_COVER[0] <= found["held80"] <= DRIFT_COVER[1]:
-            steps = "days" if step == "D" else "weeks"
-            return f"80 % bands of {steps} held {100 * found['held80']:.0f} % of {found['points']} points"
-    return None
+async def drifting(db: Db) -> list[dict[str, Any]]:
+    """Whether 80 % bands of the running engine, of days and of weeks, do not hold about 80 % of what comes."""
+    found: list[dict[str, Any]] = []
+    for step, about in (("D", "days"), ("W", "weeks")):
+        known = await accuracy(db, step)
+        if known and known["points"] >= DRIFT_POINTS_MIN and not DRIFT_COVER[0] <= known["held80"] <= DRIFT_COVER[1]:
+            held = round(100 * known["held80"], 1)
+            message = (
+                f"80 % bands of {about} held {held:.0f} % of {known['points']:,} points (engine {known['engine']})."
+            )
+            found.append({"about": about, "message": message, "figure": held})
+    return found

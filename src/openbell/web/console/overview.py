@@ -33,7 +33,7 @@ from openbell.web.words import DASH, duration
 router = APIRouter(dependencies=[safe("admin")], include_in_schema=False)
 
 LATE_SHOWN = 8
-ONLY_ALERTS = ["success_rate", "depth", "no_progress", "no_job", "backup_old", "flag_expired"]
+ONLY_ALERTS = ["success_rate", "depth", "no_progress", "no_job", "backup_old", "flag_expired", "forecast_drift"]
 """Alerts about what the overview does not look at itself."""
 NAMES = {"hour": "Hour", "day": "Day", "week": "Week"}
 
