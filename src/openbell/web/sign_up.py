@@ -101,7 +101,7 @@ async def sign_up(request: Request) -> Response:
             await _follow(conn, person, wanted)
         if person.state != "blocked":
             await send_link(conn, person, "confirm" if person.state in ("pending", "left") else "sign-in")
-    return sent_page(request, "confirm your address", LINK_TIMES["confirm"])
+    return sent_page(request, "sign up", LINK_TIMES["confirm"])
 
 
 async def _wanted(request: Request, text: str) -> list[str]:
