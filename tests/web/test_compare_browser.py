@@ -52,7 +52,7 @@ async def test_pages_are_accessible_and_fit(site: Site, browser: Browser) -> Non
 
 
 async def test_a_forecast_appears_when_it_is_ready(site: Site, browser: Browser) -> None:
-    """FC-1: the open page is the demand, and shows the comparison without a reload as soon as it is published."""
+    """FC-1: the open page is the demand, and shows the comparison by itself as soon as it is published, whole."""
     async with browser() as (_, page, _complaints):
         await page.goto(site.address + PAGE)
         await expect(page.locator(".comparison .blank")).to_contain_text("Waiting for a free place")
@@ -60,6 +60,7 @@ async def test_a_forecast_appears_when_it_is_ready(site: Site, browser: Browser)
         await site.publish("comparison", PAIR.key, comparison())
         await expect(page.locator("svg.wide").first).to_be_visible()
         await expect(page.locator(".says").first).to_contain_text(re.compile("leads by"))
+        await expect(page.locator("#keep")).to_be_visible()
 
 
 async def test_a_term_is_suggested_and_taken_by_keys(site: Site, browser: Browser) -> None:

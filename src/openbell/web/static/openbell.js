@@ -75,6 +75,7 @@
     const box = document.createElement("template");
     box.innerHTML = html;
     const fresh = box.content.firstElementChild;
+    if ("alone" in old.dataset && !("alone" in fresh.dataset)) return location.reload();  // the parts around it come with it
     const held = old.contains(document.activeElement) ? $$("a, button, summary, [tabindex]", old).indexOf(document.activeElement) : -1;
     const folds = $$("details", fresh);
     $$("details", old).forEach((d, i) => folds[i]?.toggleAttribute("open", d.open));
