@@ -67,6 +67,7 @@ class Desk:
     async def run(self, task: str) -> None:
         """Queue a task and wait until it has ended."""
         [job] = await enqueue(self.pool, PRODUCTS.get(task), [("GLOBAL", None)])
+        await self.pool.execute("select pg_notify('openbell', $1)", json.dumps(["work", [[task, "GLOBAL"]]]))
 
         async def ended() -> bool:
             await self.clock.advance(seconds=1)

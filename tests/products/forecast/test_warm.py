@@ -12,6 +12,7 @@ import pytest
 from openbell.engine.artifacts import read
 from openbell.engine.enqueue import enqueue
 from openbell.engine.registry import CLASSES
+from openbell.forecasting import predict
 from openbell.people import add_person
 from openbell.people.records import erase
 from openbell.postgres.pool import connect, open_pool
@@ -42,6 +43,43 @@ async def test_the_default_request_is_warmed_end_to_end(desk: Desk) -> None:
     assert stored == 3 * 8
     calls = [e for e in await desk.sandbox.entries("wikimedia") if "per-article" in e["path"]]
     assert len(calls) == 2
+
+
+async def test_half_a_forecast_is_never_shown(bare_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FC-10: when the second term fails after the first is made, nothing is stored; when it succeeds, both are."""
+    desk, real, calls = bare_desk, forecast_module.compute, 0
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls % 2 == 0:
+            raise ValueError("the second term breaks")
+        return predict(*arguments, **named)
+
+    monkeypatch.setattr(forecast_module, "compute", lambda *arguments: real(*arguments, by=broken))
+    await desk.hire()
+    await desk.want(seconds=36_000)
+
+    async def tried_again() -> bool:
+        await desk.clock.advance(seconds=5)
+        return calls >= 3  # so that the first attempt is over
+
+    await eventually(tried_again)
+    for table in ("forecast_run", "forecast_point"):
+        assert await desk.pool.fetchval(f"select count(*) from openbell.{table}") == 0
+    made = await desk.pool.fetch("select product from openbell.version where product in ('forecast', 'comparison')")
+    assert made == []
+    assert not available(await desk.read())
+    monkeypatch.setattr(forecast_module, "compute", real)
+
+    async def fresh() -> bool:
+        await desk.clock.advance(seconds=5)
+        return (await desk.read()).state == "fresh"
+
+    await eventually(fresh)
+    value = (await desk.read()).value
+    assert [value["forecast"][side]["term"] for side in ("a", "b")] == ["amazon", "costco"]
+    assert all(value["forecast"][side]["points"] for side in ("a", "b", "gap"))
 
 
 async def test_fresh_for_a_day_stale_for_a_week(desk: Desk) -> None:
@@ -264,7 +302,7 @@ async def test_regions_are_legal_and_told_to_be_missing(desk: Desk) -> None:
 
 
 async def test_the_night_warms_what_people_ask_for(desk: Desk) -> None:
-    """FC-13: popular pairs of the last week are warmed in the background class, five at a time, and nothing else is."""
+    """FC-13: popular pairs of the last week are warmed in the background class, and nothing else is."""
     await desk.warm()
     await desk.pool.execute("delete from openbell.demand")
     await desk.clock.advance(hours=30)
