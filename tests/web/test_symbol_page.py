@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -116,6 +116,32 @@ async def test_closed_parts_are_not_read(site: Site) -> None:
     assert "108,249" not in page
     assert "at most 3 calls" in page
     assert "108,249" in await look(site, "/symbol/AAPL?open=statements")
+
+
+async def test_filings_that_are_stored_are_listed(site: Site) -> None:
+    """Issue 5, build 8: the latest filings with form, day and document; what is no web address is no link; or none."""
+    assert "No filing of AAPL is stored." in await look(site, "/symbol/AAPL")
+    await site.pool.executemany(
+        "insert into openbell.digest_filing (ticker, accession, form, filed, title, address, state, synthetic)"
+        " values ($1, $2, $3, $4, $5, $6, 'baseline', 'invented filings')",
+        [
+            ("AAPL", f"0000320193-26-{n:06}", "8-K", date(2026, 11, 1 + n), f"Report {n}", f"https://sec.example/{n}")
+            for n in range(14)
+        ]
+        + [
+            ("AAPL", "0000320193-26-000099", "10-K", date(2026, 11, 20), "<b>Annual</b>", "javascript:alert(1)"),
+            ("MSFT", "0000789019-26-000001", "10-Q", date(2026, 11, 21), "Of another", "https://sec.example/other"),
+        ],
+    )
+    filings = (await look(site, "/symbol/AAPL")).partition('id="filings"')[2]
+    assert re.findall(r"<td>(\d+ Nov 2026)</td>", filings) == [f"{day} Nov 2026" for day in (20, *range(14, 3, -1))]
+    assert re.findall(r'href="(https://sec\.example/\w+)"', filings) == [
+        f"https://sec.example/{n}" for n in range(13, 2, -1)
+    ]
+    assert "&lt;b&gt;Annual&lt;/b&gt;" in filings
+    assert "javascript:" not in filings
+    assert "synthetic" in filings
+    assert "Of another" not in filings
 
 
 async def test_figures_have_units_and_blanks_stay_blank(site: Site) -> None:

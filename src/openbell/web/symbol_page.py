@@ -10,15 +10,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from openbell.engine.artifacts import read_many
+from openbell.engine.database import Db
+from openbell.products.digest.render import safe_url, short_day
 from openbell.web import licence, sections, views, watchlist
 from openbell.web.api import database, registry
 from openbell.web.assets import has_charts
+from openbell.web.backend import SQL
 from openbell.web.errors import Malformed
 from openbell.web.market_line import market_line
 from openbell.web.pages import keys_of, page, stream_address
 from openbell.web.protection import safe
 
 router = APIRouter(dependencies=[safe("everybody")], include_in_schema=False)
+MOST_FILINGS = 12
 
 
 @router.get("/symbol/{symbol}")
@@ -32,6 +36,7 @@ async def symbol_page(request: Request, symbol: str) -> Response:
     keys = keys_of([symbol], [*sections.ALWAYS, "intraday-prices", *sections.products_of(opened, layout)])
     async with database(request).use() as db:
         readings = await read_many(db, keys)
+        filings = await list_filings(db, symbol)
     quote, daily, about, intraday, *rest = await licence.visible(request, readings)
     aside = views.aside_of([daily, about])
     known = quote.state != "empty" or quote.version > 0
@@ -52,11 +57,20 @@ async def symbol_page(request: Request, symbol: str) -> Response:
         range_sessions=views.SESSIONS,
         parts=sections.draw(layout, opened, lambda _: symbol, rest, aside, registry(request)) if known else [],
         opened=opened,
+        filings=filings,
         charts=has_charts(),
         listed=symbol in watchlist.decode(request.cookies.get(watchlist.COOKIE)),
         market=market_line([quote]),
         stream=stream_address(keys_of([symbol], sections.ALWAYS), "card"),
     )
+
+
+async def list_filings(db: Db, symbol: str) -> list[dict[str, Any]]:
+    """What is stored of filings, as digests have found them; looking asks nobody."""
+    return [
+        dict(row) | {"filed": short_day(row["filed"]), "address": safe_url(row["address"])}
+        for row in await db.fetch(SQL.get("list_filings"), symbol, MOST_FILINGS)
+    ]
 
 
 @router.get("/symbol/{symbol}/prices")
