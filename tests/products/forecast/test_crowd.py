@@ -19,7 +19,7 @@ PAIRS, VIEWERS, SEED = 20, 100, 7
 
 
 async def test_cold_pairs_are_each_made_once_while_readers_read(desk: Desk, dsn: str) -> None:
-    """FC-1, FC-27: 20 cold pairs demanded by 100 viewers at once: each made once, no reader refused or kept until it is."""
+    """FC-1, FC-27: 20 cold pairs demanded by 100 viewers at once: each made once, no reader refused or kept for it."""
     keys = [pair_of(a, b).key for a, b in itertools.combinations(TERMS, 2)]
     random.Random(SEED).shuffle(keys)
     keys = keys[:PAIRS]
