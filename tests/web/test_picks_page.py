@@ -62,6 +62,8 @@ async def test_the_page_in_every_state(house: Picks) -> None:
     assert page.count('<article class="pick') == 6
     assert "Synthetic page about the market" in page
     assert f"/picks/week/{person}.{WEEK - timedelta(weeks=1)}" in page
+    assert f".{WEEK}" not in page.partition("Other weeks")[2]
+    assert '<li value="1"><a href="https://news.example/synthetic/1"' in page
 
 
 async def test_a_pick_opens_with_its_chart(house: Picks) -> None:
@@ -76,8 +78,12 @@ async def test_a_pick_opens_with_its_chart(house: Picks) -> None:
     assert 'class="year"' in page
     assert "Last close of each month" in page
     assert "close 21 sessions ago / close 252 sessions ago - 1; as of" in page
-    assert f"{10 / close:.1%}".replace("%", "\u202f%") in page
+    assert f"▲</span> +{10 / close:.1%}".replace("%", "\u202f%") in page
     assert "/picks#" in page
+    level = [[*bar[:4], close, 1] for bar in bars]
+    await house.site.publish("eod-prices", pick, {"symbol": pick, "rows": level}, version=2)
+    page = await drawn(house, me)
+    assert '<p class="source">0.0\u202f% from the close of' in page
 
 
 async def test_what_a_provider_writes_stays_text(house: Picks) -> None:

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from openbell.engine.database import Db
 from openbell.products.picks import profile as words_of
 from openbell.products.picks import starter
+from openbell.products.picks.content import Backing
 from openbell.products.picks.editions import EditionKey
 from openbell.products.picks.figures import NAMES
 from openbell.products.picks.profile import Profile
@@ -214,7 +215,7 @@ def lines(shown: Edition, how: dict[str, Since], opened: str) -> list[dict[str, 
             "pick": pick,
             "open": pick.ticker == opened,
             "figures": [
-                (NAMES[one.name], words.share(one.value), one.formula, day(one.as_of))
+                (NAMES[one.name], figure(one), one.formula, day(one.as_of))
                 for one in shown.stored.backing.get(pick.ticker, [])
             ],
             "since": since_words(how.get(pick.ticker)),
@@ -224,12 +225,21 @@ def lines(shown: Edition, how: dict[str, Since], opened: str) -> list[dict[str, 
     ]
 
 
+def figure(one: Backing) -> str:
+    """A figure in per cent; what is a change has its sign."""
+    return change_of(one.value) if one.name == "momentum" and one.value is not None else words.share(one.value)
+
+
+def change_of(value: float) -> str:
+    """A change in per cent with its sign; a zero has none."""
+    return f"{words.signed(value * 100, 1)}{words.NARROW}%"
+
+
 def since_words(one: Since | None) -> str:
     """How a pick has done, with both dates."""
     if one is None:
         return ""
-    change = f"{words.signed(one.change * 100, 1)}{words.NARROW}%"
-    return f"{change} from the close of {day(one.base_day)} to that of {day(one.day)}"
+    return f"{change_of(one.change)} from the close of {day(one.base_day)} to that of {day(one.day)}"
 
 
 def way_of(one: Since | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 
 from openbell.people import consent
@@ -76,5 +77,7 @@ async def test_an_edition_is_mailed_to_whom_it_is_for(desk: Desk) -> None:
             assert words in form, words
         for pick in edition.content.picks:
             assert pick.rationale[:40] in unescape(form)
+        assert re.search(r"Momentum, a year.*[+\u2212]\d", form), "a change has its sign"
+        assert "the change of the price over a year" in form
         assert f"/picks/week/{EditionKey.of(own, WEEK).replace('|', '.')}" in form
         assert "Synthetic data" in form or "SYNTHETIC DATA" in form

@@ -139,6 +139,10 @@ async def test_nothing_stays_under_way(desk: Desk) -> None:
     await add_person(desk.pool, "admin@example.com", role="admin", state="active", actor="test")
     assert [await alert_failures(desk.pool) for _ in range(2)] == [1, 1]
     assert await desk.pool.fetchval("select count(*) from openbell.delivery") == 1
+    subject = await desk.pool.fetchval(
+        "select l.subject from openbell.letter l join openbell.delivery d on d.letter = l.hash"
+    )
+    assert "1 edition has failed" in subject
     assert (await desk.ask(person)).reason is Reason.ERROR_RECOVERY
 
 

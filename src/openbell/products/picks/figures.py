@@ -35,6 +35,13 @@ NAMES: Mapping[str, str] = {
     "risk": "Volatility, a year",
 }
 """What readers call them: the risk that a pick is rated at is a word, not this figure."""
+MEANINGS: Mapping[str, str] = {
+    "momentum": "the change of the price over a year, without its last month",
+    "value": "earnings of twelve months over the price; the more, the cheaper",
+    "quality": "net income of twelve months over the book value",
+    "risk": "how widely daily changes spread, put as a year; the less, the calmer",
+}
+"""The same in plain words; FORMULAS has them to the letter."""
 CALM, ROUGH = 0.20, 0.35
 """Below and above which yearly deviation a company counts as of low and of high risk."""
 

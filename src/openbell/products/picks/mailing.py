@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from openbell.engine.database import Db
 from openbell.mail import Letter, queue_all, render
 from openbell.people import admins
@@ -9,8 +12,8 @@ from openbell.people.person import made
 from openbell.products.picks.content import Backing, Made, Stored
 from openbell.products.picks.database import SQL
 from openbell.products.picks.editions import EditionKey
-from openbell.products.picks.figures import NAMES
-from openbell.products.picks.plain import percent
+from openbell.products.picks.figures import MEANINGS, NAMES
+from openbell.products.picks.plain import percent, signed
 from openbell.products.picks.store import current_week
 
 FIRST_VERSION = 1
@@ -50,10 +53,8 @@ async def alert_failures(db: Db) -> int:
 def letter_of(key: EditionKey, stored: Stored, how: Made) -> Letter:
     """The mail of an edition."""
     content = stored.content
-    picks = [
-        pick.model_dump() | {"figures": [figure(one) for one in stored.backing.get(pick.ticker, [])]}
-        for pick in content.picks
-    ]
+    picks = [pick.model_dump() | figures(stored.backing.get(pick.ticker, [])) for pick in content.picks]
+    named = {one.name for pick in content.picks for one in stored.backing.get(pick.ticker, [])}
     return render(
         "picks",
         subject=f"Weekly picks, week of {key.week:%-d %B %Y}",
@@ -67,17 +68,25 @@ def letter_of(key: EditionKey, stored: Stored, how: Made) -> Letter:
         address=f"/picks/week/{key.replace('|', '.')}",
         tickers=[pick.ticker for pick in content.picks],
         picks=picks,
+        meanings=[(NAMES[name], words) for name, words in MEANINGS.items() if name in named],
         analysis=content.market_analysis,
         citations=stored.citations,
     )
 
 
-def figure(one: Backing) -> dict[str, str]:
-    """A figure as it is written, with its date."""
+def figures(backing: Sequence[Backing]) -> dict[str, Any]:
+    """A pick's figures as they are written: with the day of each, or with one for all where it is the same."""
+    days = {f"{one.as_of:%-d %b %Y}" if one.as_of else "" for one in backing if one.value is not None}
+    same = days.pop() if len(days) == 1 else ""
+    return {"when": same, "figures": [figure(one, told=same != "") for one in backing]}
+
+
+def figure(one: Backing, *, told: bool) -> dict[str, str]:
+    """A figure as it is written, and its day unless that is ``told``; what is a change has its sign."""
     return {
         "name": NAMES[one.name],
-        "value": percent(one.value),
-        "when": f"{one.as_of:%-d %b %Y}" if one.as_of else "",
+        "value": signed(one.value) if one.name == "momentum" else percent(one.value),
+        "when": f"{one.as_of:%-d %b %Y}" if one.as_of and one.value is not None and not told else "",
     }
 
 

@@ -137,3 +137,8 @@ def percent(value: float | None) -> str:
         return "\u2013"
     sign = "\u2212" if round(value, 3) < 0 else ""
     return f"{sign}{abs(value) * 100:,.1f}\u202f%"
+
+
+def signed(value: float | None) -> str:
+    """A change in per cent: its sign is always written, and a zero has none."""
+    return f"{'+' if value is not None and round(value, 3) > 0 else ''}{percent(value)}"
