@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openbell.forecasting.engine import ENGINE_VERSION, Forecast, predict
+from openbell.forecasting.engine import BANDS, ENGINE_VERSION, Engine, Forecast, predict
 from openbell.forecasting.gap import Gap, compare, paths, seed_of
 
-__all__ = ["ENGINE_VERSION", "Forecast", "Gap", "compare", "forecast", "paths", "predict", "seed_of"]
+__all__ = ["BANDS", "ENGINE_VERSION", "Engine", "Forecast", "Gap", "compare", "forecast", "paths", "predict", "seed_of"]
 
 
 def forecast(
@@ -30,4 +30,4 @@ def forecast(
     season.
     """
     made = predict(y, h, freq=freq, season=season, kind=kind, bounds=bounds)
-    return {name: [float(v) for v in getattr(made, name)] for name in ("mean", "lo80", "hi80", "lo95", "hi95")}
+    return {name: [float(v) for v in getattr(made, name)] for name in BANDS}

@@ -13,8 +13,9 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ from openbell.forecasting.season import find_season, no_season
 Array = npt.NDArray[np.float64]
 
 ENGINE_VERSION = "2"
+BANDS = ("lo95", "lo80", "mean", "hi80", "hi95")
+"""What an engine says of each step, from the lowest to the highest."""
 POINTS_MIN = 24
 SEASON_WEEKS_MIN = 156
 HISTORY_MAX = {"W": 260, "D": 365, "M": 240, "Q": 100}  # older years hurt: 208 to 312 weeks are best
@@ -37,6 +40,7 @@ LOG_MIN = 0.02  # of the median: below it logarithms would be ruled by the small
 SLOW = ("naive", "ses", "damped", "theta")
 POOL = {"M": SLOW, "Q": SLOW, "W": tuple(CANDIDATES), "D": tuple(CANDIDATES)}
 SEASON_FAINT = 0.05
+CROSSED = 1e-9  # of the largest figure: rounding may cross bands by that
 NAIVE_MARGIN = 0.02  # a model must beat the last value by this much on days without a season
 
 
@@ -72,6 +76,32 @@ class Forecast:
     def label(self) -> str:
         """The confidence in a word: high from 70, medium from 50, else low."""
         return "high" if self.confidence >= 70 else "medium" if self.confidence >= 50 else "low"
+
+    def by(self, models: Sequence[str], said: Mapping[str, Sequence[float]]) -> Forecast:
+        """The same series with the centre and bands that another engine says, within the bounds.
+
+        ``said`` has a list of h numbers under each name of `BANDS`. Raises ValueError for another length, for what is
+        not finite, and for bands that cross: what comes from outside is not taken on trust.
+        """
+        made = np.array([said[name] for name in BANDS], dtype=np.float64)
+        if made.shape != (len(BANDS), len(self.mean)):
+            raise ValueError(f"each of {', '.join(BANDS)} needs {len(self.mean)} numbers")
+        if not np.isfinite(made).all() or (np.diff(made, axis=0) < -CROSSED * np.abs(made).max()).any():
+            raise ValueError("the bands are not finite, or they cross")
+        arrays = dict(zip(BANDS, np.clip(made, *self.bounds), strict=True))
+        return replace(self, models=tuple(models), **arrays)
+
+
+class Engine(Protocol):
+    """What forecasts a series: `predict`, or a model of one's own, local or hosted, in the same place.
+
+    Another engine begins with `predict`, for quality, past errors and the gap, and puts its own centre and bands there
+    with `Forecast.by`.
+    """
+
+    def __call__(
+        self, y: Sequence[float | None], h: int, *, freq: str, season: int, kind: str, bounds: tuple[float, float]
+    ) -> Forecast: ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -39,9 +38,7 @@ def richer(
     known = np.array([np.nan if v is None else v for v in y], dtype=np.float64)
     places = np.arange(len(known))
     filled = np.interp(places, places[np.isfinite(known)], known[np.isfinite(known)])
-    made = ensemble(filled.tolist(), h, freq=freq, season=season)
-    arrays = {name: np.clip(np.array(values), *bounds) for name, values in made.items()}
-    return replace(light, models=MEMBERS, **arrays)
+    return light.by(MEMBERS, ensemble(filled.tolist(), h, freq=freq, season=season))
 
 
 @challenger(

@@ -8,7 +8,7 @@ evaluation.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Literal
 
@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from openbell.engine.demand import want
 from openbell.engine.errors import Permanent
 from openbell.engine.registry import Calls, class_name, days, hours, minutes, product, seconds
-from openbell.forecasting import ENGINE_VERSION, compare, predict
+from openbell.forecasting import ENGINE_VERSION, Engine, compare, predict
 from openbell.forecasting import Forecast as Made
 from openbell.forecasting import Gap as MadeGap
 from openbell.products.context import Context
@@ -129,9 +129,7 @@ async def same(ctx: Context, key: ForecastKey, gathered: Gathered) -> None:
     raise Superseded("The data has changed since this forecast was asked for; one of the new data is on its way.")
 
 
-def compute(
-    gathered: Gathered, horizon: int, *, by: Callable[..., Made] = predict, engine: str = ENGINE_VERSION
-) -> PairForecast:
+def compute(gathered: Gathered, horizon: int, *, by: Engine = predict, engine: str = ENGINE_VERSION) -> PairForecast:
     """The forecast of gathered data by an engine. Pure, and always the same for the same data."""
     pair, frame, scale = gathered.pair, gathered.pair.frame, gathered.scale
     scores = gathered.scores(scale)
