@@ -101,7 +101,8 @@ class Engine(Protocol):
 
     def __call__(
         self, y: Sequence[float | None], h: int, *, freq: str, season: int, kind: str, bounds: tuple[float, float]
-    ) -> Forecast: ...
+    ) -> Forecast:
+        """Forecast `h` steps of `y`, oldest first, None for a gap; as `predict`."""
 
 
 @dataclass(frozen=True)
