@@ -40,6 +40,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("digest", list="digest"),
         Kind("digest-selection", to="admins", window=24 * HOUR),
         Kind("digest-content", to="admins", window=24 * HOUR),
+        Kind("digest-hourly", to="admins", window=12 * HOUR),
         Kind("review", to="admins", window=24 * HOUR),
         Kind("picks", list="picks", window=24 * HOUR),
     )

@@ -49,14 +49,15 @@ async def ingest(ctx: Context, ticker: str) -> tuple[int, int]:
     Where most of them fail, the news itself is away and not some feed: then they are looked at once more, later, so
     that an outage of minutes makes no quiet day.
     """
-    count, failed = await _look_at_all(ctx, ticker, "")
+    count, failed = await look_at_all(ctx, ticker)
     if failed * 2 > count:
         await ctx.attempt.sleep("most feeds are away", LATER)
-        count, failed = await _look_at_all(ctx, ticker, " again")
+        count, failed = await look_at_all(ctx, ticker, " again")
     return count, failed
 
 
-async def _look_at_all(ctx: Context, ticker: str, time: str) -> tuple[int, int]:
+async def look_at_all(ctx: Context, ticker: str, time: str = "") -> tuple[int, int]:
+    """Look once at every feed of a ticker, side by side; how many there are, and how many of them failed."""
     rows = [FeedRow(**row) for row in await ctx.attempt.pool.fetch(SQL.get("list_ticker_feeds"), ticker)]
     looks: Sequence[dict[str, Any]] = await together(
         (ctx.attempt.step(f"feed {row.id}{time}", partial(look, ctx, row)) for row in rows), at_once=AT_ONCE

@@ -13,6 +13,7 @@ from openbell.engine.registry import hours, minutes
 from openbell.engine.schedules import Schedule, schedule
 from openbell.products.digest.database import SQL
 from openbell.products.digest.editions import digest_key, edition_of
+from openbell.products.digest.hourly import look_again, news
 from openbell.products.digest.morning import (
     DAYS,
     cleanup,
@@ -49,7 +50,7 @@ async def topups_due(due: datetime, db: Any) -> list[tuple[str, Any]]:
     ]
 
 
-async def filings_due(due: datetime, db: Any) -> list[tuple[str, Any]]:  # noqa: ARG001 (as every schedule's keys)
+async def each_ticker(due: datetime, db: Any) -> list[tuple[str, Any]]:  # noqa: ARG001 (as every schedule's keys)
     """Every ticker that somebody follows."""
     return [(ticker, None) for ticker in await tickers_due(db)]
 
@@ -74,7 +75,11 @@ topups = schedule(
     "digest-topup", topup, keys=topups_due, cron="0 7 * * mon-fri", zone=ZONE, missed="late", max_late=hours(1)
 )
 check = schedule(
-    "digest-filings", filings, keys=filings_due, cron="0 6 * * *", zone=ZONE, missed="late", max_late=hours(6)
+    "digest-filings", filings, keys=each_ticker, cron="0 6-22 * * *", zone=ZONE, missed="late", max_late=hours(6)
 )
+looks = schedule(
+    "digest-look", look_again, keys=each_ticker, cron="50 8-21 * * *", zone=ZONE, missed="skip", max_late=minutes(50)
+)
+tells = schedule("digest-hourly", news, "GLOBAL", cron="0 9-22 * * *", zone=ZONE, missed="late", max_late=minutes(50))
 watches = schedule("digest-watch", watch, "GLOBAL", cron="0,30 * * * *", zone=ZONE, missed="skip", max_late=minutes(20))
 cleans = schedule("digest-cleanup", cleanup, "GLOBAL", cron="0 1 * * *", zone=ZONE, missed="late", max_late=hours(20))
